@@ -1,0 +1,384 @@
+"""Measures every score of the acoustic curators against its truth on held-out material; one function per score."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import curator_baselines as baselines
+import numpy as np
+from curator_data import (
+    DATA,
+    RATE,
+    Case,
+    crop,
+    disturbances,
+    image_rooms,
+    mix,
+    no_pause_cases,
+    recorded_responses,
+    recordings,
+    room_cases,
+    snr_cases,
+    utterances,
+)
+from curator_stats import Figure, auc, figure, spearman
+
+from auricle.curators import rooms, synthetic
+from auricle.curators.registry import build
+from auricle.curators.vad import speech_mask
+from auricle.curators.waveform import resample
+from auricle.schemas.clip import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One measured figure; `target` None for comparison only."""
+
+    score: str
+    method: str
+    condition: str
+    measure: str
+    figure: Figure
+    target: float | None = None
+    better: str = "low"
+
+
+def clip_of(x: np.ndarray, rate: int = RATE) -> Clip:
+    """A loose clip."""
+    return Clip("", np.ascontiguousarray(x, dtype=np.float32), rate)
+
+
+def _mae(rows: np.ndarray) -> float:
+    return float(np.mean(np.abs(rows[:, 0] - rows[:, 1])))
+
+
+def _gate_15(rows: np.ndarray) -> float:
+    return float(np.mean((rows[:, 0] >= 15) == (rows[:, 1] >= 15)))
+
+
+def snr() -> Iterator[Line]:
+    """SNR: absolute error from 0 to 30 dB per noise, on clips without pauses, and the 15 dB gate; others beside it."""
+    (curator,) = build(["snr"])
+    natural, tight = list(snr_cases()), list(no_pause_cases())
+    ours = {id(c): curator.score([clip_of(c.waveform)])[0] for c in (*natural, *tight)}
+
+    def rows(cases: Iterable[Case], estimate: Callable[[Case], float | None]):
+        kept = [(c, estimate(c)) for c in cases]
+        kept = [(c, v) for c, v in kept if v is not None]
+        return np.array([(v, c.truth) for c, v in kept]), [c.speaker for c, _ in kept]
+
+    inside = [c for c in natural if 0 <= c.truth <= 30]
+    estimators: dict[str, Callable[[Case], float | None]] = {
+        "ours": lambda c: ours[id(c)]["snr_db"],
+        "WADA": lambda c: baselines.wada_snr(c.waveform),
+        "p95 - p15": lambda c: baselines.percentile_snr(c.waveform),
+    }
+    groups = {
+        "all": inside,
+        "stationary": [c for c in inside if c.condition == "stationary"],
+        "babble": [c for c in inside if c.condition == "babble"],
+        "recorded noise": [c for c in inside if c.condition == "recorded"],
+        "synthetic events": [c for c in inside if c.condition == "synthetic"],
+        "music": [c for c in inside if c.condition == "music"],
+        "music and non-stationary": [c for c in inside if c.condition != "stationary"],
+        "no pauses": tight,
+        "no pauses, stationary": [c for c in tight if c.condition == "stationary"],
+        "no pauses, not stationary": [c for c in tight if c.condition != "stationary"],
+    }
+    targets = {"all": 1.5, "music and non-stationary": 2.5, "no pauses": 2.5}
+    for condition, cases in groups.items():
+        for method, estimate in estimators.items():
+            target = targets.get(condition) if method == "ours" else None
+            values, speakers = rows(cases, estimate)
+            yield Line("snr_db", method, condition, "MAE, dB", figure(_mae, values, speakers), target)
+    for low, high in ((-5, 0), (0, 10), (10, 20), (20, 30), (30, 41)):
+        values, speakers = rows([c for c in natural if low <= c.truth < high], estimators["ours"])
+        yield Line("snr_db", "ours", f"{low} to {high} dB", "MAE, dB", figure(_mae, values, speakers))
+    for method, estimate in estimators.items():
+        values, speakers = rows(natural, estimate)
+        line = figure(_gate_15, values, speakers)
+        yield Line("snr_db", method, "15 dB gate, all", "share right", line, 0.98 if method == "ours" else None, "high")
+    for method in sorted({r["snr_method"] for r in ours.values() if r["snr_method"]}):
+        values, speakers = rows(
+            [c for c in (*inside, *tight) if ours[id(c)]["snr_method"] == method], estimators["ours"]
+        )
+        yield Line("snr_db", f"ours, method {method}", "where it is used", "MAE, dB", figure(_mae, values, speakers))
+    few = inside[:: max(1, len(inside) // 60)]
+    for method, estimate in (
+        ("rank-2 NMF (Data-Juicer)", lambda c: baselines.nmf_snr(c.waveform)),
+        ("ours", estimators["ours"]),
+    ):
+        values, speakers = rows(few, estimate)
+        order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, speakers)
+        yield Line("snr_db", method, "all, every n-th clip", "Spearman with the truth", order)
+        yield Line("snr_db", method, "all, every n-th clip", "MAE, dB", figure(_mae, values, speakers))
+
+
+def vad() -> Iterator[Line]:
+    """VAD: agreement of 32 ms decisions with those on the clean clip."""
+    rng = np.random.default_rng(3)
+    pool = [u for i, u in enumerate(utterances(True)) if i % 2 == 0]
+    conditions: dict[str, Callable[[np.ndarray], tuple[np.ndarray, int]]] = {
+        "white noise, 20 dB": lambda x: (mix(x, synthetic.white(rng, x.size), 20, 90)[0], RATE),
+        "white noise, 10 dB": lambda x: (mix(x, synthetic.white(rng, x.size), 10, 90)[0], RATE),
+        "white noise, 0 dB": lambda x: (mix(x, synthetic.white(rng, x.size), 0, 90)[0], RATE),
+        "-60 dB gain, 16 bit": lambda x: ((np.round(x * 1e-3 * 32768) / 32768).astype(np.float32), RATE),
+        "-60 dB gain, float": lambda x: (x * np.float32(1e-3), RATE),
+        "8 kHz": lambda x: (resample(x, RATE, 8000), 8000),
+        "DC 0.3": lambda x: (x + np.float32(0.3), RATE),
+        "+24 dB, clipped": lambda x: (np.clip(x * np.float32(16), -1, 1), RATE),
+    }
+    wanted = ("white noise, 0 dB", "-60 dB gain, 16 bit", "8 kHz")
+    for name, change in conditions.items():
+        rows, speakers = [], []
+        for u in pool:
+            x = crop(rng, u)
+            clean = speech_mask(clip_of(x))
+            other = speech_mask(clip_of(*change(x)))[: clean.size]
+            rows.append((float(np.sum(clean[: other.size] == other)), float(other.size)))
+            speakers.append(u.speaker)
+        line = figure(lambda r: float(r[:, 0].sum() / r[:, 1].sum()), np.array(rows), speakers)
+        yield Line("speech_s", "ours", name, "frame agreement", line, 0.95 if name in wanted else None, "high")
+    rows = []
+    for name, x in (*recordings("noise", True), *recordings("music", True)):
+        rows.append((name, float(speech_mask(clip_of(x[: 20 * RATE])).mean())))
+    line = figure(lambda r: float(r.mean()), np.array([v for _, v in rows]), [n for n, _ in rows], "files")
+    yield Line("speech_s", "ours", "noise and music files", "share called speech", line)
+
+
+def dnsmos(clips: int = 24) -> Iterator[Line]:
+    """DNSMOS: distance to speechmos' runner, fast against reference, rank correlation with the SNR."""
+    runner = baselines.speechmos_runner()
+    (reference,) = build(["dnsmos"], {"dnsmos": {"mode": "reference"}})
+    (fast,) = build(["dnsmos"])
+    rng = np.random.default_rng(4)
+    pool = utterances(True)
+    chosen = [pool[i] for i in np.linspace(0, len(pool) - 1, clips).astype(int)]
+    rows, speakers = [], []
+    for k, u in enumerate(chosen):
+        x = u.waveform
+        if k % 2:
+            x = mix(x, synthetic.pink(rng, x.size), float(rng.uniform(0, 25)), 90)[0]
+        x = x / max(1.0, float(np.abs(x).max()))
+        theirs = runner.run(x, RATE)
+        ours, quick = reference.score([clip_of(x)])[0], fast.score([clip_of(x)])[0]
+        pairs = [("dnsmos_ovrl", "ovrl_mos"), ("dnsmos_sig", "sig_mos"), ("dnsmos_bak", "bak_mos")]
+        rows.append([max(abs(ours[a] - theirs[b]) for a, b in pairs), max(abs(ours[a] - quick[a]) for a, _ in pairs)])
+        speakers.append(u.speaker)
+    values = np.array(rows)
+    worst = figure(lambda r: float(r[:, 0].max()), values, speakers)
+    yield Line("dnsmos_*", "reference mode", "against speechmos", "largest difference, MOS", worst, 0.05)
+    yield Line(
+        "dnsmos_*", "fast mode", "against reference", "mean worst difference", figure(_second_mean, values, speakers)
+    )
+    yield Line(
+        "dnsmos_*",
+        "fast mode",
+        "against reference",
+        "largest difference, MOS",
+        figure(lambda r: float(r[:, 1].max()), values, speakers),
+    )
+    cases = list(snr_cases(per_speaker=1, seed=21))
+    cases = [c for c in cases if c.condition != "synthetic"][:: max(1, len(cases) // 150)]
+    scored = [(c, fast.score([clip_of(c.waveform)])[0]) for c in cases]
+    scored = [(c, r) for c, r in scored if r["dnsmos_ovrl"] is not None]
+    for column in ("dnsmos_ovrl", "dnsmos_bak", "dnsmos_sig"):
+        values = np.array([(r[column], c.truth) for c, r in scored])
+        order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, [c.speaker for c, _ in scored])
+        target = 0.9 if column == "dnsmos_ovrl" else None
+        yield Line(column, "fast mode", "all noises, -5 to 40 dB", "Spearman with SNR", order, target, "high")
+
+
+def _second_mean(rows: np.ndarray) -> float:
+    return float(rows[:, 1].mean())
+
+
+def signal() -> Iterator[Line]:
+    """Bandwidth, clipping and DC: area under the ROC curve of planted defects, and MP3 beside it."""
+    (curator,) = build(["signal"])
+    rng = np.random.default_rng(5)
+    pool = [u for i, u in enumerate(utterances(True)) if i % 2 == 0]
+    clean = [(u.speaker, crop(rng, u)) for u in pool]
+    clean = [(s, x / np.float32(1.05 * np.abs(x).max())) for s, x in clean]
+
+    def compare(column: str, change: Callable[[np.ndarray], np.ndarray], sign: float) -> Figure:
+        rows, speakers = [], []
+        for speaker, x in clean:
+            for y, planted in ((x, 0.0), (change(x), 1.0)):
+                rows.append((sign * abs(curator.score([clip_of(y)])[0][column]), planted))
+                speakers.append(speaker)
+        return figure(lambda r: auc(r[:, 0], r[:, 1]), np.array(rows), speakers)
+
+    def through_8k(x: np.ndarray) -> np.ndarray:
+        return resample(resample(x, RATE, 8000), 8000, RATE)
+
+    def clipped(db: float) -> Callable[[np.ndarray], np.ndarray]:
+        top = np.float32(10 ** (-db / 20))
+        return lambda x: np.clip(x, -top, top) / top * np.float32(0.5)
+
+    line = compare("bandwidth_hz", through_8k, -1)
+    yield Line("bandwidth_hz", "ours", "8 kHz sampled up", "AUC", line, 0.99, "high")
+    for db in (3, 6, 12):
+        line = compare("clip_ratio", clipped(db), 1)
+        yield Line("clip_ratio", "ours", f"{db} dB over, scaled down", "AUC", line, 0.99, "high")
+    line = compare("clip_ratio", lambda x: coded(clipped(6)(x), "MP3", "MPEG_LAYER_III"), 1)
+    yield Line("clip_ratio", "ours", "6 dB over, then MP3", "AUC", line)
+    line = compare("dc_offset", lambda x: x + np.float32(0.02), 1)
+    yield Line("dc_offset", "ours", "offset of 0.02", "AUC", line, 0.99, "high")
+
+
+def coded(x: np.ndarray, container: str, subtype: str, rate: int = RATE) -> np.ndarray:
+    """`[T]` or `[T, C]` through a lossy codec of libsndfile."""
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, x, rate, format=container, subtype=subtype)
+    buffer.seek(0)
+    return soundfile.read(buffer, dtype="float32")[0]
+
+
+def channels() -> Iterator[Line]:
+    """Channel relation: share named right among dual mono, conversations and true stereo."""
+    (curator,) = build(["channels"])
+    rng = np.random.default_rng(6)
+    rows: dict[str, list[tuple[float, str]]] = {"dual_mono": [], "conversation": [], "stereo": []}
+    for truth, speaker, left, right in channel_cases(rng):
+        siblings = (np.float32(left), np.float32(right))
+        row = curator.score([Clip("", siblings[0], RATE, channel=0, siblings=siblings)])[0]
+        rows[truth].append((float(row["channel_relation"] == truth), speaker))
+    for truth, found in rows.items():
+        line = figure(lambda r: float(r.mean()), np.array([v for v, _ in found]), [s for _, s in found])
+        yield Line("channel_relation", "ours", truth, "share named right", line, 0.99, "high")
+
+
+def channel_cases(rng: np.random.Generator) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """(truth, speaker, left, right): copies with gain, delay, noise, MP3; talkers in turns with crosstalk; rooms."""
+    pool = utterances(True)
+    binaural = [(n, h) for n, h in recorded_responses()]
+    pairs = [(binaural[i][1], binaural[i + 1][1]) for i in range(len(binaural) - 1)]
+    same = [binaural[i][0].split(":")[0] == binaural[i + 1][0].split(":")[0] for i in range(len(binaural) - 1)]
+    pairs = [p for p, s in zip(pairs, same, strict=True) if s]
+    speakers = sorted({u.speaker for u in pool})
+    for k, u in enumerate(pool):
+        x = crop(rng, u, 6.0)
+        kind, other = k % 4, x
+        if kind == 1:
+            other = np.float32(rng.uniform(0.3, 2)) * x
+        if kind == 2:
+            other = np.concatenate([np.zeros(12, dtype=np.float32), x])[: x.size]
+        left, right = x, other + rng.normal(0, 10 ** (-45 / 20) * x.std(), x.size)
+        if kind == 3:
+            both = coded(np.stack([x, x], axis=1), "MP3", "MPEG_LAYER_III")[: x.size]
+            left, right = both[:, 0], both[:, 1]
+        yield "dual_mono", u.speaker, left, right
+        yield ("conversation", u.speaker, *_dialogue(rng, u.speaker, speakers))
+        if k % 2:
+            a, b = pairs[k // 2 % len(pairs)]
+            yield "stereo", u.speaker, rooms.reverberate(x, a), rooms.reverberate(x, b)
+        else:
+            second = pool[int(rng.integers(len(pool)))]
+            y = np.resize(crop(rng, second, 6.0), x.size)
+            pan = rng.uniform(0.2, 0.5)
+            yield "stereo", u.speaker, x + pan * y, pan * x + y
+
+
+def _dialogue(rng: np.random.Generator, speaker: str, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Two sides of 12 s: turns of 1 to 3 s with gaps or overlap, own line noise, crosstalk of -50 to -25 dB."""
+    pool = utterances(True)
+    partner = str(rng.choice([s for s in speakers if s != speaker]))
+    n = 12 * RATE
+    sides = np.zeros((2, n))
+    voices = [
+        np.concatenate([u.waveform / u.waveform.std() for u in pool if u.speaker == s]) for s in (speaker, partner)
+    ]
+    at, turn = 0, int(rng.integers(2))
+    while at < n:
+        size = min(n - at, int(rng.uniform(1, 3) * RATE))
+        start = int(rng.integers(0, max(1, voices[turn].size - size)))
+        piece = voices[turn][start : start + size]
+        sides[turn, at : at + piece.size] += piece
+        at += max(1, piece.size + int(rng.uniform(-0.3, 0.5) * RATE))
+        turn = 1 - turn
+    leak = 10 ** (rng.uniform(-50, -25) / 20)
+    sides = sides + leak * sides[::-1] + rng.normal(0, 10 ** (rng.uniform(-50, -30) / 20), (2, n))
+    return 0.05 * sides[0], 0.05 * sides[1] * rng.uniform(0.4, 1)
+
+
+def reverb() -> Iterator[Line]:
+    """C50: rank correlation with the impulse response's, recorded and image-method rooms, quiet and in noise."""
+    (curator,) = build(["reverb"])
+    for label, noise_db in (("quiet", None), ("pink noise at 20 dB", 20.0)):
+        cases = [(c, curator.score([clip_of(c.waveform)])[0]["c50_db"]) for c in room_cases(snr_db=noise_db)]
+        cases = [(c, v) for c, v in cases if v is not None]
+        for kind in ("recorded", "image", "all"):
+            some = [(c, v) for c, v in cases if kind in (c.condition, "all")]
+            values, names = np.array([(v, c.truth) for c, v in some]), [c.disturbance.split(":")[0] for c, _ in some]
+            order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, names, "rooms")
+            target = 0.8 if (kind == "all" and noise_db is None) else None
+            yield Line("c50_db", "ours", f"{kind} rooms, {label}", "Spearman", order, target, "high")
+            yield Line("c50_db", "ours", f"{kind} rooms, {label}", "MAE, dB", figure(_mae, values, names, "rooms"))
+
+
+def content() -> Iterator[Line]:
+    """Shares: area under the ROC curve for 4 s pieces of held-out speech, music and noise recordings."""
+    (curator,) = build(["content"])
+    rng = np.random.default_rng(8)
+    pieces: list[tuple[str, str, np.ndarray]] = []
+    for kind, folder in (("noise", "noise"), ("music", "music")):
+        for name, x in recordings(folder, True):
+            y = np.take(x, np.arange(max(x.size, 4 * RATE)), mode="wrap")
+            starts = np.linspace(0, y.size - 4 * RATE, min(25, max(1, y.size // (2 * RATE)))).astype(int)
+            pieces += [(kind, name, y[s : s + 4 * RATE]) for s in sorted(set(starts))]
+    pieces += [("speech", u.speaker, crop(rng, u, 4.0)) for u in utterances(True)]
+    scored = [(kind, name, curator.score([clip_of(x)])[0]) for kind, name, x in pieces]
+    for kind in ("speech", "music", "noise"):
+        rows = np.array([(r[f"{kind}_share"], float(k == kind)) for k, _, r in scored])
+        line = figure(lambda r: auc(r[:, 0], r[:, 1]), rows, [n for _, n, _ in scored], "files and speakers")
+        yield Line(f"{kind}_share", "ours", "held-out recordings, one kind each", "AUC", line, 0.95, "high")
+    mixed = []
+    for kind, x in ((k, x) for k, _, x in pieces if k in ("music", "noise")):
+        u = utterances(True)[int(rng.integers(len(utterances(True))))]
+        speech = np.resize(crop(rng, u, 4.0), x.size)
+        y, _ = mix(speech, x, float(rng.uniform(0, 15)), 90.0)
+        mixed.append((curator.score([clip_of(y)])[0]["music_share"], float(kind == "music")))
+    names = [n for k, n, _ in pieces if k in ("music", "noise")]
+    line = figure(lambda r: auc(r[:, 0], r[:, 1]), np.array(mixed), names, "files")
+    yield Line("music_share", "ours", "under speech, 0 to 15 dB: music or noise", "AUC", line)
+
+
+def quality() -> Iterator[Line]:
+    """Predicted ESTOI against ESTOI, in held-out rooms and noises."""
+    from auricle.curators.estoi import estoi
+
+    (curator,) = build(["quality"])
+    rng = np.random.default_rng(9)
+    responses = image_rooms(30, 777)
+    rows, speakers = [], []
+    for k, u in enumerate(utterances(True)):
+        x = crop(rng, u, 6.0)
+        wet = rooms.reverberate(x, responses[k % 30]) if k % 2 else x
+        for _, _, noise in list(disturbances(rng, u.speaker))[k % 3 :: 3]:
+            y, _ = mix(wet, noise, float(rng.uniform(-5, 30)), 90.0)
+            truth, row = estoi(x, y, RATE), curator.score([clip_of(y)])[0]
+            if truth is not None and row["speech_quality"] is not None:
+                rows.append((row["speech_quality"], truth))
+                speakers.append(u.speaker)
+    values = np.array(rows)
+    order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, speakers)
+    yield Line("speech_quality", "ours", "rooms and noises, -5 to 30 dB", "Spearman with ESTOI", order)
+    yield Line("speech_quality", "ours", "rooms and noises, -5 to 30 dB", "MAE", figure(_mae, values, speakers))
+
+
+SECTIONS = {
+    "snr": snr,
+    "vad": vad,
+    "dnsmos": dnsmos,
+    "signal": signal,
+    "channels": channels,
+    "reverb": reverb,
+    "content": content,
+    "quality": quality,
+}
+AVAILABLE = DATA.is_dir()

@@ -1,0 +1,120 @@
+"""Runs the diagnostics on real speech, as log-mel frames and residual k-means codes of them at two frame rates.
+
+    python benchmarks/diagnostics_speech.py FOLDER...
+
+Each FOLDER holds 16 kHz audio and a `transcripts.tsv` with columns file and speaker. There is no known answer here: the
+table shows what the metrics say of speech, that information at equal horizons agrees between rates while gains per
+second do not, and that shuffled frames have none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from auricle.diagnostics.difficulty import difficulty
+from auricle.diagnostics.summary import Sample, diagnose_codes, diagnose_directions, diagnose_latents
+
+RATE, WINDOW, BANDS = 16_000, 640, 40
+
+
+def recordings(folders: list[Path]) -> list[tuple[str, str, np.ndarray]]:
+    """(file, speaker, waveform `[T]`) of everything that is at 16 kHz and long enough."""
+    found = []
+    for folder in folders:
+        with (folder / "transcripts.tsv").open(encoding="utf-8") as table:
+            for row in csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE):
+                waveform, rate = soundfile.read(folder / row["file"], dtype="float32", always_2d=True)
+                if rate == RATE and waveform.shape[0] > RATE:
+                    name = f"{folder.name}/{row['file']}"
+                    found.append((name, f"{folder.name}/{row['speaker']}", waveform[:, 0]))
+    return found
+
+
+def log_mel(waveform: np.ndarray, hop: int) -> np.ndarray:
+    """`[BANDS, T]` float32."""
+    count = -(-waveform.shape[0] // hop)
+    padded = np.pad(waveform, (0, count * hop + WINDOW - waveform.shape[0]))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::hop][:count] * np.hanning(WINDOW)
+    hertz = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
+    lowest, highest = (2595 * float(np.log10(1 + each / 700)) for each in (60, 7600))
+    edges = 700 * (10 ** (np.linspace(lowest, highest, BANDS + 2) / 2595) - 1)
+    rise = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
+    bands = np.maximum(0, np.minimum(rise, fall))
+    power = np.abs(np.fft.rfft(frames, WINDOW)) ** 2
+    return np.log(power @ bands.T + 1e-6).T.astype(np.float32)
+
+
+def residual_codes(clips: list[np.ndarray], entries: int, depth: int) -> list[np.ndarray]:
+    """`[depth, T]` codes: k-means of the frames, then of what the centres leave."""
+    rest = np.concatenate(clips, axis=1).T.astype(np.float64)
+    rng, codes = np.random.default_rng(0), []
+    for _ in range(depth):
+        centers = rest[rng.choice(len(rest), entries, replace=False)]
+        for _ in range(10):
+            label = nearest(rest, centers)
+            size = np.bincount(label, minlength=entries)
+            sums = np.stack([np.bincount(label, column, entries) for column in rest.T], axis=1)
+            centers[size > 0] = sums[size > 0] / size[size > 0, None]
+        label = nearest(rest, centers)
+        rest = rest - centers[label]
+        codes.append(label)
+    return np.split(np.stack(codes), np.cumsum([clip.shape[1] for clip in clips])[:-1], axis=1)
+
+
+def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Index of the nearest centre, `[N]`."""
+    norms = (centers**2).sum(1)
+    blocks = [points[i : i + 4096] for i in range(0, len(points), 4096)]
+    return np.concatenate([(norms - 2 * block @ centers.T).argmin(1) for block in blocks])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    found = recordings(parser.parse_args().folders)
+    minutes = sum(len(waveform) for _, _, waveform in found) / RATE / 60
+    print(f"{len(found)} recordings, {minutes:.1f} minutes, {len({speaker for _, speaker, _ in found})} speakers\n")
+    print("| representation | metric | measured | CPU s |\n|---|---|---|---|")
+    for frame_rate, hop in ((12.5, 1280), (50.0, 320)):
+        name, frames = f"log-mel {frame_rate:g} Hz", [log_mel(waveform, hop) for _, _, waveform in found]
+
+        def samples(arrays: list[np.ndarray]) -> list[Sample]:
+            return [(key, speaker, array) for (key, speaker, _), array in zip(found, arrays, strict=True)]
+
+        begin = time.process_time()
+        gain = diagnose_latents(samples(frames), frame_rate, group_kind="speaker")
+        spent = time.process_time() - begin
+        print(f"| {name} | pred_gain, VAR({gain.order}) | {gain.pred_gain}; {gain.pred_gain_per_s} | {spent:.1f} |")
+        for horizon in gain.pred_info:
+            print(f"| {name} | pred_info at {horizon.tau_ms:g} ms | {horizon.info} | |")
+        rng = np.random.default_rng(0)
+        mixed = rng.permutation(np.concatenate(frames, axis=1).T).T
+        shuffled = np.split(mixed, np.cumsum([clip.shape[1] for clip in frames])[:-1], axis=1)
+        null = diagnose_latents(samples(shuffled), frame_rate, group_kind="speaker")
+        print(f"| {name}, shuffled | pred_gain | {null.pred_gain} | |")
+        begin = time.process_time()
+        steps = diagnose_directions(samples(frames), group_kind="speaker")
+        spent = time.process_time() - begin
+        if steps is not None:
+            print(f"| {name} | gain of directions and lengths | {steps.gain} | {spent:.1f} |")
+            print(f"| {name} | arche_excess (tightness {steps.arche_tightness:.2f}) | {steps.arche_excess} | |")
+        for entries, depth in ((64, 4), (1024, 4)):
+            name = f"residual k-means, {depth} x {entries}, {frame_rate:g} Hz"
+            codes = residual_codes(frames, entries, depth)
+            begin = time.process_time()
+            result = diagnose_codes(samples(codes), frame_rate, entries, group_kind="speaker")
+            spent = time.process_time() - begin
+            print(f"| {name} | code_rate (raw {result.rate_raw:.0f}) | {result.code_rate} | {spent:.1f} |")
+            each = difficulty(result.bits, result.seconds, result.groups, result.halves, result.half_seconds)
+            print(f"| {name} | difficulty: median reliability | {np.nanmedian(each.reliability):.2f} | |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""How well transcript trust tells right from wrong texts, on speakers that it was not fitted on.
+
+    python benchmarks/transcript.py DATA [--observations FILE] [--synthetic N]
+
+DATA is a folder with speech/<corpus>/transcripts.tsv and noise/, as for `auricle.curators.train_transcript`, whose
+observations (alignment features of every case) can be kept in FILE and are used again. Prints the tables of
+docs/transcript_trust.md. Six folds over speakers; intervals are of a bootstrap over speakers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from auricle.curators.train_transcript import (
+    FOLDS,
+    MODES,
+    Observation,
+    balance,
+    fit_observations,
+    gather_noises,
+    gather_utterances,
+    load,
+    observe,
+    read_observations,
+    write_observations,
+)
+from auricle.curators.transcript import TranscriptCurator, fitted, trust
+from auricle.curators.transcript_cases import CORRUPTIONS, Utterance, read_utterances
+from auricle.curators.vad import speech_probabilities
+from auricle.curators.waveform import resample
+from auricle.schemas.clip import Clip
+
+LEARNERS = ("speechocean762",)
+"""Corpora of learners and children, whose transcript is the prompt, not what was said: reported apart."""
+TARGETS = {
+    "clean": {"unrelated": 0.99, "sub25": 0.97, "sub10": 0.88, "truncated": 0.97, "appended": 0.97, "foreign": 0.99},
+    "10 dB": {"unrelated": 0.95, "sub25": 0.90, "sub10": 0.78, "truncated": 0.95, "appended": 0.95, "foreign": 0.97},
+}
+MAX_ECE = 0.05
+BOOTSTRAPS = 500
+VOICES = ("en-us+f1", "en-us+ed", "en-us+steph", "en-us+paul", "en-us+linda", "en-us+m3", "en-gb-x-rp+f5", "en-us+max")
+
+
+def group(o: Observation) -> str:
+    """The part of the table that an observation belongs to."""
+    return "learners" if o.corpus in LEARNERS else "synthetic" if o.corpus == "espeak" else "read"
+
+
+def out_of_fold(observations: Sequence[Observation]) -> np.ndarray:
+    """Trust of each observation by a regression that has seen none of its speaker's."""
+    speakers = sorted({o.speaker for o in observations})
+    fold = np.array([speakers.index(o.speaker) % FOLDS for o in observations])
+    result = np.zeros(len(observations))
+    for k in range(FOLDS):
+        model = fit_observations([o for o, f in zip(observations, fold, strict=True) if f != k])
+        for i in np.flatnonzero(fold == k):
+            features = observations[i].features
+            result[i] = 0.0 if features is None else trust(features, model)
+    return result
+
+
+def auc(right: np.ndarray, wrong: np.ndarray) -> float:
+    """Probability that a right text is trusted more than a wrong one, ties half."""
+    return float((right[:, None] > wrong).mean() + 0.5 * (right[:, None] == wrong).mean())
+
+
+def interval(
+    measure: Callable[[np.ndarray], float], speakers: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float]:
+    """95 % interval of `measure(indices)` over a bootstrap of whole speakers."""
+    names = np.unique(speakers)
+    members = {name: np.flatnonzero(speakers == name) for name in names}
+    drawn = []
+    for _ in range(BOOTSTRAPS):
+        value = measure(np.concatenate([members[name] for name in rng.choice(names, len(names))]))
+        if np.isfinite(value):
+            drawn.append(value)
+    return float(np.percentile(drawn, 2.5)), float(np.percentile(drawn, 97.5))
+
+
+def verdict(point: float, low: float, high: float, target: float) -> str:
+    """Met when the point reaches the target, open when only the interval does, missed otherwise."""
+    return "met" if point >= target else "open" if high >= target else "missed"
+
+
+def auc_table(observations: Sequence[Observation], scores: np.ndarray, part: str) -> None:
+    """One row per condition and corruption."""
+    rng = np.random.default_rng(0)
+    print("\n| condition | wrong text | AUC | 95 % | right / wrong | speakers | target | |")
+    print("|---|---|---|---|---|---|---|---|")
+    for condition in ("clean", "10 dB", "8 kHz"):
+        for kind in CORRUPTIONS:
+            chosen = [
+                i
+                for i, o in enumerate(observations)
+                if group(o) == part and o.condition == condition and o.kind in ("correct", kind)
+            ]
+            right = np.array([observations[i].kind == "correct" for i in chosen])
+            if right.all() or not len(chosen):
+                continue
+            s, who = scores[chosen], np.array([observations[i].speaker for i in chosen])
+
+            def measure(index: np.ndarray, s: np.ndarray = s, right: np.ndarray = right) -> float:
+                r = right[index]
+                return auc(s[index][r], s[index][~r]) if r.any() and not r.all() else np.nan
+
+            point = measure(np.arange(len(s)))
+            low, high = interval(measure, who, rng)
+            target = TARGETS.get(condition, {}).get(kind) if part == "read" else None
+            mark = "" if target is None else verdict(point, low, high, target)
+            print(
+                f"| {condition} | {kind} | {point:.3f} | {low:.3f}–{high:.3f} | {right.sum()} / {(~right).sum()} "
+                f"| {len(set(who))} | {'' if target is None else f'≥ {target:.2f}'} | {mark} |"
+            )
+
+
+def acceptance_table(observations: Sequence[Observation], scores: np.ndarray) -> None:
+    """Share of texts with a trust of at least .5."""
+    print(
+        "\n| | condition | " + " | ".join(("correct", *CORRUPTIONS)) + " |\n|---|---|" + "---|" * (len(CORRUPTIONS) + 1)
+    )
+    for part in ("read", "learners", "synthetic"):
+        for condition in ("clean", "10 dB", "8 kHz"):
+            cells = []
+            for kind in ("correct", *CORRUPTIONS):
+                s = [
+                    score
+                    for o, score in zip(observations, scores, strict=True)
+                    if group(o) == part and o.condition == condition and o.kind == kind
+                ]
+                cells.append(f"{100 * np.mean(np.array(s) >= 0.5):.0f} %" if s else "–")
+            if cells[0] != "–":
+                print(f"| {part} | {condition} | " + " | ".join(cells) + " |")
+
+
+def calibration(observations: Sequence[Observation], scores: np.ndarray) -> None:
+    """Reliability by tenths of trust, right and wrong texts weighing the same, and the expected calibration error."""
+    right = np.array([o.kind == "correct" for o in observations])
+    weight = balance([o.kind for o in observations])
+
+    def error(index: np.ndarray) -> float:
+        total = 0.0
+        w = weight[index] / weight[index].sum()
+        bins = np.minimum((scores[index] * 10).astype(int), 9)
+        for b in range(10):
+            inside = bins == b
+            if inside.any():
+                total += abs(float((w * (scores[index] - right[index]))[inside].sum()))
+        return total
+
+    print("\n| trust | weight | mean trust | share right | n |\n|---|---|---|---|---|")
+    bins = np.minimum((scores * 10).astype(int), 9)
+    for b in range(10):
+        inside = bins == b
+        if inside.any():
+            w = weight[inside] / weight[inside].sum()
+            print(
+                f"| {b / 10:.1f}–{(b + 1) / 10:.1f} | {weight[inside].sum():.3f} | {w @ scores[inside]:.3f} "
+                f"| {w @ right[inside]:.3f} | {inside.sum()} |"
+            )
+    who = np.array([o.speaker for o in observations])
+    point = error(np.arange(len(scores)))
+    low, high = interval(error, who, np.random.default_rng(0))
+    state = "met" if point <= MAX_ECE else "open" if low <= MAX_ECE else "missed"
+    print(f"\nExpected calibration error {point:.3f} (95 % {low:.3f}–{high:.3f}, {len(set(who))} speakers): {state}")
+
+
+def synthetic(utterances: Sequence[Utterance], noises: Sequence[np.ndarray], count: int) -> list[Observation]:
+    """Observations of sentences of the corpus said by synthetic voices, of which none is in training."""
+    from auricle.jobs.espeak import Voice, synthesise
+
+    rng = np.random.default_rng(0)
+    texts = sorted({u.text for u in utterances if 5 <= len(u.text.split()) <= 20})
+    said = []
+    for k in range(count):
+        voice = VOICES[k % len(VOICES)]
+        said.append(Utterance(Path(f"espeak/{k}"), voice, str(rng.choice(texts))))
+
+    def speak(u: Utterance) -> np.ndarray:
+        samples, rate = synthesise(u.text, Voice(u.speaker, int(150 + 3 * (len(u.text) % 10))))
+        return resample(samples.astype(np.float32) / 32768, rate, 16000)
+
+    return [o for o in observe(said, noises, speak) if o.mode == "full"]
+
+
+def single_words(data: Path) -> None:
+    """Spoken digits at 8 kHz, of speakers and of a length that training has none of."""
+    spoken = read_utterances(data / "speech" / "fsdd")[::4]
+    vocabulary = sorted({u.text for u in spoken})
+    rng = np.random.default_rng(0)
+    curator = TranscriptCurator()
+    right, wrong = [], []
+    for u in spoken:
+        other = str(rng.choice([word for word in vocabulary if word != u.text]))
+        for text, scores in ((u.text, right), (other, wrong)):
+            (row,) = curator.score([Clip("", load(u.path), 16000, transcript=text, language="en")])
+            scores.append(row["transcript_trust"])
+    known = np.array([score is not None for score in right])
+    a, b = (np.array(scores, dtype=float)[known] for scores in (right, wrong))
+    print(
+        f"{known.sum()} of {len(spoken)} clips of {len({u.speaker for u in spoken})} speakers have a trust; "
+        f"AUC of another digit {auc(a, b):.3f}, accepted at .5: {100 * np.mean(a >= 0.5):.0f} % of right and "
+        f"{100 * np.mean(b >= 0.5):.0f} % of wrong digits"
+    )
+
+
+def speed(utterances: Sequence[Utterance]) -> None:
+    """Seconds of audio per second of processor, models loaded, speech detection apart."""
+    print("\n| mode | clips | audio | times real time |\n|---|---|---|---|")
+    clips = [
+        Clip("", load(u.path), 16000, transcript=u.text, language="en") for u in utterances[:: len(utterances) // 24]
+    ]
+    for mode in MODES:
+        curator = TranscriptCurator(mode=mode)
+        for clip in clips:
+            speech_probabilities(clip)
+        curator.score(clips[:1])
+        seconds = sum(clip.duration_s for clip in clips)
+        best = np.inf
+        for _ in range(3):
+            start = time.process_time()
+            curator.score(clips)
+            best = min(best, time.process_time() - start)
+        print(f"| {mode} | {len(clips)} | {seconds:.0f} s | {seconds / best:.0f} |")
+
+
+def main() -> None:
+    """Prints all tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--observations", type=Path)
+    parser.add_argument("--synthetic", type=int, default=48, help="synthetic utterances, 0 for none")
+    chosen = parser.parse_args()
+    utterances, noises = gather_utterances(chosen.data), gather_noises(chosen.data)
+    if chosen.observations is not None and chosen.observations.is_file():
+        observations = read_observations(chosen.observations)
+    else:
+        observations = list(observe(utterances, noises))
+        if chosen.observations is not None:
+            write_observations(observations, chosen.observations)
+    for mode in MODES:
+        own = [o for o in observations if o.mode == mode]
+        scores = out_of_fold(own)
+        for part in ("read", "learners"):
+            print(f"\n## {mode}, {part}")
+            auc_table(own, scores, part)
+        print(f"\n## {mode}, share accepted at trust 0.5")
+        acceptance_table(own, scores)
+        print(f"\n## {mode}, calibration")
+        calibration(own, scores)
+    if chosen.synthetic:
+        made = synthetic(utterances, noises, chosen.synthetic)
+        scores = np.array([0.0 if o.features is None else trust(o.features, fitted("full")) for o in made])
+        print("\n## full, synthetic voices (none in training), the shipped weights")
+        auc_table(made, scores, "synthetic")
+        acceptance_table(made, scores)
+    if (chosen.data / "speech" / "fsdd").is_dir():
+        print("\n## full, single words, the shipped weights")
+        single_words(chosen.data)
+    print("\n## speed, one core")
+    speed(utterances)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Models that installed packages carry: found, hashed and opened without importing those packages."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..schemas.errors import MissingExtraError, WeightsError
+from ..schemas.keys import sha256_file
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+@cache
+def package_file(package: str, *parts: str) -> Path:
+    """Path of a file inside an installed package. The package is not imported (silero_vad would import torch).
+
+    Raises `MissingExtraError` when the package is absent, `WeightsError` when it lacks the file.
+    """
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError("score", "curate", package)
+    path = Path(spec.submodule_search_locations[0], *parts)
+    if not path.is_file():
+        raise WeightsError(f"package '{package}' has no file {'/'.join(parts)}: install the version in the lock file")
+    return path
+
+
+@cache
+def weights_sha256(path: Path) -> str:
+    """64 hex digits over the file's bytes, read once per process."""
+    return sha256_file(path)
+
+
+@cache
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """The ONNX model, loaded once per process, on one CPU thread so that results do not depend on the machine.
+
+    Raises `MissingExtraError` without onnxruntime.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtraError("score", "curate", "onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])

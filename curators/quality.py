@@ -1,0 +1,44 @@
+"""How much of the clean, dry voice is left to understand: the learned network's guess of ESTOI."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..schemas.clip import Clip
+from ..schemas.config import Strict
+from ..schemas.score import Row, ScoreColumn
+from .learned import acoustic_weights, acoustics
+from .perclip import PerClip, Unmeasurable
+from .vad import speech_seconds, vad_weights
+
+
+class QualityOptions(Strict):
+    """Parameters of `quality`."""
+
+    min_speech_s: float = Field(default=0.5, gt=0, description="Speech (s) below which there is nothing to understand")
+
+
+class QualityCurator(PerClip):
+    """Speech quality without a reference."""
+
+    name = "quality"
+    version = 1
+    columns = (
+        ScoreColumn(
+            "speech_quality",
+            "float32",
+            "1",
+            "Predicted ESTOI of the clip against its clean, dry voice: 0 to 1, falls with noise and reverberation",
+        ),
+    )
+    Options = QualityOptions
+
+    def weights(self) -> str:
+        """The network's hash and the detector's."""
+        return f"{acoustic_weights()}+{vad_weights()}"
+
+    def measure(self, clip: Clip) -> Row:
+        """Quality of one clip."""
+        if speech_seconds(clip) < self.options.min_speech_s:
+            raise Unmeasurable("no speech")
+        return {"speech_quality": acoustics(clip).estoi}

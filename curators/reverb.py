@@ -1,0 +1,46 @@
+"""Reverberation: clarity C50 as the learned network hears it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..schemas.clip import Clip
+from ..schemas.config import Strict
+from ..schemas.score import Row, ScoreColumn
+from .learned import acoustic_weights, acoustics
+from .perclip import PerClip, Unmeasurable
+from .vad import speech_seconds, vad_weights
+
+
+class ReverbOptions(Strict):
+    """Parameters of `reverb`."""
+
+    min_speech_s: float = Field(
+        default=0.5, gt=0, description="Speech (s) below which there are too few decays to hear a room"
+    )
+
+
+class ReverbCurator(PerClip):
+    """C50 of the room that the speech was recorded in, blind."""
+
+    name = "reverb"
+    version = 1
+    columns = (
+        ScoreColumn(
+            "c50_db",
+            "float32",
+            "dB",
+            "Clarity of the room: energy of the first 50 ms over the rest, 125 Hz to 4 kHz, estimated; about -10 to 35",
+        ),
+    )
+    Options = ReverbOptions
+
+    def weights(self) -> str:
+        """The network's hash and the detector's."""
+        return f"{acoustic_weights()}+{vad_weights()}"
+
+    def measure(self, clip: Clip) -> Row:
+        """C50 of one clip."""
+        if speech_seconds(clip) < self.options.min_speech_s:
+            raise Unmeasurable("no speech")
+        return {"c50_db": acoustics(clip).c50_db}

@@ -1,0 +1,1 @@
+"""How predictable a representation is, with its uncertainty; mergeable statistics."""

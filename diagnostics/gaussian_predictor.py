@@ -1,0 +1,94 @@
+"""A frame's linear Gaussian prediction from its past, measured against knowing nothing but the frame's distribution.
+
+Everything happens in coordinates where the training frames have identity covariance. There the baseline is the
+standard normal, the ridge is in units of the frames' own variance, and neither scale nor rotation of the latents nor
+any other invertible linear map changes the gain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg
+
+from .lag_moments import LagMoments, rows
+
+# Relative to the largest: directions of less variance are duplicates or dead dimensions, seen through rounding.
+_SMALLEST_VARIANCE = 1e-9
+DETERMINISTIC = 1e-7
+"""Share of a direction's variance that is left when it counts as determined by the past."""
+
+
+class GaussianPredictor:
+    """Ridge regression of z_t on lagged frames with full innovation covariance."""
+
+    def __init__(self, moments: LagMoments, ridge: float) -> None:
+        """moments: of training rows, more of them than dimensions. ridge: in units of the whitened variance (1).
+
+        Raises ValueError where there are too few rows to whiten, or nothing varies.
+        """
+        if moments.num_rows <= moments.dim:
+            raise ValueError(f"{moments.num_rows} frames cannot whiten {moments.dim} dimensions")
+        self.lags, self.ridge = moments.lags, ridge
+        self._center = moments.total / moments.num_rows
+        covariance = moments.covariance_about(self._center)
+        self._whiten = whitener(covariance[: moments.dim, : moments.dim])
+        self.rank = self._whiten.shape[0]
+        covariance = self._in_whitened(covariance)
+        past, cross = covariance[self.rank :, self.rank :], covariance[: self.rank, self.rank :]
+        factor = linalg.cho_factor(past + (ridge + 1e-10) * np.eye(past.shape[0]))
+        self._weights = linalg.cho_solve(factor, cross.T).T
+        # with a ridge, the innovation is what the shrunk prediction leaves, not the Schur complement
+        projected = self._weights @ cross.T
+        innovation = covariance[: self.rank, : self.rank] - projected - projected.T
+        innovation += self._weights @ past @ self._weights.T
+        variances, directions = linalg.eigh((innovation + innovation.T) / 2)
+        self.num_deterministic = int(np.count_nonzero(variances < DETERMINISTIC))
+        """Directions that follow exactly from the past: their gain is limited only by rounding."""
+        variances = np.maximum(variances, DETERMINISTIC)
+        self._log_determinant = float(np.log(variances).sum())
+        self._standardise = directions.T / np.sqrt(variances)[:, None]
+
+    def _in_whitened(self, covariance: np.ndarray) -> np.ndarray:
+        dim, blocks = self._whiten.shape[1], 1 + len(self.lags)
+        tensor = covariance.reshape(blocks, dim, blocks, dim)
+        tensor = np.einsum("ri,aibj,sj->arbs", self._whiten, tensor, self._whiten, optimize=True)
+        return tensor.reshape(blocks * self.rank, blocks * self.rank)
+
+    def gain(self, latents: np.ndarray) -> np.ndarray:
+        """log p(z_t | past) - log p(z_t) of a clip `[D, T]`, for frames that have their whole past.
+
+        Returns `[T - max lag]` nats.
+        """
+        stacked = rows(latents, self.lags) - self._center[:, None]
+        blocks = stacked.reshape(1 + len(self.lags), self._whiten.shape[1], -1)
+        white = np.einsum("ri,ait->art", self._whiten, blocks, optimize=True)
+        frame, past = white[0], white[1:].reshape(-1, stacked.shape[1])
+        left = self._standardise @ (frame - self._weights @ past)
+        return ((frame**2).sum(0) - (left**2).sum(0) - self._log_determinant) / 2
+
+    def expected_gain(self, moments: LagMoments) -> float:
+        """Mean of `gain` over held-out rows, from their moments alone; nats per frame."""
+        covariance = self._in_whitened(moments.covariance_about(self._center))
+        past, cross = covariance[self.rank :, self.rank :], covariance[: self.rank, self.rank :]
+        frame = covariance[: self.rank, : self.rank]
+        projected = self._weights @ cross.T
+        left = frame - projected - projected.T + self._weights @ past @ self._weights.T
+        remaining = float(np.einsum("ij,jk,ik->", self._standardise, left, self._standardise, optimize=True))
+        return (float(np.trace(frame)) - remaining - self._log_determinant) / 2
+
+
+def whitener(covariance: np.ndarray) -> np.ndarray:
+    """`[R, D]` matrix W with W C W^T = 1, R the number of directions that carry variance.
+
+    Dimensions are brought to unit variance first, so that a small scale is not mistaken for no variance.
+    Raises ValueError when nothing varies.
+    """
+    variance = np.diag(covariance)
+    alive = variance > 0
+    if not alive.any():
+        raise ValueError("latents are constant: there is nothing to predict")
+    scale = np.zeros_like(variance)
+    scale[alive] = 1 / np.sqrt(variance[alive])
+    values, vectors = linalg.eigh(covariance * scale[:, None] * scale)
+    kept = values > _SMALLEST_VARIANCE * values[-1]
+    return vectors[:, kept].T / np.sqrt(values[kept])[:, None] * scale

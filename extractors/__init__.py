@@ -1,0 +1,1 @@
+"""Waveform to codes and latents, exactly as the upstream codec would."""

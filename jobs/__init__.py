@@ -1,0 +1,1 @@
+"""Entry points: the auricle command and what it starts."""

@@ -1,0 +1,89 @@
+"""Write the report of a version: gather what it shows, render, keep it beside the version."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..dashboards.examples import choose
+from ..dashboards.profile import profile
+from ..dashboards.report import Example, render
+from ..loaders.layout import derived_path
+from ..loaders.version import Version, open_version
+from ..pipelines.diagnose import diagnose
+from ..pipelines.listen import clip_audio, wav_bytes
+from ..schemas.errors import AuricleError, ClipError
+
+EXAMPLES_PER_REASON = 3
+LONGEST_EXAMPLE_S = 60.0
+
+
+def write_report(version: Version, out: Path | None = None, *, diagnose_first: bool = True) -> Path | str:
+    """Render the page to `out`, else to `derived/<version>/report.html`; returns where it is."""
+    diagnosis = version.derived("diagnostics.json")
+    record = json.loads(diagnosis) if diagnosis else None
+    if record is None and diagnose_first and version.document.representations:
+        record = diagnose(version)
+    page = render(
+        version.document,
+        _profile(version),
+        record["representations"] if record else None,
+        list(_examples(version)),
+        _parent_profile(version),
+    ).encode()
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(page)
+        return out
+    path = derived_path(version.document.number, "report.html")
+    version.store.put_derived(path, page)
+    return version.store.root / path if version.store.root else f"{version.store.url}/{path}"
+
+
+def _profile(version: Version) -> dict[str, Any]:
+    """The stored profile of a version, made when it is absent."""
+    stored = version.derived("profile.json")
+    if stored:
+        return json.loads(stored)
+    made = profile(version.files(), version.document.curators)
+    path = derived_path(version.document.number, "profile.json")
+    version.store.put_derived(path, json.dumps(made).encode())
+    return made
+
+
+def _parent_profile(version: Version) -> dict[str, Any] | None:
+    if version.document.parent is None:
+        return None
+    try:
+        return _profile(open_version(version.store, version.document.parent))
+    except AuricleError:
+        # an older version may have been collected; the page then compares with nothing
+        return None
+
+
+def _examples(version: Version) -> Iterator[Example]:
+    """A few clips per reason and a few kept ones; the same page for the same version."""
+    hidden = {
+        c["name"] for entry in version.document.curators.values() for c in entry.columns if c["dtype"] == "binary"
+    }
+    hidden |= {"fingerprint", "inputs", "reason"}
+    taken: Counter[str] = Counter()
+    for row in choose(version.files(), longest_s=LONGEST_EXAMPLE_S):
+        reason = row["reason"]
+        if taken[reason] == EXAMPLES_PER_REASON:
+            continue
+        try:
+            waveform, rate = clip_audio(version, row)
+        except ClipError:
+            continue
+        taken[reason] += 1
+        scores = {
+            name: value
+            for curator in version.document.curators
+            for name, value in (row.get(curator) or {}).items()
+            if name not in hidden and value is not None
+        }
+        yield Example(row["clip"], reason, row["path"], row["transcript"], scores, wav_bytes(waveform, rate), rate)

@@ -1,0 +1,102 @@
+"""Verbs over published versions: versions, show, pull."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+DatasetArg = Annotated[
+    str, typer.Argument(metavar="DATASET[@VERSION]", help="Folder or s3:// prefix; @7 or @tag picks a version")
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (versions, show, pull):
+        app.command()(verb)
+
+
+def versions(dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]) -> None:
+    """List the published versions of a dataset.
+
+    Example: auricle versions ./speech-dataset
+    """
+    from ..loaders.store import Store
+    from ..loaders.version import numbers, open_version
+    from .console import table
+
+    store = Store(dataset)
+    rows = []
+    for number in numbers(store):
+        d = open_version(store, number).document
+        c = d.counts
+        rows.append(
+            (number, d.created, d.kind, c.clips, c.kept, round(d.hours.get("kept", 0.0), 3), d.gate.verdict, d.note)
+        )
+    table("", ("version", "created", "by", "clips", "kept", "kept h", "gate", "note"), rows)
+
+
+def show(
+    dataset: DatasetArg,
+    files: Annotated[
+        bool, typer.Option("--files", help="Print the Parquet parts, one a line, for DuckDB and others")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the version document")] = False,
+) -> None:
+    """Show what a version holds.
+
+    Example: duckdb -c "SELECT status, count(*) FROM read_parquet([$(auricle show ./speech-dataset --files
+    | sed "s/.*/'&'/" | paste -sd,)], union_by_name = true) GROUP BY 1"
+    """
+    from ..loaders.version import open_version
+    from .show import print_version
+
+    version = open_version(dataset)
+    if files:
+        for file in version.files():
+            typer.echo(str(file))
+    elif as_json:
+        typer.echo(json.dumps(json.loads(version.document.to_json()), indent=2))
+    else:
+        print_version(version)
+
+
+def pull(
+    dataset: DatasetArg,
+    dest: Annotated[
+        str, typer.Argument(metavar="DEST", help="Folder that becomes a dataset with only what was asked for")
+    ],
+    representation: Annotated[
+        list[str], typer.Option("--representation", "-r", help="A representation or the start of its name; repeatable")
+    ],
+    where: Annotated[str | None, typer.Option(help="SQL condition on clips, for example \"tier = 'gold'\"")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+) -> None:
+    """Copy the live samples of some representations to another folder; hashes checked, resumable.
+
+    Example: auricle pull s3://corpora/speech@7 ./speech -r mimi-codes --where "language = 'en' and tier = 'gold'"
+    """
+    from rich.progress import Progress
+
+    from ..loaders.pull import pull as pull_version
+    from ..loaders.version import split_version
+    from . import console
+
+    url, version = split_version(dataset)
+
+    with Progress(console=console.err, transient=True, disable=quiet or not console.err.is_terminal) as bar:
+        task = bar.add_task("pulling", total=None)
+        result = pull_version(
+            url,
+            dest,
+            representation,
+            version=version,
+            where=where,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    live = ", ".join(f"{n:,} of {name}" for name, n in result.live.items())
+    console.say(
+        f"version {result.number} in {result.dest} ({result.status}): {result.clips:,} clips; live samples: {live}"
+    )

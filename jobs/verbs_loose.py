@@ -1,0 +1,87 @@
+"""Verbs that need no dataset: score, doctor, codecs, schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(score)
+    app.command()(doctor)
+    app.command()(codecs)
+    schedule = typer.Typer(no_args_is_help=True, help="Nightly runs by cron or systemd.")
+    schedule.command("export")(schedule_export)
+    app.add_typer(schedule, name="schedule")
+
+
+def score(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Audio files or folders of them")],
+    transcripts: Annotated[
+        Path | None, typer.Option(help="A .tsv or .csv with the columns file, speaker, language, transcript")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of files that the table names none for, e.g. en")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write one row per clip to this Parquet file")] = None,
+    curator: Annotated[list[str] | None, typer.Option("--curator", help="Only these curators; repeatable")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+) -> None:
+    """Score loose files: SNR, speech share, DNSMOS, transcript trust, bandwidth, clipping and more, with units.
+
+    Examples: auricle score talk.wav
+
+    auricle score ./folder --transcripts ./folder/transcripts.tsv --out scores.parquet
+    """
+    from .scores import print_scores, score_and_write
+
+    table = score_and_write(paths, transcripts, language, out, curator, quiet)
+    if out is None:
+        print_scores(table, curator)
+
+
+def doctor(
+    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="Also look at this dataset's disk")] = None,
+) -> None:
+    """Say what this machine has: cores, GPUs, weights, disk; what is missing and how to get it."""
+    from .console import table
+    from .doctor import examine
+
+    rows = [(f.status, f.name, f.detail, f.hint) for f in examine(dataset)]
+    table("", ("", "what", "found", "what to do"), rows)
+
+
+def codecs() -> None:
+    """List the codecs that representations can name."""
+    from ..extractors.registry import codecs as names
+
+    for name in names():
+        typer.echo(name)
+
+
+def schedule_export(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file of the nightly run")],
+    format_: Annotated[str, typer.Option("--format", help="cron or systemd")] = "systemd",
+    at: Annotated[str, typer.Option(help="Time of day, optionally with day names: 02:00, or Mon,Thu 02:00")] = "02:00",
+    timezone: Annotated[str, typer.Option(help="IANA time zone")] = "UTC",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default: print them")] = None,
+) -> None:
+    """Write what cron or systemd needs for a nightly run. A run is safe to start twice: the second exits 75.
+
+    Example: auricle schedule export nightly.yaml --format systemd --at 02:30 --timezone Europe/Berlin
+    """
+    from ..schemas.errors import ConfigError
+    from .schedule import export
+
+    if format_ not in ("cron", "systemd"):
+        raise ConfigError(f"--format {format_!r}: cron or systemd is required")
+    for name, text in export(format_, config, at, timezone).items():
+        if out is None:
+            typer.echo(f"# {name}\n{text}")
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text)
+            typer.echo(str(out / name))

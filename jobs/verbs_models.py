@@ -1,0 +1,141 @@
+"""Verbs about models and sound: weights, train, decode, explore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .verbs_dataset import DatasetArg
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(decode)
+    app.command()(explore)
+    weights = typer.Typer(no_args_is_help=True, help="Weights of the codecs: what is here, fetch, check.")
+    weights.command("list")(weights_list)
+    weights.command("fetch")(weights_fetch)
+    weights.command("check")(weights_check)
+    app.add_typer(weights, name="weights")
+    train = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package.")
+    train.command("codec")(train_codec)
+    train.command("curator")(train_curator)
+    app.add_typer(train, name="train")
+
+
+def decode(
+    dataset: DatasetArg,
+    clip: Annotated[str, typer.Argument(help="Key of the clip, or its beginning")],
+    representation: Annotated[
+        str, typer.Option("--representation", "-r", help="A codes representation")
+    ] = "builtin-codes",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="WAV file; default CLIP.wav")] = None,
+) -> None:
+    """Write the audio that a clip's codes stand for.
+
+    Example: auricle decode ./speech-dataset@3 4f1c -r builtin-codes -o heard.wav
+    """
+    from ..loaders.version import open_version
+    from .decode import decode_clip
+
+    typer.echo(str(decode_clip(open_version(dataset), clip, representation, out)))
+
+
+def explore(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; loopback by default, there is no password")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port")] = 8765,
+) -> None:
+    """Browse a dataset: filter clips, listen, see spectrograms, compare versions.
+
+    Example: auricle explore ./speech-dataset
+    """
+    from ..dashboards.explorer import serve
+
+    serve(dataset, host, port)
+
+
+def weights_list() -> None:
+    """List the codecs with published weights, and whether this machine has them."""
+    from ..extractors.weights import list_weights
+    from .console import table
+
+    rows = [
+        (w["name"], "here" if w["present"] else "absent", w["file"], w["licence"], w["path"]) for w in list_weights()
+    ]
+    table("", ("codec", "", "file", "licence", "path"), rows)
+
+
+def weights_fetch(
+    name: Annotated[str, typer.Argument(help="Codec: mimi, encodec24, ...")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="hub id, path or s3://; default where they are published")
+    ] = None,
+) -> None:
+    """Download weights into the cache and record their hash.
+
+    Example: auricle weights fetch mimi
+    """
+    from ..extractors.weights import fetch
+
+    found = fetch(name, source)
+    typer.echo(f"{found.path}  sha256 {found.sha256}")
+
+
+def weights_check(
+    name: Annotated[str, typer.Argument(help="Codec: mimi, encodec24, ...")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="hub id, path or s3://; default where they are published")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="The hash that is required")] = None,
+) -> None:
+    """Hash weights anew and load them. Exit 6 when they are absent, changed or unreadable."""
+    from ..extractors.weights import check
+
+    found = check(name, source, sha256)
+    typer.echo(f"{found.path}  sha256 {found.sha256}")
+
+
+def train_codec(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML: sources, out, quantizer, steps, ...")],
+    export_to: Annotated[
+        Path | None, typer.Option("--export", help="Write the weights and their card here at the end")
+    ] = None,
+) -> None:
+    """Train the built-in codec on your speech; an existing checkpoint is resumed.
+
+    Example: auricle train codec codec.yaml --export builtin.safetensors
+    """
+    import json
+
+    from ..extractors.train_codec import CodecTraining, export, train
+    from .config_file import load_model
+
+    settings = load_model(CodecTraining, config)
+    report = train(settings)
+    if export_to is not None:
+        report = export(settings.out, export_to)
+    typer.echo(json.dumps(report, indent=2, default=str))
+
+
+def train_curator(
+    speech: Annotated[list[Path], typer.Option("--speech", help="transcripts.tsv beside clean speech; repeatable")],
+    noise: Annotated[Path, typer.Option(help="Folder of noise recordings")],
+    music: Annotated[Path, typer.Option(help="Folder of music")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (.safetensors); the card goes beside")],
+    owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+) -> None:
+    """Train the learned curator (SNR, reverberation, speech quality) from clean speech, noise and made-up rooms.
+
+    Example: auricle train curator --speech clean/transcripts.tsv --noise noise --music music -o curator.safetensors
+    """
+    import json
+
+    from ..curators.train_acoustic import audio_files, labelled_speech, train
+
+    card = train(labelled_speech(speech), audio_files(noise), audio_files(music), out, owner=owner)
+    typer.echo(json.dumps(card, indent=2, default=str))

@@ -1,0 +1,232 @@
+"""Verbs that care for versions: diff, tag, rollback, verify, gc, compact, export, takedown, abandon."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .verbs_dataset import DatasetArg
+
+DatasetOnly = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]
+Wait = Annotated[bool, typer.Option("--wait", help="Queue behind a run that holds the dataset (else exit 75)")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (diff, tag, rollback, verify, gc, compact, export, takedown, abandon):
+        app.command()(verb)
+
+
+def diff(
+    dataset: DatasetOnly,
+    a: Annotated[str, typer.Argument(help="Version or tag to compare from")],
+    b: Annotated[str | None, typer.Argument(help="Version or tag to compare with; default the newest")] = None,
+) -> None:
+    """Say what changed between two versions: clips in and out by reason, scores, hours, settings.
+
+    Example: auricle diff ./speech-dataset 3 4
+    """
+    from ..loaders.diff import diff as compare
+    from . import console
+
+    found = compare(dataset, a, b)
+    console.say(f"from version {found.a} to version {found.b}")
+    console.table("", ("count", str(found.a), str(found.b)), [(name, *pair) for name, pair in found.counts.items()])
+    moves = [("came in", why, n) for why, n in found.came.items()] + [
+        ("went out", why, n) for why, n in found.went.items()
+    ]
+    moves += [("status", why, n) for why, n in found.flips.items()]
+    moves += [("label", why, n) for why, n in found.relabelled.items() if n]
+    if moves:
+        console.table("", ("clips", "why", "n"), moves)
+    shifted = [
+        (s.score, s.unit, *s.mean, s.changed, s.mean_change)
+        for s in found.scores
+        if s.changed or s.mean[0] != s.mean[1]
+    ]
+    if shifted:
+        console.table("", ("score", "unit", "mean before", "mean after", "changed", "by"), shifted)
+    hours = [(h.by, h.value or "-", round(h.a, 3), round(h.b, 3)) for h in found.hours if h.a != h.b]
+    if hours:
+        console.table("", ("hours kept by", "", "before", "after"), hours)
+    for line in (*found.schema, *found.config):
+        console.say(line)
+
+
+def tag(
+    dataset: DatasetArg,
+    name: Annotated[str | None, typer.Argument(help="The tag; without one, all tags are listed")] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Forget the tag; the version stays until it is collected")
+    ] = False,
+) -> None:
+    """Name a version, so that garbage collection keeps it and readers find it.
+
+    Example: auricle tag ./speech-dataset@7 paper-2026
+    """
+    from ..loaders.refs import tag as name_version
+    from ..loaders.refs import tags, untag
+    from ..loaders.version import split_version
+    from . import console
+
+    url, version = split_version(dataset)
+    if name is None:
+        console.table("", ("tag", "version", "made"), [(t.name, t.version, t.created) for t in tags(url)])
+    elif remove:
+        console.say(f"tag {untag(url, name).name} is forgotten")
+    else:
+        made = name_version(url, name, version)
+        console.say(f"{made.name} is version {made.version}")
+
+
+def rollback(
+    dataset: DatasetOnly,
+    version: Annotated[str, typer.Argument(help="Version or tag to go back to")],
+    wait: Wait = False,
+) -> None:
+    """Publish an older version's objects again as the newest version. Nothing is deleted.
+
+    Example: auricle rollback ./speech-dataset 6
+    """
+    from ..pipelines.rollback import rollback as go_back
+    from . import console
+
+    made = go_back(dataset, version, wait=wait, notify=console.say)
+    console.say(f"version {made.number} is version {version} again")
+
+
+def verify(
+    dataset: DatasetArg,
+    sample: Annotated[
+        float | None, typer.Option(help="Share of the shards whose bytes are read, 0 to 1; default all")
+    ] = None,
+) -> None:
+    """Check a version: every object's hash, every pointer. Exit 4 when anything is wrong.
+
+    Example: auricle verify ./speech-dataset@7 --sample 0.1
+    """
+    from ..loaders.verify import verify as check
+    from ..loaders.version import split_version
+    from ..schemas.errors import IntegrityError
+    from . import console
+
+    url, version = split_version(dataset)
+    findings = check(url, version, sample)
+    for finding in findings:
+        console.say(str(finding))
+    if findings:
+        raise IntegrityError(f"{dataset}: {len(findings)} findings")
+    console.say("everything that the version lists is there and is what it says")
+
+
+def gc(
+    dataset: DatasetOnly,
+    keep_last: Annotated[int, typer.Option(help="Newest versions that stay")] = 10,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete; without it, only say what would go")] = False,
+    wait: Wait = False,
+) -> None:
+    """Collect garbage: versions beyond the last K, and objects that no kept version, tag or run reaches.
+
+    Example: auricle gc ./speech-dataset --keep-last 30 --delete
+    """
+    from ..pipelines.collect import collect
+    from . import console
+
+    found = collect(dataset, keep_last, not delete, wait=wait, notify=console.say)
+    word = "would be deleted" if found.dry_run else "deleted"
+    for path, size in found.files:
+        console.say(f"{size:>12,}  {path}")
+    console.say(f"{len(found.versions)} versions and {len(found.files)} files, {found.num_bytes / 1e6:,.1f} MB, {word}")
+
+
+def compact(dataset: DatasetOnly, wait: Wait = False) -> None:
+    """Pack the small shards of many nights into large ones, as a new version with the same samples.
+
+    Example: auricle compact ./speech-dataset
+    """
+    from ..pipelines.compact import compact as pack
+    from . import console
+
+    made = pack(dataset, wait=wait, notify=console.say)
+    console.say("nothing to gain" if made is None else f"version {made.number} is compact")
+
+
+def export(
+    dataset: DatasetArg,
+    dest: Annotated[str, typer.Argument(metavar="DEST", help="Empty folder or s3:// prefix")],
+    to: Annotated[str, typer.Option("--to", help="hf, shar, webdataset, delta or manifest")],
+    representation: Annotated[list[str] | None, typer.Option("--representation", "-r", help="Default all")] = None,
+    where: Annotated[str | None, typer.Option(help="SQL condition on clips, for example \"tier = 'gold'\"")] = None,
+) -> None:
+    """Write a version in another format: Hugging Face, lhotse Shar, WebDataset with text, Delta, manifest.
+
+    Example: auricle export ./speech-dataset@7 ./out --to shar -r mimi-codes
+    """
+    from ..loaders.export import export as write
+    from ..loaders.version import split_version
+    from . import console
+
+    url, version = split_version(dataset)
+    made = write(url, dest, to, version, representation or (), where)
+    console.say(
+        f"{made.clips:,} clips of version {made.version} in {made.files} files, {made.num_bytes / 1e6:,.1f} MB: "
+        f"{made.dest}"
+    )
+    for note in made.notes:
+        console.say(note)
+
+
+def takedown(
+    dataset: DatasetOnly,
+    clips: Annotated[list[str] | None, typer.Option("--clips", help="A clip's key; repeatable")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Everything of a speaker")] = None,
+    source: Annotated[str | None, typer.Option(help="Everything of a source")] = None,
+    where: Annotated[str | None, typer.Option(help="SQL condition on clips")] = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also remove them from older versions and everything derived")
+    ] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Keep samples and latents, drop text and paths")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count")] = False,
+    wait: Wait = False,
+) -> None:
+    """Take clips down for good: gone from the newest version, kept from coming back by tombstones.
+
+    Example: auricle takedown ./speech-dataset --speaker s1234 --purge
+    """
+    from ..pipelines.takedown import takedown as take_down
+    from . import console
+
+    done = take_down(
+        dataset, clips=clips or (), speaker=speaker, source=source, where=where,
+        purge=purge, redact=redact, dry_run=dry_run, wait=wait, notify=console.say,
+    )  # fmt: skip
+    word = "would be" if done.dry_run else "are"
+    console.say(
+        f"{done.clips:,} clips of {done.recordings:,} recordings {word} taken down "
+        f"({done.same_audio:,} of them for holding the same audio); newest version {done.version}"
+    )
+    if done.retired:
+        console.say(f"retired versions: {', '.join(map(str, done.retired))}; {len(done.removed)} files removed")
+    for place in done.out_of_reach:
+        console.say(f"out of reach, may hold copies: {place}")
+
+
+def abandon(
+    dataset: DatasetOnly,
+    run: Annotated[str | None, typer.Argument(help="The run; without one, unfinished runs are listed")] = None,
+    wait: Wait = False,
+) -> None:
+    """Give up an unfinished run. What it computed is lost and computed again by the next run.
+
+    Example: auricle abandon ./speech-dataset 20260101T020000-a1b2c3
+    """
+    from ..pipelines.collect import abandon as give_up
+    from ..pipelines.collect import unfinished
+    from . import console
+
+    if run is None:
+        console.table("", ("run", "files", "bytes"), [(r.run, r.files, r.num_bytes) for r in unfinished(dataset)])
+        return
+    left = give_up(dataset, run, wait=wait, notify=console.say)
+    console.say(f"run {left.run} is given up: {left.files} files, {left.num_bytes / 1e6:,.1f} MB")

@@ -1,0 +1,43 @@
+"""Where things are inside a dataset: the only place that spells its paths."""
+
+from __future__ import annotations
+
+
+def version_path(number: int) -> str:
+    """The published document of version `number`."""
+    return f"versions/{number:06d}.json"
+
+
+def purged_path(number: int) -> str:
+    """The companion that retires a version after a takedown with purge."""
+    return f"versions/{number:06d}.purged"
+
+
+def ref_path(tag: str) -> str:
+    """The document that a tag is."""
+    return f"refs/{tag}.json"
+
+
+def clips_path(sha256: str) -> str:
+    """A part of the clip table."""
+    return f"objects/clips/{sha256}.parquet"
+
+
+def recordings_path(sha256: str) -> str:
+    """A part of the recording table."""
+    return f"objects/recordings/{sha256}.parquet"
+
+
+def shard_path(representation: str, sha256: str) -> str:
+    """One shard of one representation."""
+    return f"shards/{representation}/{sha256}.tar"
+
+
+def derived_path(version: int, name: str) -> str:
+    """Something rebuildable that belongs to a version: profile.json, report.html, curriculum.parquet."""
+    return f"derived/{version:06d}/{name}"
+
+
+def run_path(run: str, *parts: str) -> str:
+    """A file of an unfinished run."""
+    return "/".join(("runs", run, *parts))

@@ -1,0 +1,244 @@
+"""Open a version and read it: the clip table as Arrow, the live samples of a representation.
+
+from auricle.loaders import open_version
+version = open_version("./speech-dataset")
+for sample in version.samples("builtin-codes"):
+    sample.array     # [K, T] uint16
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..schemas.errors import ConfigError, DatasetError, IntegrityError
+from ..schemas.keys import sha256_bytes
+from ..schemas.representation import RepresentationSpec
+from ..schemas.tables import POINTER, Status
+from ..schemas.version import VersionDocument, require_major
+from .layout import clips_path, derived_path, purged_path, recordings_path, ref_path, shard_path, version_path
+from .store import Store
+
+REF_SCHEMA = "auricle.ref/1"
+READ_AHEAD_BYTES = 16 << 20
+"""Payload fetched per request batch while iterating samples: bounds memory, amortises latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One live clip of one representation."""
+
+    key: str
+    array: np.ndarray
+    """`[K, T]` codes or `[D, T]` values in the representation's declared dtype."""
+    clip: dict[str, Any]
+    """The clip's row: duration_s, transcript, language, speaker, tier, ..."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published version of a dataset, opened for reading."""
+
+    store: Store
+    document: VersionDocument
+    sha256: str
+    """Of the document's bytes."""
+
+    @cached_property
+    def _cache(self) -> Path:
+        return Path(tempfile.gettempdir()) / "auricle-cache" / sha256_bytes(self.store.url.encode())[:16]
+
+    def files(self) -> list[Path]:
+        """Local paths of the clip table's Parquet parts; `read_parquet([...], union_by_name=true)` opens them."""
+        return [self.store.local(clips_path(o.sha256), self._cache) for o in self.document.clips]
+
+    def recording_files(self) -> list[Path]:
+        """Local paths of the recording table's Parquet parts."""
+        return [self.store.local(recordings_path(o.sha256), self._cache) for o in self.document.recordings]
+
+    def clips(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table:
+        """The clip table: one row per clip, kept or not, with `columns` (default all) where `where` holds."""
+        return _read_parts(self.files(), columns, where)
+
+    def recordings(self) -> pa.Table:
+        """The recording table: one row per distinct source file."""
+        return _read_parts(self.recording_files(), None, None)
+
+    def representation(self, prefix: str) -> RepresentationSpec:
+        """The representation whose name is `prefix` or the only one that starts with it."""
+        names = sorted(self.document.representations)
+        found = [prefix] if prefix in names else [n for n in names if n.startswith(prefix)]
+        if len(found) != 1:
+            state = f"fits {', '.join(found)}" if found else "fits none"
+            raise ConfigError(
+                f"representation {prefix!r} {state} of version {self.document.number}; "
+                f"it has: {', '.join(names) or 'none'}"
+            )
+        return self.document.representations[found[0]].spec
+
+    def live(self, representation: str, *, stage: int | None = None, where: pc.Expression | None = None) -> pa.Table:
+        """Rows of kept clips that have this representation, in shard order, with its pointer in column `pointer`.
+
+        stage: clips that are open at this stage of the version's curriculum; stages add up.
+        """
+        spec = self.representation(representation)
+        table = self.clips(where=where)
+        table = table.filter(pc.equal(table["status"], Status.KEPT.value))
+        if spec.name not in table.column_names:
+            table = table.append_column(spec.name, pa.nulls(table.num_rows, POINTER))
+        table = table.append_column("pointer", table[spec.name])
+        table = table.filter(pc.is_valid(pc.struct_field(table["pointer"], "shard")))
+        if stage is not None:
+            table = table.filter(pc.is_in(table["clip"], value_set=self._stage(stage)))
+        pointer = table["pointer"].combine_chunks()
+        order = {shard.sha256: i for i, shard in enumerate(self.document.representations[spec.name].shards)}
+        shard_number = pa.array([order[s] for s in pc.struct_field(pointer, "shard").to_pylist()], pa.int64())
+        keys = pa.table({"shard": shard_number, "offset": pc.struct_field(pointer, "offset")})
+        return table.take(pc.sort_indices(keys, [("shard", "ascending"), ("offset", "ascending")]))
+
+    def samples(
+        self, representation: str, *, stage: int | None = None, where: pc.Expression | None = None
+    ) -> Iterator[Sample]:
+        """Live samples of one representation, in shard order; every payload's checksum is checked.
+
+        Raises `IntegrityError` for a missing shard or a payload that is not what the table says.
+        """
+        spec = self.representation(representation)
+        table = self.live(spec.name, stage=stage, where=where)
+        skip = {
+            "pointer",
+            *self.document.representations,
+            *(c for c in table.column_names if c in self.document.curators),
+        }
+        facts = table.select([c for c in table.column_names if c not in skip])
+        pointers: list[dict[str, Any]] = table["pointer"].to_pylist()
+        start = 0
+        while start < len(pointers):
+            end, size = start, 0
+            shard = pointers[start]["shard"]
+            while end < len(pointers) and pointers[end]["shard"] == shard and (end == start or size < READ_AHEAD_BYTES):
+                size += pointers[end]["nbytes"]
+                end += 1
+            chunk = pointers[start:end]
+            payloads = self.store.get_ranges(
+                shard_path(spec.name, shard), [p["offset"] for p in chunk], [p["nbytes"] for p in chunk]
+            )
+            for row, pointer, payload in zip(facts.slice(start, end - start).to_pylist(), chunk, payloads, strict=True):
+                yield Sample(row["clip"], decode_payload(payload, pointer, spec, row["clip"]), row)
+            start = end
+
+    def derived(self, name: str) -> bytes | None:
+        """A file that was derived from this version, None when it was not made."""
+        path = derived_path(self.document.number, name)
+        return self.store.get(path) if self.store.exists(path) else None
+
+    def _stage(self, stage: int) -> pa.Array:
+        data = self.derived("curriculum.parquet")
+        if data is None:
+            raise ConfigError(
+                f"version {self.document.number} has no curriculum: make it with "
+                f"`auricle curriculum {self.store.root or self.store.url}@{self.document.number}`"
+            )
+        table = pq.read_table(pa.BufferReader(data))
+        return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
+
+
+def decode_payload(payload: bytes, pointer: dict[str, Any], spec: RepresentationSpec, key: str) -> np.ndarray:
+    """The array that `payload` (a .npy) holds, after checking its checksum, dtype and shape."""
+    if zlib.crc32(payload) != pointer["crc32"]:
+        raise IntegrityError(
+            f"clip {key}, {spec.name}: the payload in shard {pointer['shard']} fails its checksum; "
+            "run `auricle verify` and restore the shard from a copy"
+        )
+    array = np.load(io.BytesIO(payload), allow_pickle=False)
+    if array.dtype != np.dtype(spec.dtype) or array.shape != (spec.rows, pointer["num_frames"]):
+        raise IntegrityError(
+            f"clip {key}, {spec.name}: declared {spec.dtype} [{spec.rows}, {pointer['num_frames']}], "
+            f"stored {array.dtype} {list(array.shape)}"
+        )
+    return array
+
+
+def open_version(dataset: str | Store, version: int | str | None = None) -> Version:
+    """Open a published version for reading.
+
+    dataset: a folder or s3:// prefix, optionally with `@7` or `@tag` appended.
+    version: a number or a tag; default the newest.
+    Raises `ConfigError` when there is no such version, `SchemaVersionError` when it needs a newer auricle.
+    """
+    if isinstance(dataset, str):
+        url, found = split_version(dataset)
+        version = found if version is None else version
+        store = Store(url)
+    else:
+        store = dataset
+    number = resolve(store, version)
+    data = store.get(version_path(number))
+    document = VersionDocument.from_json(data)
+    if document.number != number:
+        raise DatasetError(f"{version_path(number)} says it is version {document.number}: the file was moved")
+    return Version(store, document, sha256_bytes(data))
+
+
+def split_version(dataset: str) -> tuple[str, str | None]:
+    """`./data@7` to ("./data", "7"); an `@` inside the path's folders stays part of the path."""
+    head, at, tail = dataset.rpartition("@")
+    return (head, tail) if at and head and "/" not in tail else (dataset, None)
+
+
+def numbers(store: Store) -> list[int]:
+    """Numbers of all published versions, ascending."""
+    return sorted(
+        int(match[1]) for e in store.list("versions") if (match := re.fullmatch(r"versions/(\d{6,})\.json", e.path))
+    )
+
+
+def resolve(store: Store, version: int | str | None) -> int:
+    """The number that a number, a tag or None (the newest) names."""
+    known = numbers(store)
+    if not known:
+        raise ConfigError(
+            f"{store.root or store.url}: no version has been published here yet; make one with `auricle run`"
+        )
+    if version is None:
+        number = known[-1]
+    elif isinstance(version, int) or version.isdigit():
+        number = int(version)
+    elif store.exists(ref_path(version)):
+        record = json.loads(store.get(ref_path(version)))
+        require_major(str(record.get("schema", "")), REF_SCHEMA, f"tag {version!r}")
+        number = int(record["version"])
+    else:
+        raise ConfigError(f"{store.root or store.url}: no tag {version!r}; versions: {known[0]} to {known[-1]}")
+    if store.exists(purged_path(number)):
+        companion = json.loads(store.get(purged_path(number)))
+        raise ConfigError(
+            f"version {number} was retired by a takedown; version {companion.get('redirect')} is its successor"
+        )
+    if number not in known:
+        raise ConfigError(f"{store.root or store.url}: no version {number}; published: {known[0]} to {known[-1]}")
+    return number
+
+
+def _read_parts(files: Sequence[Path], columns: Sequence[str] | None, where: pc.Expression | None) -> pa.Table:
+    if not files:
+        return pa.table({})
+    tables = []
+    for file in files:
+        # a part that was written before a column existed lacks it: its rows read as null
+        present = None if columns is None else [c for c in columns if c in pq.read_schema(file).names]
+        tables.append(pq.read_table(file, columns=present, filters=where))
+    return pa.concat_tables(tables, promote_options="permissive")

@@ -1,0 +1,137 @@
+"""Assemble the candidate: parts of the clip and recording tables, rewritten only where a row changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..loaders.layout import clips_path, recordings_path
+from ..loaders.store import Store
+from ..schemas.keys import sha256_bytes
+from ..schemas.representation import RepresentationSpec
+from ..schemas.score import Curator
+from ..schemas.tables import RECORDINGS, clip_schema
+from ..schemas.version import Object
+from .missing import known
+from .state import State, literal, quoted
+from .units import parquet_bytes
+
+ROWS_PER_PART = 200_000
+"""Rows of a part at most: tens of megabytes, read and compared as one table."""
+
+
+def outcome(state: State, specs: Sequence[RepresentationSpec]) -> None:
+    """Table `outcome`: decisions, with kept clips whose extraction failed turned into failed ones."""
+    errors = " UNION ALL ".join(
+        [
+            "SELECT key AS clip, error_reason || ': ' || error_message AS message FROM extract_receipts "
+            "WHERE error_reason IS NOT NULL",
+            *(f"SELECT clip, error AS message FROM {quoted(known(s.name))} WHERE error IS NOT NULL" for s in specs),
+        ]
+    )
+    state.sql(
+        f"""CREATE OR REPLACE TABLE outcome AS
+        WITH errors AS (SELECT clip, min(message) AS message FROM ({errors}) GROUP BY clip)
+        SELECT d.clip, CASE WHEN lost THEN 'failed' ELSE status END AS status,
+            CASE WHEN lost THEN ['extraction'] ELSE reasons END AS reasons,
+            CASE WHEN lost THEN e.message ELSE d.message END AS message,
+            CASE WHEN lost THEN NULL ELSE tier END AS tier, duplicate_of
+        FROM (SELECT d.*, d.status = 'kept' AND e.clip IS NOT NULL AS lost
+            FROM decided d LEFT JOIN errors e USING (clip)) d
+        LEFT JOIN errors e USING (clip)"""
+    )
+
+
+def clip_parts(
+    state: State, store: Store, curators: Sequence[Curator], specs: Sequence[RepresentationSpec], number: int
+) -> list[Object]:
+    """Write the clip table of version `number`; unchanged parts of the parent are taken over as they are."""
+    schema = clip_schema({c.name: c.columns for c in curators}, [s.name for s in specs])
+    joins, columns = [], []
+    for curator in curators:
+        name = quoted(curator.name)
+        joins.append(f"LEFT JOIN {quoted(known(curator.name))} AS {name} ON {name}.clip = n.clip")
+        columns.append(f"{name}.val AS {name}")
+    for spec in specs:
+        name, final = quoted(spec.name), quoted(f"final_{spec.name}")
+        joins.append(f"LEFT JOIN {final} AS {name} ON {name}.clip = n.clip")
+        fields = ", ".join(f'"{f}" := {name}."{f}"' for f in pa.schema(schema.field(spec.name).type).names)
+        columns.append(f"CASE WHEN {name}.clip IS NOT NULL THEN struct_pack({fields}) END AS {name}")
+    extra = "".join(f", {c}" for c in columns)
+    state.sql(
+        f"""CREATE OR REPLACE VIEW final_clips AS
+        SELECT n.clip, CAST(('0x' || substr(n.clip, 1, 15)) AS BIGINT) AS clip_hash64, n."group", n.recording, n.source,
+            n.path, n.channel, n.num_channels, n.sample_rate, n.start, n."end", n.duration_s, n.pcm_sha256,
+            n.transcript, n.transcript_sha256, n.label_source, n.label_conflict, n.language, n.speaker,
+            o.status, o.reasons, o.message, o.tier, o.duplicate_of, coalesce(i.introduced, {number}) AS introduced,
+            i.part_file{extra}
+        FROM clips_now n JOIN outcome o ON o.clip = n.clip
+        LEFT JOIN parent_clips i ON i.clip = n.clip {" ".join(joins)}"""
+    )
+    old = list(zip(state.parent.document.clips, state.parent.files(), strict=True)) if state.parent else []
+    order = "path, start, channel, clip"
+    return _parts(state, store, "final_clips", schema, old, order, clips_path)
+
+
+def recording_parts(state: State, store: Store) -> list[Object]:
+    """Write the recording table, one row per distinct file."""
+    state.sql(
+        """CREATE OR REPLACE VIEW final_recordings AS
+        SELECT r.*, i.part_file FROM recordings_now r
+        LEFT JOIN (SELECT recording, part_file FROM parent_recordings) i USING (recording)"""
+    )
+    old = (
+        list(zip(state.parent.document.recordings, state.parent.recording_files(), strict=True)) if state.parent else []
+    )
+    return _parts(state, store, "final_recordings", RECORDINGS, old, "recording", recordings_path)
+
+
+def _parts(
+    state: State,
+    store: Store,
+    view: str,
+    schema: pa.Schema,
+    old: Sequence[tuple[Object, Path]],
+    order: str,
+    path_of: Callable[[str], str],
+) -> list[Object]:
+    names = ", ".join(quoted(name) for name in schema.names)
+    parts: list[Object] = []
+    for entry, file in old:
+        rows = _arrow(
+            state, f"SELECT {names} FROM {view} WHERE part_file = {literal(str(file))} ORDER BY {order}", schema
+        )
+        if rows.num_rows and _same(rows, file):
+            parts.append(entry)
+        elif rows.num_rows:
+            parts.append(_write(store, rows, path_of))
+    fresh = state.stream(f"SELECT {names} FROM {view} WHERE part_file IS NULL ORDER BY {order}")
+    held: list[pa.Table] = []
+    for batch in fresh:
+        held.append(pa.Table.from_batches([batch]).cast(schema))
+        if sum(t.num_rows for t in held) >= ROWS_PER_PART:
+            parts.append(_write(store, pa.concat_tables(held), path_of))
+            held = []
+    if held and sum(t.num_rows for t in held):
+        parts.append(_write(store, pa.concat_tables(held), path_of))
+    return parts
+
+
+def _arrow(state: State, query: str, schema: pa.Schema) -> pa.Table:
+    return state.arrow(query).cast(schema)
+
+
+def _same(rows: pa.Table, file: Path) -> bool:
+    if pq.read_schema(file).remove_metadata() != rows.schema.remove_metadata():
+        return False
+    return pq.read_table(file).equals(rows)
+
+
+def _write(store: Store, rows: pa.Table, path_of: Callable[[str], str]) -> Object:
+    data = parquet_bytes(rows.combine_chunks())
+    sha256 = sha256_bytes(data)
+    store.put_new(path_of(sha256), data)
+    return Object(sha256=sha256, num_bytes=len(data), rows=rows.num_rows)

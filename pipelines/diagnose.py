@@ -1,0 +1,82 @@
+"""Diagnose a version: how predictable each representation is, kept beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..diagnostics.difficulty import difficulty
+from ..diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
+from ..loaders.layout import derived_path
+from ..loaders.version import Version
+from .units import parquet_bytes
+
+DIAGNOSTICS_SCHEMA = "auricle.diagnostics/1"
+MAX_LATENT_FRAMES = 400_000
+"""Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
+
+
+def diagnose(
+    version: Version,
+    representations: Sequence[str] | None = None,
+    *,
+    max_frames: int = MAX_LATENT_FRAMES,
+    seed: int = 0,
+    begin: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Diagnose `representations` (prefixes; default all) of a version, write `derived/<version>/diagnostics.json` and
+    one `difficulty-<representation>.parquet` per codes representation; returns the record."""
+    names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
+    record: dict[str, Any] = {"schema": DIAGNOSTICS_SCHEMA, "version": version.document.number, "seed": seed}
+    found: dict[str, Any] = {}
+    for name in names:
+        begin(name)
+        spec = version.representation(name)
+        kind, samples = _samples(version, name)
+        if spec.is_codes and spec.cardinality is not None:
+            codes = diagnose_codes(samples, spec.frame_rate, spec.cardinality, group_kind=kind, seed=seed)
+            found[name] = codes.to_dict()
+            _keep_difficulty(version, name, codes)
+        else:
+            latents = diagnose_latents(samples, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames)
+            found[name] = latents.to_dict()
+        found[name]["trained"] = spec.trained
+    record["representations"] = found
+    data = json.dumps(record, indent=2).encode()
+    version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
+    return record
+
+
+def _samples(version: Version, name: str) -> tuple[str, Callable[[], Iterator[tuple[str, str, np.ndarray]]]]:
+    """What clips are grouped by, and a function that starts a pass over them."""
+    speakers = version.live(name)["speaker"]
+    if speakers.null_count == 0:
+        kind = "speaker"
+    elif speakers.null_count == len(speakers):
+        kind = "recording"
+    else:
+        kind = "speaker, else recording"
+
+    def start() -> Iterator[tuple[str, str, np.ndarray]]:
+        for sample in version.samples(name):
+            yield sample.key, sample.clip["speaker"] or sample.clip["recording"], sample.array
+
+    return kind, start
+
+
+def _keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None:
+    found = difficulty(codes.bits, codes.seconds, codes.groups, codes.halves, codes.half_seconds)
+    table = pa.table(
+        {
+            "clip": pa.array(codes.clip_keys, pa.string()),
+            "bits_per_s": pa.array(found.bits_per_second, pa.float64(), from_pandas=True),
+            "difficulty": pa.array(found.shrunk, pa.float64(), from_pandas=True),
+            "reliability": pa.array(found.reliability, pa.float64(), from_pandas=True),
+        }
+    )
+    path = derived_path(version.document.number, f"difficulty-{name}.parquet")
+    version.store.put_derived(path, parquet_bytes(table))

@@ -1,0 +1,191 @@
+"""Weak labels from the forms that corpora come in: one table, nothing believed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from ..loaders.store import Store
+from ..schemas.config import Source
+from ..schemas.errors import ConfigError, IntegrityError
+
+LABELS = pa.schema(
+    [
+        pa.field("source", pa.string()),
+        pa.field("path", pa.string()),
+        pa.field("start_s", pa.float64()),  # null: the label is of the whole recording
+        pa.field("duration_s", pa.float64()),
+        pa.field("transcript", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("speaker", pa.string()),
+        pa.field("label_file", pa.string()),
+    ]
+)
+
+Label = dict[str, Any]
+
+
+def read_labels(sources: Iterable[Source], files: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Labels of all sources, and a line for each thing in the label files that could not be used.
+
+    Raises `ConfigError` when a label file that the configuration names is absent or has no usable form.
+    """
+    rows: list[Label] = []
+    notices: list[str] = []
+    for source in sources:
+        if source.transcripts is None:
+            continue
+        if source.transcripts == "trans.txt":
+            found = list(_librispeech(source, files))
+        else:
+            found = list(_parse(source, source.transcripts, _read(source, source.transcripts), notices))
+        rows += found
+    return pa.Table.from_pylist(rows, schema=LABELS), notices
+
+
+def _parse(source: Source, name: str, text: str, notices: list[str]) -> Iterator[Label]:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == ".tsv":
+        yield from _table(
+            source, name, csv.reader(io.StringIO(text, ""), delimiter="\t", quoting=csv.QUOTE_NONE), notices
+        )
+    elif suffix == ".csv":
+        yield from _table(source, name, csv.reader(io.StringIO(text, "")), notices)
+    elif suffix in (".jsonl", ".json", ".ndjson"):
+        yield from _nemo(source, name, text, notices)
+    else:
+        raise ConfigError(
+            f"source {source.name!r}: transcripts {name!r} has the ending {suffix or 'none'!r}; "
+            "a .tsv, .csv or .jsonl file, or 'trans.txt', is required"
+        )
+
+
+def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list[str]) -> Iterator[Label]:
+    rows = iter(reader)
+    header = [column.strip().lower() for column in next(rows, [])]
+    if "file" not in header:
+        raise ConfigError(
+            f"source {source.name!r}: {name} has the columns {', '.join(header) or 'none'}; "
+            "a header line with `file` and any of speaker, language, transcript is required"
+        )
+    bad = 0
+    for cells in rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            bad += 1
+            continue
+        row = dict(zip(header, (cell.strip() or None for cell in cells), strict=True))
+        path = _relative(source, row.get("file") or "", PurePosixPath(name).parent)
+        if path is None:
+            bad += 1
+            continue
+        yield _label(source, name, path, row.get("transcript"), row.get("language"), row.get("speaker"))
+    if bad:
+        notices.append(
+            f"source {source.name!r}: {bad} lines of {name} do not have {len(header)} columns with a file inside"
+        )
+
+
+def _nemo(source: Source, name: str, text: str, notices: list[str]) -> Iterator[Label]:
+    bad = 0
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            path = _relative(source, row["audio_filepath"], PurePosixPath(name).parent)
+            if path is None:
+                raise ValueError("outside the source")
+            start = float(row["offset"]) if row.get("offset") is not None else None
+            duration = float(row["duration"]) if start is not None and row.get("duration") is not None else None
+            if (start or 0.0) < 0 or (duration is not None and duration <= 0):
+                raise ValueError("negative span")
+        except (ValueError, KeyError, TypeError):
+            bad += 1
+            continue
+        language = row.get("language") or row.get("lang")
+        label = _label(source, name, path, row.get("text"), language, row.get("speaker"))
+        yield label | {"start_s": start, "duration_s": duration}
+    if bad:
+        notices.append(
+            f"source {source.name!r}: {bad} lines of {name} are not JSON with an audio_filepath inside the source"
+        )
+
+
+def _librispeech(source: Source, files: pa.Table) -> Iterator[Label]:
+    """`<speaker>-<chapter>.trans.txt` with lines `<speaker>-<chapter>-<utterance> TEXT`, beside the audio."""
+    audio: dict[tuple[str, str], str] = {}
+    folders: set[str] = set()
+    for row in files.select(["source", "path"]).to_pylist():
+        if row["source"] == source.name:
+            path = PurePosixPath(row["path"])
+            audio[str(path.parent), path.stem] = row["path"]
+            folders.add(str(path.parent))
+    for folder in sorted(folders):
+        for name in _trans_files(source, folder):
+            for line in _read(source, name).split("\n"):
+                utterance, _, text = line.strip().partition(" ")
+                if path := audio.get((folder, utterance)):
+                    yield _label(source, name, path, text, None, utterance.split("-")[0])
+
+
+def _trans_files(source: Source, folder: str) -> list[str]:
+    if "://" in source.path:
+        return sorted(e.path for e in Store(source.path).list(folder) if e.path.endswith(".trans.txt"))
+    root = Path(source.path).expanduser()
+    return sorted(p.relative_to(root).as_posix() for p in (root / folder).glob("*.trans.txt"))
+
+
+def _label(source: Source, name: str, path: str, transcript: Any, language: Any, speaker: Any) -> Label:
+    # NUL ends strings in C libraries downstream and carries no speech
+    text = str(transcript).replace("\x00", "").strip() if transcript is not None else ""
+    return {
+        "source": source.name,
+        "path": path,
+        "transcript": text or None,
+        "language": str(language).lower().split("-")[0].split("_")[0] if language else None,
+        "speaker": str(speaker) if speaker else None,
+        "label_file": name,
+    }
+
+
+def _relative(source: Source, file: str, folder: PurePosixPath) -> str | None:
+    """`file` relative to the source, None when it is empty or leads out of it."""
+    if not file:
+        return None
+    path = PurePosixPath(file)
+    if path.is_absolute():
+        root = PurePosixPath(Path(source.path).expanduser().absolute().as_posix())
+        if not path.is_relative_to(root):
+            return None
+        path = path.relative_to(root)
+    else:
+        path = folder / path
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            if not parts:
+                return None
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts) or None
+
+
+def _read(source: Source, name: str) -> str:
+    try:
+        if "://" in source.path:
+            return Store(source.path).get(name).decode("utf-8-sig", errors="replace")
+        return (Path(source.path).expanduser() / name).read_text(encoding="utf-8-sig", errors="replace")
+    except (OSError, IntegrityError) as error:
+        raise ConfigError(
+            f"source {source.name!r}: its transcripts {name!r} cannot be read under {source.path}. "
+            "`transcripts` is relative to the source's `path`."
+        ) from error

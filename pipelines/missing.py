@@ -1,0 +1,174 @@
+"""What is already known of the live clips, and exactly what is missing: scores and latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from ..curators.registry import build
+from ..loaders.store import Store
+from ..schemas.config import RunConfig
+from ..schemas.errors import ConfigError
+from ..schemas.representation import RepresentationSpec
+from ..schemas.score import SKIPPED, Curator, score_struct
+from ..schemas.tables import CLIP_CORE, POINTER
+from .extract import ExtractRecipe
+from .score import ScoreRecipe, rule_text
+from .state import State, literal, quoted
+from .units import receipt_files, receipt_tag
+
+INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
+
+
+def known(name: str) -> str:
+    """Table that holds the valid scores of a curator (clip, val) or the valid pointers of a representation."""
+    return f"known_{name}"
+
+
+def curators_of(config: RunConfig) -> list[Curator]:
+    """The configured curators, by name. Raises `ConfigError` for one that is named like a column of the clip table."""
+    found = sorted(build(config.score.curators, config.score.options), key=lambda c: c.name)
+    taken = [c.name for c in found if c.name in CLIP_CORE.names or c.name == "part_file"]
+    if taken:
+        raise ConfigError(f"a curator may not be called {taken[0]!r}: the clip table has a column of that name")
+    return found
+
+
+def score_recipe(config: RunConfig) -> ScoreRecipe:
+    """The score pass of a configuration."""
+    names = tuple(c.name for c in curators_of(config))
+    return ScoreRecipe(names, config.score.options, tuple(config.keep) if config.score.early_exit else ())
+
+
+def missing_scores(
+    state: State, store: Store, runs: Sequence[str], config: RunConfig, *, retry_failed: bool = False
+) -> None:
+    """Tables `known_<curator>`, `failures` (clip, reason, message) and `score_items` with units."""
+    recipe, curators = score_recipe(config), curators_of(config)
+    state.receipts("score_receipts", receipt_files(store, runs, recipe), recipe.schema)
+    for curator in curators:
+        _known_scores(state, curator, config)
+    _failures(state, recipe, curators, retry_failed)
+    lacking = " UNION ALL ".join(
+        f"SELECT clip, {literal(c.name)} AS curator FROM clips_now ANTI JOIN {quoted(known(c.name))} USING (clip)"
+        for c in curators
+    )
+    if not curators:
+        lacking = "SELECT clip, '' AS curator FROM clips_now WHERE FALSE"
+    w = config.workers
+    state.sql(
+        f"""CREATE OR REPLACE TABLE score_items AS
+        WITH lacking AS ({lacking}),
+        todo AS (SELECT clip, string_agg(curator, ',' ORDER BY curator) AS curators FROM lacking
+            ANTI JOIN failures USING (clip) GROUP BY clip)
+        {_units("curators", w.unit_s, w.unit_clips)}"""
+    )
+
+
+def missing_latents(state: State, store: Store, runs: Sequence[str], config: RunConfig) -> None:
+    """Tables `known_<representation>` and `extract_items` with units, for kept clips only."""
+    recipe = ExtractRecipe(tuple(config.representations))
+    state.receipts("extract_receipts", receipt_files(store, runs, recipe), recipe.schema)
+    for spec in recipe.specs:
+        _known_latents(state, spec)
+    # a stereo representation belongs to the group: its first channel carries it
+    lacking = " UNION ALL ".join(
+        f"SELECT clip, {literal(s.name)} AS representation FROM kept "
+        f"ANTI JOIN {quoted(known(s.name))} USING (clip)" + (" WHERE channel = 0" if s.channels > 1 else "")
+        for s in recipe.specs
+    )
+    if not recipe.specs:
+        lacking = "SELECT clip, '' AS representation FROM kept WHERE FALSE"
+    w = config.workers
+    state.sql(
+        f"""CREATE OR REPLACE TABLE extract_items AS
+        WITH kept AS (SELECT clip, channel FROM clips_now JOIN decided USING (clip) WHERE status = 'kept'),
+        lacking AS ({lacking}),
+        failed AS (SELECT DISTINCT key AS clip FROM extract_receipts WHERE error_reason IS NOT NULL),
+        todo AS (SELECT clip, string_agg(representation, ',' ORDER BY representation) AS representations
+            FROM lacking ANTI JOIN failed USING (clip) GROUP BY clip)
+        {_units("representations", w.unit_s, w.unit_clips)}"""
+    )
+
+
+def _units(need: str, unit_s: float, unit_clips: int) -> str:
+    """Cut `todo` into units: clips that need the same, a recording's clips together, bounded in seconds and clips."""
+    return f"""
+        SELECT CAST(dense_rank() OVER (ORDER BY {need}) * 1000000000 + floor(greatest(
+                (sum(duration_s) OVER win - duration_s) / {unit_s}, (row_number() OVER win - 1) / {unit_clips}))
+                AS BIGINT) AS unit,
+            clip AS key, recording, uri, channel, start, "end", transcript, transcript_sha256, language, speaker,
+            {need}, row_number() OVER win AS place
+        FROM todo JOIN clips_now USING (clip)
+        WINDOW win AS (PARTITION BY {need} ORDER BY source_rank, path, start, channel ROWS UNBOUNDED PRECEDING)"""
+
+
+def _known_scores(state: State, curator: Curator, config: RunConfig) -> None:
+    struct = score_struct(curator.columns)
+    pieces = [
+        f"SELECT {clip} AS clip, {quoted(curator.name)} AS val FROM {table} WHERE {quoted(curator.name)} IS NOT NULL"
+        for table, clip in (("parent_clips", "clip"), ("score_receipts", "key"))
+        if _same_type(state, table, curator.name, struct)
+    ]
+    pieces.append(f"SELECT NULL AS clip, {_null_of(state, struct)} AS val WHERE FALSE")
+    inputs = " || '|' || ".join(f"coalesce(n.{INPUT_COLUMNS[i]}, '')" for i in curator.inputs) or "''"
+    # a score that early exit skipped stays skipped only while the rule that skipped it stands
+    standing = [rule_text(rule) for rule in config.keep] if config.score.early_exit else []
+    skipped = " OR ".join(["FALSE", *(f"val.reason = {literal(f'{SKIPPED}: {text}')}" for text in standing)])
+    state.sql(
+        f"""CREATE OR REPLACE TABLE {quoted(known(curator.name))} AS
+        SELECT f.clip, any_value(f.val) AS val FROM ({" UNION ALL ".join(pieces)}) f JOIN clips_now n USING (clip)
+        WHERE f.val.fingerprint = {literal(curator.fingerprint)} AND f.val.inputs = {inputs}
+            AND (f.val.reason IS NULL OR NOT starts_with(f.val.reason, '{SKIPPED}') OR {skipped})
+        GROUP BY f.clip"""
+    )
+
+
+def _known_latents(state: State, spec: RepresentationSpec) -> None:
+    name = quoted(spec.name)
+    where = f"WHERE {name} IS NOT NULL AND {name}.fingerprint = {literal(spec.fingerprint)}"
+    fields = f"{name}.fingerprint, {name}.offset, {name}.nbytes, {name}.num_frames, {name}.crc32, {name}.error"
+    pieces = [f"SELECT key AS clip, NULL AS shard, {name}.file, {fields} FROM extract_receipts {where}"]
+    if _same_type(state, "parent_clips", spec.name, POINTER):
+        pieces.append(f"SELECT clip, {name}.shard, NULL AS file, {fields} FROM parent_clips {where}")
+    # a latent that a published shard holds wins over one that is only in an unfinished run
+    state.sql(
+        f"""CREATE OR REPLACE TABLE {quoted(known(spec.name))} AS
+        SELECT * FROM ({" UNION ALL ".join(pieces)}) SEMI JOIN clips_now USING (clip)
+        QUALIFY row_number() OVER (PARTITION BY clip ORDER BY shard IS NULL, file) = 1"""
+    )
+
+
+def _failures(state: State, recipe: ScoreRecipe, curators: Sequence[Curator], retry_failed: bool) -> None:
+    same_curators = state.parent is not None and {
+        name: entry.fingerprint for name, entry in state.parent.document.curators.items()
+    } == {c.name: c.fingerprint for c in curators}
+    keep_old = same_curators and not retry_failed
+    state.sql(
+        f"""CREATE OR REPLACE TABLE failures AS
+        SELECT clip, any_value(reason) AS reason, any_value(message) AS message FROM (
+            SELECT key AS clip, error_reason AS reason, error_message AS message FROM score_receipts
+            WHERE error_reason IS NOT NULL AND contains(part_file, {literal(receipt_tag(recipe))})
+            UNION ALL
+            SELECT clip, reasons[1], message FROM parent_clips
+            WHERE {"TRUE" if keep_old else "FALSE"} AND status = 'failed' AND reasons[1] <> 'extraction'
+        ) SEMI JOIN clips_now USING (clip) GROUP BY clip"""
+    )
+
+
+def _same_type(state: State, table: str, column: str, expected: pa.DataType) -> bool:
+    """Whether `table` has `column` with exactly this type; a column of another shape holds nothing of use."""
+    found: Mapping[str, str] = state.columns(table)
+    return column in found and found[column] == _type_name(state, expected)
+
+
+def _type_name(state: State, expected: pa.DataType) -> str:
+    state.db.register("_typed", pa.table({"c": pa.nulls(0, expected)}))
+    name = str(state.sql("DESCRIBE _typed").fetchall()[0][1])
+    state.db.unregister("_typed")
+    return name
+
+
+def _null_of(state: State, expected: pa.DataType) -> str:
+    return f"CAST(NULL AS {_type_name(state, expected)})"

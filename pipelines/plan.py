@@ -1,0 +1,130 @@
+"""What a run would do, counted without doing it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..extractors.registry import describe_all
+from ..loaders.store import Store
+from ..schemas.config import RunConfig
+from ..schemas.errors import StorageError
+from . import ingest
+from .decide import check_rules, decide
+from .document import inputs_digest
+from .missing import curators_of, missing_latents, missing_scores
+from .probe import ProbeRecipe
+from .state import State, open_state, unfinished_runs
+
+HEADERS_READ = 500
+"""New files whose headers are read to estimate the hours of all of them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Counts of files and clips; hours where audio is concerned."""
+
+    version: int | None
+    """The newest published version, the base of the plan."""
+    unchanged: bool
+    """Nothing to do at all."""
+    files: int = 0
+    known_files: int = 0
+    new_files: int = 0
+    changed_files: int = 0
+    gone_files: int = 0
+    new_hours: float = 0.0
+    """Estimated from the headers of the first new files and the bytes of all."""
+    clips: int = 0
+    """Known live clips."""
+    hours: float = 0.0
+    to_score: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Known clips and hours per curator that would run; new files come on top."""
+    to_extract: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Known kept clips and hours per representation that would be made."""
+    flips: int = 0
+    """Known clips that would change between kept and dropped, by the scores that are there."""
+    unfinished: tuple[str, ...] = ()
+    """Runs that would be resumed."""
+    notices: tuple[str, ...] = ()
+
+
+def plan(config: RunConfig) -> Plan:
+    """Compare sources and configuration with the newest version. Raises `ConfigError` as a run would."""
+    curators, specs = curators_of(config), describe_all(config.representations)
+    check_rules(config, curators)
+    with tempfile.TemporaryDirectory(prefix="auricle-plan-") as nowhere:
+        try:
+            store = Store(config.dataset)
+        except StorageError:
+            # not there yet: plan against an empty dataset without making a folder
+            store = Store(nowhere)
+        with open_state(store) as state:
+            notices = ingest.load_sources(state, config)
+            parent = state.parent
+            if parent and parent.document.inputs == inputs_digest(state, config, curators, specs):
+                return Plan(parent.document.number, True, files=int(state.one("SELECT count(*) FROM files")))
+            runs = unfinished_runs(store)
+            ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
+            ingest.live_tables(state, config)
+            missing_scores(state, store, runs, config)
+            decide(state, config, curators)
+            missing_latents(state, store, runs, config)
+            return _counts(state, parent.document.number if parent else None, tuple(runs), tuple(notices))
+
+
+def _counts(state: State, version: int | None, runs: tuple[str, ...], notices: tuple[str, ...]) -> Plan:
+    def count(query: str) -> int:
+        return int(state.one(query) or 0)
+
+    changed = count(
+        "SELECT count(*) FROM probe_items JOIN probe_keys USING (key) JOIN parent_aliases USING (source, path)"
+    )
+    return Plan(
+        version,
+        False,
+        files=count("SELECT count(*) FROM files"),
+        known_files=count("SELECT count(*) FROM known_files"),
+        new_files=count("SELECT count(*) FROM probe_items") - changed,
+        changed_files=changed,
+        gone_files=count("SELECT count(*) FROM parent_aliases ANTI JOIN files USING (source, path)"),
+        new_hours=_estimate(state),
+        clips=count("SELECT count(*) FROM clips_now"),
+        hours=float(state.one("SELECT coalesce(sum(duration_s), 0) / 3600 FROM clips_now")),
+        to_score=_per(state, "score_items", "curators"),
+        to_extract=_per(state, "extract_items", "representations"),
+        flips=count(
+            "SELECT count(*) FROM decided d JOIN parent_clips p USING (clip) "
+            "WHERE (d.status = 'kept') <> (p.status = 'kept') AND clip NOT IN (SELECT key FROM score_items)"
+        ),
+        unfinished=runs,
+        notices=notices,
+    )
+
+
+def _per(state: State, table: str, need: str) -> dict[str, tuple[int, float]]:
+    rows = state.sql(
+        f"""SELECT what, count(*), sum(duration_s) / 3600 FROM (
+            SELECT unnest(string_split({need}, ',')) AS what, key FROM {table}
+        ) JOIN clips_now ON clip = key GROUP BY what ORDER BY what"""
+    ).fetchall()
+    return {what: (clips, hours) for what, clips, hours in rows}
+
+
+def _estimate(state: State) -> float:
+    """Hours of the files that would be opened."""
+    import soundfile
+
+    rows = state.sql(f"SELECT uri, size FROM probe_items ORDER BY unit, place LIMIT {HEADERS_READ}").fetchall()
+    read_s = read_bytes = 0.0
+    for uri, size in rows:
+        if "://" in uri or not Path(uri).is_file():
+            continue
+        try:
+            info = soundfile.info(uri)
+        except (soundfile.LibsndfileError, OSError):
+            continue
+        read_s, read_bytes = read_s + info.frames / info.samplerate, read_bytes + size
+    total = float(state.one("SELECT coalesce(sum(size), 0) FROM probe_items"))
+    return read_s / 3600 * total / read_bytes if read_bytes else 0.0

@@ -1,0 +1,45 @@
+"""Roll back: publish what an earlier version listed, under a new number. History only grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..loaders.layout import derived_path
+from ..loaders.obey import obeying
+from ..loaders.pull import WITH_A_VERSION
+from ..loaders.rewrite import Rewrite
+from ..loaders.store import Store
+from ..loaders.tombstones import tombstones
+from ..loaders.version import Version, open_version
+from ..schemas.errors import ConfigError
+from ..schemas.version import VersionDocument
+from .amend import amend
+
+
+def rollback(
+    dataset: str | Store, version: int | str, *, wait: bool = False, notify: Callable[[str], None] = lambda _: None
+) -> VersionDocument:
+    """Publish the objects of `version` (a number or tag) as the newest version; returns its document.
+
+    What was taken down since stays away. The next run brings the dataset up to date with its sources again: change
+    the configuration first when the rolled-back version came from it.
+    Raises `ConfigError` when it is the newest already, or was retired.
+    """
+    store = dataset if isinstance(dataset, Store) else Store(dataset)
+    old = open_version(store, version)
+    number = old.document.number
+
+    def make(newest: Version) -> VersionDocument:
+        if number == newest.document.number:
+            raise ConfigError(f"version {number} is the newest already: there is nothing to roll back")
+        stones = tombstones(store)
+        fields = Rewrite(old, store, obeying(old, stones)).run() if stones.num_rows else {}
+        return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
+
+    document = amend(store, "rollback", make, wait=wait, notify=notify)
+    assert document is not None
+    for name in WITH_A_VERSION:
+        data = old.derived(name)
+        if data is not None:
+            store.put_new(derived_path(document.number, name), data)
+    return document

@@ -1,0 +1,246 @@
+"""The main job: ingest, score, decide, extract, gate, publish. Run it again to resume, or to take in what is new."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from ..extractors.registry import describe_all
+from ..loaders.store import Store
+from ..loaders.version import Version, numbers, open_version
+from ..schemas.config import RunConfig
+from ..schemas.errors import GateError, IntegrityError
+from ..schemas.representation import RepresentationSpec
+from ..schemas.score import Curator
+from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
+from . import assemble, document, gate, ingest
+from .cluster import ray_session, run_units
+from .decide import check_rules, decide
+from .extract import ExtractRecipe
+from .lease import lease
+from .missing import curators_of, missing_latents, missing_scores, score_recipe
+from .pack import pack
+from .probe import ProbeRecipe
+from .progress import Progress, Silent
+from .publish import close_run, keep_candidate, publish
+from .state import State, open_state, unfinished_runs
+from .units import Recipe, write_plan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    status: Literal["published", "unchanged"]
+    version: Version
+
+
+@dataclass
+class Run:
+    """One run of a configuration: the things that every stage needs."""
+
+    config: RunConfig
+    store: Store
+    run: str
+    progress: Progress
+    paranoid: bool = False
+    retry_failed: bool = False
+    stages: dict[str, Stage] = field(default_factory=dict)
+    _session: ExitStack = field(default_factory=ExitStack)
+    _workers: int | None = None
+
+    def do(self, state: State, recipe: Recipe, table: str, known: int) -> None:
+        """Run the units of `table`, if there are any; Ray starts with the first unit of the run."""
+        items = int(state.one(f"SELECT count(*) FROM {table}"))
+        before = self.stages.get(recipe.name, Stage(name=recipe.name))
+        if not items:
+            self.stages[recipe.name] = before.model_copy(update={"reused": known})
+            return
+        audio_s = float(
+            state.one(f"SELECT coalesce(sum(n.duration_s), 0) FROM {table} t JOIN clips_now n ON n.clip = t.key")
+            if recipe.name != "probe"
+            else 0.0
+        )
+        started = time.monotonic()
+        units = write_plan(self.store, self.run, recipe, state.stream(f"SELECT * FROM {table} ORDER BY unit, place"))
+        self.progress.begin(recipe.name, items, audio_s, len(units))
+        if self._workers is None:
+            self._workers = self._session.enter_context(ray_session(self.config.workers.num))
+        done = failed = peak = 0
+        cpu_s = seconds = 0.0
+        for outcome in run_units(recipe, self.store, self.run, units, self._workers):
+            done, failed = done + outcome.done, failed + outcome.failed
+            cpu_s, seconds = cpu_s + outcome.cpu_s, seconds + outcome.audio_s
+            peak = max(peak, outcome.peak_bytes)
+            self.progress.unit(outcome)
+        self.progress.end(recipe.name)
+        self.stages[recipe.name] = Stage(
+            name=recipe.name,
+            done=before.done + done,
+            failed=before.failed + failed,
+            reused=known,
+            units=before.units + len(units),
+            wall_s=round(before.wall_s + time.monotonic() - started, 3),
+            cpu_s=round(before.cpu_s + cpu_s, 3),
+            audio_s=round(before.audio_s + seconds, 3),
+            peak_worker_bytes=max(before.peak_worker_bytes, peak),
+        )
+
+    def timed(self, name: str, work: Callable[[], object]) -> None:
+        """A stage of the driver itself."""
+        wall, cpu = time.monotonic(), time.process_time()
+        work()
+        self.stages[name] = Stage(
+            name=name, wall_s=round(time.monotonic() - wall, 3), cpu_s=round(time.process_time() - cpu, 3)
+        )
+
+    def close(self) -> None:
+        """Stop the Ray that this run started."""
+        self._session.close()
+
+
+def run(
+    config: RunConfig,
+    *,
+    wait: bool = False,
+    paranoid: bool = False,
+    retry_failed: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Bring the dataset up to date with its sources and configuration.
+
+    Raises `ConfigError` before any work for what cannot run, `BusyError` while another run holds the dataset (unless
+    `wait`), `GateError` when the candidate is refused, `IntegrityError` when the dataset is damaged.
+    """
+    progress = progress or Silent()
+    curators, specs = curators_of(config), describe_all(config.representations)
+    check_rules(config, curators)
+    store = Store(config.dataset, create=True)
+    with lease(store, wait=wait, notify=progress.notice):
+        runs = unfinished_runs(store)
+        this = Run(config, store, runs[0] if runs else new_run(), progress, paranoid, retry_failed)
+        if runs:
+            progress.notice(f"resuming run {this.run}: finished units are not done again")
+        try:
+            while True:
+                outcome = _round(this, curators, specs)
+                if outcome is not None:
+                    return outcome
+                progress.notice("another run published first: planning again on its version")
+        finally:
+            this.close()
+
+
+def _round(this: Run, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]) -> Outcome | None:
+    """One attempt on the newest version; None when another run published meanwhile."""
+    config, store = this.config, this.store
+    with open_state(store) as state:
+        try:
+            for line in ingest.load_sources(state, config, paranoid=this.paranoid):
+                this.progress.notice(line)
+            inputs = document.inputs_digest(state, config, curators, specs)
+            parent = state.parent
+            if parent and parent.document.inputs == inputs and not this.paranoid and not this.retry_failed:
+                return Outcome("unchanged", parent)
+            take_in(this, state)
+            score(this, state)
+            this.timed("decide", lambda: decide(state, config, curators))
+            extract(this, state)
+            candidate = build(this, state, curators, specs, inputs)
+        except IntegrityError:
+            if _overtaken(store, state.parent):
+                return None
+            raise
+        if parent and not document.differs(candidate, parent.document):
+            close_run(store, this.run, parent.document)
+            return Outcome("unchanged", parent)
+        candidate = judged(this, state, candidate)
+        if not publish(store, candidate):
+            return None
+        close_run(store, this.run, candidate)
+        return Outcome("published", open_version(store, candidate.number))
+
+
+def take_in(this: Run, state: State) -> None:
+    """Open what is new, then say what is live."""
+    recipe, runs = ProbeRecipe(this.config.segment), [this.run, *unfinished_runs(this.store)]
+    ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
+    this.do(state, recipe, "probe_items", int(state.one("SELECT count(*) FROM known_files")))
+    ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
+    ingest.live_tables(state, this.config)
+
+
+def score(this: Run, state: State) -> None:
+    """Run exactly the curators that clips are missing."""
+    runs = sorted({this.run, *unfinished_runs(this.store)})
+    missing_scores(state, this.store, runs, this.config, retry_failed=this.retry_failed)
+    known = int(state.one("SELECT (SELECT count(*) FROM clips_now) - (SELECT count(*) FROM score_items)"))
+    this.do(state, score_recipe(this.config), "score_items", known)
+    missing_scores(state, this.store, runs, this.config, retry_failed=this.retry_failed)
+
+
+def extract(this: Run, state: State) -> None:
+    """Make exactly the latents that kept clips are missing."""
+    runs = sorted({this.run, *unfinished_runs(this.store)})
+    missing_latents(state, this.store, runs, this.config)
+    kept = int(state.one("SELECT count(*) FROM decided WHERE status = 'kept'"))
+    known = kept - int(state.one("SELECT count(*) FROM extract_items"))
+    this.do(state, ExtractRecipe(tuple(this.config.representations)), "extract_items", known)
+    missing_latents(state, this.store, runs, this.config)
+
+
+def build(
+    this: Run, state: State, curators: Sequence[Curator], specs: Sequence[RepresentationSpec], inputs: str
+) -> VersionDocument:
+    """Write shards and table parts, and the candidate that lists them."""
+    wall, cpu = time.monotonic(), time.process_time()
+    parent, store = state.parent, this.store
+    number = parent.document.number + 1 if parent else 1
+    assemble.outcome(state, specs)
+    entries: dict[str, RepresentationEntry] = {}
+    for spec in specs:
+        old = parent.document.representations.get(spec.name) if parent else None
+        valid = old is not None and old.spec.fingerprint == spec.fingerprint
+        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes)
+        entries[spec.name] = document.representation_entry(state, spec, shards)
+    clips = assemble.clip_parts(state, store, curators, specs, number)
+    recordings = assemble.recording_parts(state, store)
+    this.stages["assemble"] = Stage(
+        name="assemble", wall_s=round(time.monotonic() - wall, 3), cpu_s=round(time.process_time() - cpu, 3)
+    )
+    return document.compose(state, this.config, curators, entries, clips, recordings, number, inputs, this.stages)
+
+
+def judged(this: Run, state: State, candidate: VersionDocument) -> VersionDocument:
+    """The candidate with the gate's result. Raises `GateError` when a critical expectation fails."""
+    config, parent = this.config.gate, state.parent
+    if not config.enabled:
+        return candidate
+    result: list[GateResult] = []
+    files = Version(this.store, candidate, "").files()
+    this.timed("gate", lambda: result.append(gate.judge(files, parent.files() if parent else None, config)))
+    candidate = candidate.model_copy(update={"gate": result[0], "stages": list(this.stages.values())})
+    path = keep_candidate(this.store, this.run, candidate)
+    if result[0].verdict == "critical":
+        failed = [c for c in result[0].checks if not c.success and c.severity == "critical"]
+        lines = "".join(f"\n  {c.expectation}: required {c.required}, observed {c.observed}" for c in failed)
+        raise GateError(
+            f"the gate refused the candidate of version {candidate.number}; nothing was published.{lines}\n"
+            f"The candidate is {this.store.url}/{path}. Change the rules, the sources or the gate, and run again."
+        )
+    return candidate
+
+
+def new_run() -> str:
+    """Identifier of a new run: sorts by time, never collides."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _overtaken(store: Store, parent: Version | None) -> bool:
+    newest = numbers(store)
+    return bool(newest) and newest[-1] != (parent.document.number if parent else 0)

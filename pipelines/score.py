@@ -1,0 +1,145 @@
+"""The score pass: run the curators that a clip is missing. Nothing is decided here, early exit apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from ..curators.registry import build
+from ..schemas.clip import Clip
+from ..schemas.config import Rule
+from ..schemas.errors import ClipError
+from ..schemas.keys import digest
+from ..schemas.score import SKIPPED, Curator, Row, score_struct
+from .clip_reader import read_clips
+from .units import ERROR_FIELDS, Result, failure
+
+BATCH_CLIPS = 16
+BATCH_S = 120.0
+"""A batch of clips ends at either bound: enough for curators that batch, little memory."""
+CHEAP_FIRST = ("signal", "text", "channels", "vad", "snr", "reverb", "content", "duplicates", "dnsmos", "alignment")
+"""Order of the curators, cheapest first, measured in docs/curators.md; matters only for early exit."""
+
+
+@dataclass(frozen=True)
+class ScoreRecipe:
+    """Items: what `clip_reader.read_clips` needs, transcript_sha256, and `curators`: comma-separated names to run."""
+
+    curators: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]]
+    early_exit: tuple[Rule, ...] = ()
+    name: str = "score"
+
+    @cached_property
+    def _curators(self) -> list[Curator]:
+        return build(self.curators, self.options)
+
+    @property
+    def schema(self) -> pa.Schema:
+        structs = [pa.field(c.name, score_struct(c.columns)) for c in sorted(self._curators, key=lambda c: c.name)]
+        return pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS, *structs])
+
+    @property
+    def fingerprint(self) -> str:
+        rules = [rule.model_dump_json() for rule in self.early_exit]
+        return digest(*(c.fingerprint for c in self._curators), *rules)
+
+    def build(self) -> _Score:
+        return _Score(self._curators, self.early_exit)
+
+    def __reduce__(self) -> tuple[type[ScoreRecipe], tuple[Any, ...]]:
+        return type(self), (self.curators, self.options, self.early_exit)
+
+
+def score_inputs(inputs: Sequence[str], item: Mapping[str, Any]) -> str:
+    """What of a clip's labels a score was computed from; a change of it makes the score stale."""
+    values = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
+    return "|".join(item.get(values[name]) or "" for name in inputs)
+
+
+class _Score:
+    def __init__(self, curators: Sequence[Curator], early_exit: Sequence[Rule]) -> None:
+        rank = {name: i for i, name in enumerate(CHEAP_FIRST)}
+        self._curators = sorted(curators, key=lambda c: (rank.get(c.name, len(rank)), c.name))
+        self._early_exit = early_exit
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
+        batch: list[tuple[dict[str, Any], Clip]] = []
+        for item, clip in read_clips(items):
+            if isinstance(clip, ClipError):
+                yield from self._flush(batch)
+                yield failure(item, clip.reason, clip.message)
+                continue
+            batch.append((item, clip))
+            if len(batch) == BATCH_CLIPS or sum(c.duration_s for _, c in batch) >= BATCH_S:
+                yield from self._flush(batch)
+        yield from self._flush(batch)
+
+    def _flush(self, batch: list[tuple[dict[str, Any], Clip]]) -> Iterator[Result]:
+        if batch:
+            yield from self._score(batch)
+            batch.clear()
+
+    def _score(self, batch: Sequence[tuple[dict[str, Any], Clip]]) -> Iterator[Result]:
+        rows: list[dict[str, Any]] = [{"key": item["key"]} for item, _ in batch]
+        wanted = [set(item["curators"].split(",")) for item, _ in batch]
+        dropped: dict[int, str] = {}
+        for curator in self._curators:
+            chosen = [i for i in range(len(batch)) if curator.name in wanted[i] and i not in dropped]
+            scores = iter(self._run(curator, [batch[i][1] for i in chosen]))
+            for i in range(len(batch)):
+                if curator.name not in wanted[i]:
+                    continue
+                found = {"reason": f"{SKIPPED}: {dropped[i]}"} if i in dropped else next(scores)
+                rows[i][curator.name] = {
+                    "fingerprint": curator.fingerprint,
+                    "inputs": score_inputs(curator.inputs, batch[i][0]),
+                    **found,
+                }
+            for i in chosen:
+                if why := _dropped_already(self._early_exit, rows[i]):
+                    dropped[i] = why
+        for row, (_, clip) in zip(rows, batch, strict=True):
+            yield Result(row, audio_s=clip.duration_s)
+
+    def _run(self, curator: Curator, clips: Sequence[Clip]) -> list[Row]:
+        if not clips:
+            return []
+        try:
+            return curator.score(clips)
+        except MemoryError:
+            raise
+        except Exception as error:
+            if len(clips) > 1:
+                return [self._run(curator, [clip])[0] for clip in clips]
+            return [{"reason": f"failed: {curator.name}: {type(error).__name__}: {error}"}]
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule in one line, as tables and reports show it: `noisy: snr_db >= 10`."""
+    parts = []
+    if rule.min is not None:
+        parts.append(f"{rule.score} >= {rule.min:g}")
+    if rule.max is not None:
+        parts.append(f"{rule.score} <= {rule.max:g}")
+    if rule.equals is not None:
+        parts.append(f"{rule.score} = {rule.equals}")
+    return f"{rule.reason}: {' and '.join(parts)}"
+
+
+def _dropped_already(rules: Sequence[Rule], row: Mapping[str, Any]) -> str | None:
+    """The first rule that the scores so far break, for early exit; nulls never break one here."""
+    values = {name: v for struct in row.values() if isinstance(struct, dict) for name, v in struct.items()}
+    for rule in rules:
+        value = values.get(rule.score)
+        if value is None:
+            continue
+        low = rule.min is not None and value < rule.min
+        high = rule.max is not None and value > rule.max
+        if low or high or (rule.equals is not None and value != rule.equals):
+            return rule_text(rule)
+    return None

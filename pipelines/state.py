@@ -1,0 +1,114 @@
+"""The driver's working tables: a scratch DuckDB beside the run, so that corpora larger than memory plan and publish."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ..loaders.layout import run_path
+from ..loaders.store import Store
+from ..loaders.version import Version, numbers, open_version
+from ..schemas.tables import CLIP_CORE, RECORDINGS
+
+MEMORY_LIMIT = "2GB"
+"""DuckDB spills to the scratch folder beyond this; enough for 10^7 clips (docs/scale.md)."""
+
+
+def quoted(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | float | bool) -> str:
+    """A SQL literal."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return repr(float(value))
+    return "'" + value.replace("'", "''") + "'"
+
+
+class State:
+    """Tables of one planning round over one parent version: `parent_clips`, `parent_recordings`, then what
+    ingest, score, decide and extract add."""
+
+    def __init__(self, store: Store, parent: Version | None, scratch: Path) -> None:
+        self.store, self.parent, self.scratch = store, parent, scratch
+        self.db = duckdb.connect(
+            str(scratch / "state.duckdb"),
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill"), "threads": "2"},
+        )
+        self.db.execute("SET preserve_insertion_order = false")
+        self._view("parent_clips", parent.files() if parent else [], CLIP_CORE)
+        self._view("parent_recordings", parent.recording_files() if parent else [], RECORDINGS)
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        """Run one statement."""
+        return self.db.execute(query, list(parameters))
+
+    def one(self, query: str) -> Any:
+        """The first value of the first row."""
+        # an unfinished result would block the connection
+        rows = self.db.execute(query).fetchall()
+        return rows[0][0] if rows else None
+
+    def table(self, name: str, data: pa.Table) -> None:
+        """Make (or remake) a table from Arrow."""
+        self.db.register("_incoming", data)
+        self.db.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM _incoming")
+        self.db.unregister("_incoming")
+
+    def stream(self, query: str, rows: int = 1 << 14) -> pa.RecordBatchReader:
+        """The result of a query, batch by batch, read from a cursor of its own."""
+        return self.db.cursor().sql(query).to_arrow_reader(rows)
+
+    def arrow(self, query: str) -> pa.Table:
+        """The whole result of a query."""
+        return self.db.sql(query).to_arrow_table()
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Column names and DuckDB types of a table or view."""
+        return {row[0]: row[1] for row in self.db.execute(f"DESCRIBE {quoted(table)}").fetchall()}
+
+    def receipts(self, view: str, paths: Sequence[str], schema: pa.Schema) -> None:
+        """A view over receipts, all of one schema; empty when there are none."""
+        files = [self.store.local(path, self.scratch / "receipts") for path in paths]
+        self._view(view, files, schema)
+
+    def _view(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
+        if files:
+            listed = ", ".join(literal(str(f)) for f in files)
+            self.db.execute(
+                f"CREATE OR REPLACE VIEW {quoted(name)} AS "
+                f"SELECT * FROM read_parquet([{listed}], union_by_name = true, filename = 'part_file')"
+            )
+        else:
+            self.table(f"no_{name}", empty.empty_table().append_column("part_file", pa.array([], pa.string())))
+            self.db.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT * FROM {quoted(f'no_{name}')}")
+
+
+@contextlib.contextmanager
+def open_state(store: Store) -> Iterator[State]:
+    """Working tables over the newest version."""
+    with tempfile.TemporaryDirectory(prefix="auricle-state-") as scratch:
+        parent = open_version(store) if numbers(store) else None
+        state = State(store, parent, Path(scratch))
+        try:
+            yield state
+        finally:
+            state.db.close()
+
+
+def unfinished_runs(store: Store) -> list[str]:
+    """Identifiers of runs whose receipts may still be of use, in order."""
+    found: dict[str, bool] = {}
+    for entry in store.list("runs"):
+        run = entry.path.split("/")[1]
+        found[run] = found.get(run, False) or entry.path == run_path(run, "published.json")
+    return sorted(run for run, published in found.items() if not published)

@@ -1,0 +1,237 @@
+"""Work units and receipts: the one mechanism behind every Ray pass.
+
+The driver writes a plan (unit -> ordered items) that never changes. A worker takes a unit, writes what it makes,
+then a receipt with one row per item, put-if-absent. Rows are keyed by content, so a plan minus the rows of all
+receipts is what remains after a crash, a lost race or a change of the configuration. Ray Data schedules the units
+and retries those whose worker died; receipts make it exactly-once.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import secrets
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..loaders.layout import run_path
+from ..loaders.store import Store
+from ..schemas.keys import digest
+from .isolation import run_isolated
+
+UNITS_PER_PLAN_PART = 64
+"""Units in one plan file, each its own row group: a worker reads one unit with two small requests."""
+ATTEMPTS_BEFORE_ISOLATION = 2
+"""Starts of a unit that ended without a receipt before its items run in child processes."""
+
+ERROR_FIELDS = [pa.field("error_reason", pa.string()), pa.field("error_message", pa.string())]
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one item."""
+
+    row: dict[str, Any]
+    """One row of the receipt; holds `key`, and `error_reason` with `error_message` when the item failed."""
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    """Bytes per family; the unit stores them and completes `row[family]` with where they are."""
+    audio_s: float = 0.0
+
+
+class Work(Protocol):
+    """Processes items; yields exactly one result per item, in order, and never raises for a bad item."""
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]: ...
+
+
+class Recipe(Protocol):
+    """How to build a `Work` in a worker; picklable and small."""
+
+    @property
+    def name(self) -> str:
+        """The pass: probe, score, extract."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the receipts: `key`, `ERROR_FIELDS`, then what the pass makes."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the rows that it makes may change."""
+        ...
+
+    def build(self) -> Work: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRef:
+    """Where a unit is in the plan."""
+
+    unit: str
+    part: str
+    group: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOutcome:
+    """What one unit did; `started_s` and `finished_s` are Unix times on the worker's clock."""
+
+    unit: str
+    done: int
+    failed: int
+    audio_s: float
+    cpu_s: float
+    started_s: float
+    finished_s: float
+    peak_bytes: int
+    """Largest resident size of the worker so far."""
+
+
+def write_plan(store: Store, run: str, recipe: Recipe, rows: pa.RecordBatchReader) -> list[UnitRef]:
+    """Write the plan of a pass from `rows` sorted by their `unit` column (int); returns its units in order.
+
+    Columns besides `unit` are the items; `key` is among them.
+    """
+    refs: list[UnitRef] = []
+    pending: list[tuple[str, pa.Table]] = []
+
+    def flush() -> None:
+        if not pending:
+            return
+        part = run_path(run, recipe.name, "plan", f"{digest(*(u for u, _ in pending))}.parquet")
+        buffer = io.BytesIO()
+        with pq.ParquetWriter(buffer, pending[0][1].schema) as writer:
+            for group, (unit, table) in enumerate(pending):
+                writer.write_table(table, row_group_size=table.num_rows)
+                refs.append(UnitRef(unit, part, group, table.num_rows))
+        store.put_new(part, buffer.getvalue())
+        pending.clear()
+
+    for table in _by_unit(rows):
+        unit = digest(recipe.name, recipe.fingerprint, *table["key"].to_pylist())
+        pending.append((unit, table))
+        if len(pending) == UNITS_PER_PLAN_PART:
+            flush()
+    flush()
+    return refs
+
+
+def receipt_files(store: Store, runs: Sequence[str], recipe: Recipe) -> list[str]:
+    """Paths of all receipts of this pass in these runs whose rows have the recipe's columns."""
+    shape = receipt_tag(recipe).partition("-")[0]
+    return sorted(
+        entry.path
+        for run in runs
+        for entry in store.list(run_path(run, recipe.name, "receipts"))
+        if entry.path.split("/")[4].startswith(f"{shape}-")
+    )
+
+
+def receipt_tag(recipe: Recipe) -> str:
+    """Folder of a recipe's receipts: `<shape>-<fingerprint>`. Receipts of another shape are never mixed into one
+    table, and a failure counts only for the recipe that failed."""
+    shape = digest(recipe.schema.to_string(show_field_metadata=False, show_schema_metadata=False))[:12]
+    return f"{shape}-{recipe.fingerprint[:12]}"
+
+
+class UnitWorker:
+    """Runs units in one process: plan in, payloads and receipt out."""
+
+    def __init__(self, recipe: Recipe, store: Store, run: str) -> None:
+        self._recipe, self._store, self._run = recipe, store, run
+        self._work: Work | None = None
+
+    def run(self, ref: UnitRef) -> UnitOutcome:
+        """Do the unit unless its receipt exists."""
+        started, cpu = time.time(), time.process_time()
+        receipt = run_path(self._run, self._recipe.name, "receipts", receipt_tag(self._recipe), f"{ref.unit}.parquet")
+        if self._store.exists(receipt):
+            return UnitOutcome(ref.unit, 0, 0, 0.0, 0.0, started, time.time(), _peak_bytes())
+        items = self._items(ref)
+        attempt = self._next_attempt(ref.unit)
+        if attempt < ATTEMPTS_BEFORE_ISOLATION:
+            if self._work is None:
+                self._work = self._recipe.build()
+            results: Iterator[Result] = self._work(items)
+        else:
+            results = run_isolated(self._recipe, items)
+        rows, audio_s = self._store_payloads(ref.unit, results)
+        if [row["key"] for row in rows] != [item["key"] for item in items]:
+            raise RuntimeError(
+                f"pass {self._recipe.name}, unit {ref.unit}: {len(items)} items in, {len(rows)} rows out"
+            )
+        table = pa.Table.from_pylist(rows, schema=self._recipe.schema)
+        self._store.put_new(receipt, parquet_bytes(table))
+        failed = sum(1 for row in rows if row.get("error_reason"))
+        cpu_s = time.process_time() - cpu
+        return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
+
+    def _items(self, ref: UnitRef) -> list[dict[str, Any]]:
+        file = pq.ParquetFile(pa.BufferReader(self._store.get(ref.part)))
+        return file.read_row_group(ref.group).to_pylist()
+
+    def _next_attempt(self, unit: str) -> int:
+        attempt, mark = 0, secrets.token_bytes(8)
+        while not self._store.put_new(run_path(self._run, self._recipe.name, "attempts", f"{unit}.{attempt}"), mark):
+            attempt += 1
+        return attempt
+
+    def _store_payloads(self, unit: str, results: Iterator[Result]) -> tuple[list[dict[str, Any]], float]:
+        blobs: dict[str, io.BytesIO] = {}
+        rows, audio_s = [], 0.0
+        for result in results:
+            for family, payload in result.payloads.items():
+                blob = blobs.setdefault(family, io.BytesIO())
+                pointer = result.row[family]
+                pointer["file"] = run_path(self._run, self._recipe.name, "payloads", family, unit)
+                pointer["offset"], pointer["nbytes"] = blob.tell(), len(payload)
+                pointer["crc32"] = zlib.crc32(payload)
+                blob.write(payload)
+            rows.append(result.row)
+            audio_s += result.audio_s
+        for family, blob in blobs.items():
+            self._store.put_new(run_path(self._run, self._recipe.name, "payloads", family, unit), blob.getvalue())
+        return rows, audio_s
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The table as one Parquet file: equal tables, equal bytes."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", row_group_size=1 << 16)
+    return buffer.getvalue()
+
+
+def failure(item: Mapping[str, Any], reason: str, message: str) -> Result:
+    """The result of an item that failed."""
+    return Result({"key": item["key"], "error_reason": str(reason), "error_message": message})
+
+
+def _by_unit(rows: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Cut a stream sorted by `unit` into one table per unit."""
+    import pyarrow.compute as pc
+
+    held = pa.table({})
+    for batch in rows:
+        if batch.num_rows == 0:
+            continue
+        table = pa.Table.from_batches([batch])
+        held = pa.concat_tables([held, table]) if held.num_rows else table
+        units = pc.unique(held["unit"]).to_pylist()
+        for unit in units[:-1]:
+            yield held.filter(pc.equal(held["unit"], unit)).drop_columns(["unit"]).combine_chunks()
+        held = held.filter(pc.equal(held["unit"], units[-1]))
+    if held.num_rows:
+        yield held.drop_columns(["unit"]).combine_chunks()

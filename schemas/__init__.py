@@ -1,0 +1,1 @@
+"""What is on disk and what the user writes: records, tables, keys, config, errors."""

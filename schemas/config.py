@@ -1,0 +1,193 @@
+"""The configuration of a dataset: what the user writes in YAML, and the resolved form that a version keeps."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Strict(BaseModel):
+    """Base of every part: unknown keys are refused, values are not changed after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """One folder of recordings and where its labels are."""
+
+    path: str = Field(description="Folder (or one file) of audio, local or s3://; relative to where the command runs")
+    name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
+    transcripts: str | None = Field(
+        default=None,
+        description="Labels: a .tsv or .csv with columns file, speaker, language, transcript; a NeMo .jsonl manifest; "
+        "or 'trans.txt' for LibriSpeech's *.trans.txt beside the audio. Relative to `path`",
+    )
+    language: str | None = Field(default=None, description="ISO 639-1 code for clips whose label names none")
+    speaker: str | None = Field(default=None, description="Speaker for clips whose label names none")
+    include: list[str] = Field(
+        default_factory=lambda: ["**/*"],
+        description="Globs under `path`; files with audio extensions among them are read",
+    )
+    missing: Literal["keep", "retire"] = Field(
+        default="retire",
+        description="What happens to clips whose file is gone: retire drops them from the next version",
+    )
+
+    @model_validator(mode="after")
+    def _default_name(self) -> Source:
+        if not self.name:
+            object.__setattr__(self, "name", PurePath(self.path.rstrip("/")).name or "source")
+        return self
+
+
+class Segmentation(Strict):
+    """How recordings are cut into clips."""
+
+    method: Literal["whole", "fixed"] = Field(
+        default="whole",
+        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s",
+    )
+    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed")
+
+
+class Condition(Strict):
+    """A test on one score column."""
+
+    score: str = Field(description="A score column, for example snr_db")
+    min: float | None = Field(default=None, description="Holds when the score is at least this")
+    max: float | None = Field(default=None, description="Holds when the score is at most this")
+    equals: str | float | bool | None = Field(default=None, description="Holds when the score equals this")
+    missing: Literal["auto", "keep", "drop"] = Field(
+        default="auto",
+        description="A null score: auto keeps it where the score does not apply to the clip (no transcript, language "
+        "without a model) and drops it where the clip is too bad to measure",
+    )
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Condition:
+        if self.min is None and self.max is None and self.equals is None:
+            raise ValueError(f"the rule on '{self.score}' tests nothing: give min, max or equals")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"the rule on '{self.score}' has min {self.min} above max {self.max}: no clip can pass")
+        return self
+
+
+class Rule(Condition):
+    """A condition that kept clips satisfy; a clip that does not is dropped with `reason`."""
+
+    reason: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Word that names the drop in tables and reports")
+
+
+class Tier(Strict):
+    """A quality tier: a kept clip belongs to the first tier whose conditions all hold."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="gold, silver, bronze, ...")
+    when: list[Condition] = Field(default_factory=list, description="All must hold; an empty list takes every clip")
+
+
+class Duplicates(Strict):
+    """Which clips count as the same audio. One of each set stays: it passes the rules, has a transcript, comes
+    from the source listed first, has the longest span, then the smallest key."""
+
+    exact: bool = Field(default=True, description="Equal decoded samples at an equal rate, whatever the container")
+    near: bool = Field(
+        default=True, description="Re-encoded, shifted, band-limited or louder copies, by acoustic fingerprint"
+    )
+
+
+class RepresentationConfig(Strict):
+    """One representation to extract."""
+
+    codec: str = Field(description="builtin, mimi, encodec24, encodec48, or a codec from an installed package")
+    kind: str = Field(description="codes or latents, or another view of the codec; `auricle codecs` lists them")
+    rate_hz: float | None = Field(default=None, gt=0, description="Frame rate in Hz; default: the codec's own")
+    num_codebooks: int | None = Field(
+        default=None, gt=0, description="How many codebooks of a residual quantiser; default: the codec's"
+    )
+    dtype: Literal["float32", "float16"] = Field(
+        default="float32", description="Stored type of latents; codes are uint16"
+    )
+    weights: str | None = Field(
+        default=None, description="hub id, local path or s3:// of the weights; default: the codec's own"
+    )
+    weights_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Pin: refuse other weights")
+    mode: Literal["exact", "batched", "bf16"] = Field(
+        default="exact",
+        description="exact: equal to upstream bit for bit on CPU; the others are faster and may change codes",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Further parameters that the view declares")
+
+
+class Scoring(Strict):
+    """Which curators run, and how."""
+
+    curators: list[str] | None = Field(
+        default=None, description="Names of curators to run; default: all that are built in"
+    )
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Parameters per curator")
+    early_exit: bool = Field(
+        default=False,
+        description="Run cheap curators first and skip the costly ones for clips that a rule already drops",
+    )
+
+
+class Gate(Strict):
+    """What a candidate must satisfy before it is published."""
+
+    enabled: bool = Field(default=True, description="Judge the candidate before it is published")
+    suite: str = Field(
+        default="clips_gate", description="Name of a suite shipped in schemas/expectations, or a path to a JSON suite"
+    )
+    min_clips: int = Field(default=1, ge=0, description="Fewest clips in the version; fewer is critical")
+    min_kept_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Smallest kept/clips; less is critical: a version without clips helps nobody",
+    )
+    max_flipped_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Largest share of clips published before whose keep decision may change; more is critical",
+    )
+
+
+class Workers(Strict):
+    """How work is spread; changes no result."""
+
+    num: int | None = Field(default=None, gt=0, description="Worker processes; default: one per CPU that Ray sees")
+    unit_s: float = Field(
+        default=300.0, gt=0, description="Audio seconds per work unit: what is redone at most after a crash, per worker"
+    )
+    unit_clips: int = Field(default=256, gt=0, description="Clips per work unit at most")
+    unit_bytes: int = Field(default=256 << 20, gt=0, description="Source bytes per work unit at most")
+
+
+class RunConfig(Strict):
+    """A dataset: where it lives, what feeds it, what is kept, and what is extracted."""
+
+    dataset: str = Field(description="Folder or s3:// prefix of the dataset; created by the first run")
+    sources: list[Source] = Field(min_length=1, description="Where recordings come from; the order settles ties")
+    segment: Segmentation = Field(default_factory=Segmentation, description="How recordings are cut into clips")
+    score: Scoring = Field(default_factory=Scoring, description="Which curators run")
+    keep: list[Rule] = Field(default_factory=list, description="Rules that kept clips satisfy")
+    tiers: list[Tier] = Field(default_factory=list, description="Quality tiers, best first")
+    duplicates: Duplicates = Field(default_factory=Duplicates, description="Which clips count as the same audio")
+    representations: list[RepresentationConfig] = Field(
+        default_factory=list, description="What is extracted from kept clips"
+    )
+    gate: Gate = Field(default_factory=Gate, description="What must hold before a version is published")
+    workers: Workers = Field(default_factory=Workers, description="How work is spread")
+    shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")
+
+    @field_validator("sources")
+    @classmethod
+    def _distinct_names(cls, sources: list[Source]) -> list[Source]:
+        names = [s.name for s in sources]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"two sources are called {twice[0]!r}: give each its own `name`")
+        return sources

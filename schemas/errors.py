@@ -1,0 +1,96 @@
+"""Every error that auricle raises on purpose, one small tree.
+
+AuricleError
+├── ConfigError        what the user wrote cannot be run                       exit 2
+├── MissingExtraError  the verb needs an optional dependency                   exit 3
+├── DatasetError       what is on disk breaks an invariant                     exit 4
+│   ├── SchemaVersionError   written by a newer major version
+│   └── IntegrityError       a byte or a file is not what its name says
+├── StorageError       the store refused or failed                             exit 5
+├── WeightsError       model weights are absent or not the pinned ones         exit 6
+├── GateError          a critical expectation failed, nothing was published    exit 20
+├── BusyError          another run holds the dataset                           exit 75
+└── ClipError          one clip or file is bad: becomes a row, never escapes a unit
+
+Messages name the subject with its id, what is required, what was found, and what to do.
+All of them survive pickling, because Ray carries them between processes.
+"""
+
+from __future__ import annotations
+
+
+class AuricleError(Exception):
+    """Base of the tree; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(AuricleError):
+    """The configuration or the command line cannot be run as written."""
+
+    exit_code = 2
+
+
+class MissingExtraError(AuricleError):
+    """A verb needs packages that the base install leaves out."""
+
+    exit_code = 3
+
+    def __init__(self, verb: str, extra: str, module: str) -> None:
+        self.verb, self.extra, self.module = verb, extra, module
+        super().__init__(
+            f"`{verb}` needs the package '{module}', which is not installed. "
+            f"Install the extra that carries it: pip install 'auricle[{extra}]'"
+        )
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.verb, self.extra, self.module)
+
+
+class DatasetError(AuricleError):
+    """The dataset on disk breaks one of its invariants."""
+
+    exit_code = 4
+
+
+class SchemaVersionError(DatasetError):
+    """A record was written by a newer major version of its schema."""
+
+
+class IntegrityError(DatasetError):
+    """An object is missing or its bytes do not hash to its name."""
+
+
+class StorageError(AuricleError):
+    """The store (disk or object storage) refused an operation or kept failing."""
+
+    exit_code = 5
+
+
+class WeightsError(AuricleError):
+    """Model weights are absent, unreadable or not those that are pinned."""
+
+    exit_code = 6
+
+
+class GateError(AuricleError):
+    """A critical expectation failed: the candidate is kept, nothing is published."""
+
+    exit_code = 20
+
+
+class BusyError(AuricleError):
+    """Another live run holds the dataset's lease."""
+
+    exit_code = 75
+
+
+class ClipError(AuricleError):
+    """One clip or file cannot be processed; `reason` is a word of `FailureReason`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason, self.message = reason, message
+        super().__init__(f"{reason}: {message}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.reason, self.message)

@@ -1,0 +1,82 @@
+"""What a curator is: columns with units, a fingerprint, and `score(batch)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from .clip import Clip
+
+Dtype = Literal["float32", "int32", "bool", "string", "binary"]
+ARROW: dict[str, pa.DataType] = {
+    "float32": pa.float32(),
+    "int32": pa.int32(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "binary": pa.binary(),
+}
+
+NOT_APPLICABLE = "not_applicable"
+"""Prefix of a null's reason when the score has no meaning for the clip (no transcript, unsupported language)."""
+UNMEASURABLE = "unmeasurable"
+"""Prefix of a null's reason when the clip is too bad to measure (no speech, too short)."""
+SKIPPED = "skipped"
+"""Prefix of a null's reason when early exit left the score out; followed by the rule that dropped the clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreColumn:
+    """One column of a curator's result."""
+
+    name: str
+    """Unique over all curators; carries its unit as suffix: `snr_db`, `speech_s`."""
+    dtype: Dtype
+    unit: str
+    """"dB", "s", "Hz", "1" for ratios and probabilities, "MOS", "text"."""
+    description: str
+    """One line: what the number is, and for a computed one, from what."""
+
+
+Row = dict[str, Any]
+"""One clip's scores: every column's name -> value or None, and "reason": None or why something is null,
+one of "not_applicable: ...", "unmeasurable: ...", "failed: ..."."""
+
+
+@runtime_checkable
+class Curator(Protocol):
+    """Measures clips. A plain object that works in a REPL; never raises on a bad clip."""
+
+    name: str
+    """Names the struct column of the clip table: `snr`."""
+    version: int
+    """Raised with every change of the code that can change a score."""
+    columns: tuple[ScoreColumn, ...]
+    inputs: tuple[str, ...]
+    """Non-audio fields of `Clip` that the scores depend on, of "transcript", "language", "speaker"."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Resolved parameters, JSON-able."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits over name, version, parameters and weights; computed without loading a model."""
+        ...
+
+    def score(self, batch: Sequence[Clip]) -> list[Row]:
+        """One row per clip, in order."""
+        ...
+
+
+def score_struct(columns: Sequence[ScoreColumn]) -> pa.StructType:
+    """Arrow type of a curator's column in the clip table: provenance first, then the scores."""
+    provenance = [
+        pa.field("fingerprint", pa.string()),
+        pa.field("inputs", pa.string()),
+        pa.field("reason", pa.string()),
+    ]
+    return pa.struct([*provenance, *(pa.field(c.name, ARROW[c.dtype]) for c in columns)])

@@ -1,0 +1,135 @@
+"""The end state is right although the object store answers with errors, resets, half bodies and stalls."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import boto3
+import pytest
+from dataset_factory import CODES, voices, write_version
+from flaky_proxy import KINDS, FlakyProxy
+from moto.server import ThreadedMotoServer
+
+import auricle.loaders.store
+from auricle.loaders import open_version
+from auricle.loaders.pull import pull
+from auricle.loaders.refs import tag
+from auricle.loaders.store import Store
+from auricle.loaders.verify import verify
+from auricle.pipelines.compact import compact
+from auricle.pipelines.lease import lease
+from auricle.pipelines.publish import publish
+from auricle.pipelines.takedown import takedown
+from auricle.schemas.errors import StorageError
+
+BUCKET = "auricle-faults"
+Flaky = Callable[..., FlakyProxy]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[tuple[str, int]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    yield "127.0.0.1", port
+    server.stop()
+
+
+@pytest.fixture
+def dataset(upstream: tuple[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path, request) -> str:
+    """A prefix of a bucket on the object store itself."""
+    endpoint = f"http://{upstream[0]}:{upstream[1]}"
+    settings = {
+        "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+    return f"s3://{BUCKET}/{abs(hash(request.node.name)):x}"
+
+
+@pytest.fixture
+def flaky(upstream: tuple[str, int], dataset: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flaky]:
+    """From its call on, stores that are opened go through a proxy that fails."""
+    made: list[FlakyProxy] = []
+
+    def start(**settings) -> FlakyProxy:
+        made.append(FlakyProxy(upstream, **settings))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", made[-1].url)
+        return made[-1]
+
+    yield start
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.fixture
+def direct(upstream: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Back to the store itself."""
+    return lambda: monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{upstream[0]}:{upstream[1]}")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_life_of_a_dataset_ends_right_through_every_kind_of_fault(
+    dataset: str, flaky: Flaky, direct: Callable[[], None], tmp_path, kind: str
+) -> None:
+    proxy = flaky(rate=0.15, kinds=(kind,), seed=7)
+    write_version(Store(dataset), voices(4))
+    write_version(Store(dataset), [*voices(4), *voices(2, "w", speaker="bob")])
+    tag(dataset, "paper", 1)
+    assert compact(dataset) is not None
+    takedown(dataset, speaker="bob", purge=True)
+    pull(dataset, str(tmp_path / "pulled"), ["toy-codes"])
+    assert proxy.faults[kind] >= 5
+    direct()
+    assert verify(dataset) == []
+    assert open_version(dataset).document.number == 4
+    assert {s.key for s in open_version(dataset).samples(CODES.name)} == {r.key for r in voices(4)}
+    assert verify(str(tmp_path / "pulled")) == []
+
+
+@pytest.mark.faults
+def test_a_publish_whose_answer_was_lost_knows_that_it_won(dataset: str, flaky: Flaky) -> None:
+    document = write_version(Store(dataset), voices(2))
+    proxy = flaky(rate=1.0, kinds=("reset_after",), in_a_row=1)
+    assert publish(Store(dataset), document.model_copy(update={"number": 2, "note": "mine"}))
+    assert proxy.faults["reset_after"] > 1
+    assert open_version(dataset).document.note == "mine"
+
+
+@pytest.mark.faults
+def test_a_lease_whose_answer_was_lost_is_held_by_who_asked(dataset: str, flaky: Flaky) -> None:
+    flaky(rate=1.0, kinds=("reset_after",), in_a_row=1)
+    with lease(Store(dataset), wait=False):
+        pass
+
+
+@pytest.mark.faults
+def test_half_a_body_is_never_taken_for_the_whole(dataset: str, flaky: Flaky) -> None:
+    data = bytes(range(256)) * 4096
+    Store(dataset).put_new("object", data)
+    flaky(rate=1.0, kinds=("truncated",), in_a_row=1)
+    store = Store(dataset)
+    assert store.get("object") == data
+    assert store.get_ranges("object", [5, 700_000], [10, 20]) == [data[5:15], data[700_000:700_020]]
+
+
+@pytest.mark.faults
+def test_retries_end_and_the_error_names_the_object(
+    dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"max_retries": 1, "retry_timeout": timedelta(seconds=20)}
+    monkeypatch.setattr(auricle.loaders.store, "RETRY", limits)
+    monkeypatch.setattr(auricle.loaders.store, "ATTEMPTS", 2)
+    proxy = flaky(rate=1.0, kinds=("error503",), in_a_row=1_000_000)
+    started = time.monotonic()
+    with pytest.raises(StorageError, match="versions/000001"):
+        Store(dataset).get("versions/000001.json")
+    assert proxy.requests == 4
+    assert time.monotonic() - started < 15

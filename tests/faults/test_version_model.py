@@ -1,0 +1,330 @@
+"""A model of the dataset as a dictionary, and random histories: after every step the dataset equals the model.
+
+The pipeline is the real one, with cheap curators and a cheap codec, its units in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from corpus import config, write_clip
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from inprocess import without_ray
+
+from auricle.loaders import open_version
+from auricle.loaders.refs import tag
+from auricle.loaders.store import Store
+from auricle.loaders.verify import verify
+from auricle.loaders.version import numbers
+from auricle.pipelines.collect import collect
+from auricle.pipelines.compact import compact
+from auricle.pipelines.rollback import rollback
+from auricle.pipelines.run import run
+from auricle.pipelines.takedown import takedown
+from auricle.schemas.keys import clip_key, sha256_file
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "8"))
+STEPS = 10
+THRESHOLDS = (-60.0, -24.0, -18.0)
+SPEAKERS = ("ann", "bob", "eve")
+CHANGES = ("add", "add", "change", "rename", "copy", "remove", "relabel")
+FUSES = st.one_of(st.none(), st.integers(0, 14))
+"""Writes and deletions until a crash."""
+
+
+class Crash(BaseException):
+    """Ends the process as far as the code under test can tell."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the model says of a clip."""
+
+    path: str
+    speaker: str
+    text: str
+    kept: bool
+    latents: frozenset[str]
+
+
+Content = dict[str, Row]
+
+
+@dataclass
+class File:
+    """A file in the sources."""
+
+    key: str
+    level_db: float
+    speaker: str
+    text: str
+
+
+class Versions(RuleBasedStateMachine):
+    """Rules change the sources, run the job, or operate on versions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="auricle-model-"))
+        self.audio, self.data = self.root / "audio", str(self.root / "data")
+        self.audio.mkdir()
+        self.files: dict[str, File] = {}
+        self.versions: dict[int, Content] = {}
+        self.tags: dict[str, int] = {}
+        self.banned: set[str] = set()
+        self.threshold, self.kinds = THRESHOLDS[0], ("codes",)
+        self.seed = 0
+
+    def teardown(self) -> None:
+        for number in self.versions:
+            assert verify(self.data, number) == []
+            assert content(self.data, number) == self.versions[number]
+        shutil.rmtree(self.root)
+
+    # the model: what the sources and the settings say, without what was taken down
+    def expected(self) -> Content:
+        found: Content = {}
+        for path, file in sorted(self.files.items(), reverse=True):
+            if file.key not in self.banned:
+                kept = file.level_db >= self.threshold
+                latents = frozenset(f"cheap-{k}-100hz" for k in self.kinds) if kept else frozenset[str]()
+                found[file.key] = Row(path, file.speaker, file.text, kept, latents)
+        return found
+
+    @property
+    def newest(self) -> int:
+        return max(self.versions)
+
+    @initialize(count=st.integers(1, 4))
+    def first_night(self, count: int) -> None:
+        for i in range(count):
+            self.add(SPEAKERS[i % 3])
+        self._night(None)
+
+    @rule(
+        changes=st.lists(st.sampled_from(CHANGES), min_size=0, max_size=4),
+        threshold=st.sampled_from(THRESHOLDS),
+        kinds=st.sampled_from([("codes",), ("codes", "latents")]),
+        data=st.data(),
+        fuse=FUSES,
+    )
+    def night(
+        self, changes: list[str], threshold: float, kinds: tuple[str, ...], data: st.DataObject, fuse: int | None
+    ) -> None:
+        self.threshold, self.kinds = threshold, kinds
+        for change in changes:
+            if change == "add" or not self.files:
+                self.add(data.draw(st.sampled_from(SPEAKERS)))
+            elif change != "remove" or len(self.files) > 1:
+                getattr(self, change)(data.draw(st.sampled_from(sorted(self.files))))
+        self._night(fuse)
+
+    def add(self, speaker: str) -> None:
+        self.seed += 1
+        self._write(f"clip_{self.seed:04d}.wav", speaker, f"words of {self.seed}")
+
+    def change(self, path: str) -> None:
+        self._write(path, self.files[path].speaker, self.files[path].text)
+
+    def rename(self, path: str) -> None:
+        self.seed += 1
+        to = f"moved_{self.seed:04d}.wav"
+        (self.audio / path).rename(self.audio / to)
+        self.files[to] = self.files.pop(path)
+
+    def copy(self, path: str) -> None:
+        self.seed += 1
+        shutil.copy(self.audio / path, self.audio / f"again_{self.seed:04d}.wav")
+        self.files[f"again_{self.seed:04d}.wav"] = File(**vars(self.files[path]))
+
+    def remove(self, path: str) -> None:
+        (self.audio / path).unlink()
+        del self.files[path]
+
+    def relabel(self, path: str) -> None:
+        self.seed += 1
+        file = self.files[path]
+        file.speaker, file.text = SPEAKERS[self.seed % 3], f"better words {self.seed}"
+
+    def _night(self, fuse: int | None) -> None:
+        self._write_labels()
+        settings = config(
+            self.audio,
+            self.data,
+            keep=[{"score": "loudness_db", "min": self.threshold, "reason": "quiet"}],
+            representations=[{"codec": "cheap", "kind": kind} for kind in self.kinds],
+        )
+        self._do(lambda: run(settings), self.expected(), fuse, again=True)
+
+    @precondition(lambda self: len(self.versions) > 1)
+    @rule(data=st.data(), fuse=FUSES)
+    def roll_back(self, data: st.DataObject, fuse: int | None) -> None:
+        number = data.draw(st.sampled_from(sorted(n for n in self.versions if n != self.newest)))
+        expected = {k: row for k, row in self.versions[number].items() if k not in self.banned}
+        self._do(lambda: rollback(self.data, number), expected, fuse)
+
+    @precondition(lambda self: len(self.versions) > 2)
+    @rule(fuse=FUSES)
+    def compact_all(self, fuse: int | None) -> None:
+        self._do(lambda: compact(self.data), self.versions[self.newest], fuse, again=True)
+
+    @precondition(lambda self: len(self.tags) < 2)
+    @rule()
+    def tag_newest(self) -> None:
+        name = f"tag-{self.newest}"
+        tag(self.data, name)
+        self.tags[name] = self.newest
+
+    @precondition(lambda self: len(self.versions) > 2)
+    @rule(keep=st.integers(1, 3), fuse=FUSES)
+    def collect_garbage(self, keep: int, fuse: int | None) -> None:
+        kept = {*sorted(self.versions)[-keep:], *self.tags.values()}
+        self._do(lambda: collect(self.data, keep, dry_run=False, grace_s=0), None, fuse, again=True)
+        self.versions = {n: c for n, c in self.versions.items() if n in kept}
+
+    @precondition(lambda self: any(r.speaker == "eve" for c in self.versions.values() for r in c.values()))
+    @rule(purge=st.booleans(), fuse=FUSES)
+    def take_down(self, purge: bool, fuse: int | None) -> None:
+        going = {k for c in self.versions.values() for k, row in c.items() if row.speaker == "eve"}
+        self.banned |= going
+        expected = {k: row for k, row in self.versions[self.newest].items() if k not in going}
+        # by key: performed again after a crash, the speaker may be in no version any more
+        self._do(lambda: takedown(self.data, clips=sorted(going), purge=purge), expected, fuse, again=True)
+        if purge:
+            left = set(numbers(Store(self.data)))
+            assert not any(going & c.keys() for n, c in self.versions.items() if n in left)
+            # a version without her clips may go as well: its shards may have held them, dead
+            self.versions = {n: c for n, c in self.versions.items() if n in left}
+            self.tags = {name: n for name, n in self.tags.items() if n in left}
+            assert not going & set(keys_on_disk(self.root / "data"))
+
+    @invariant()
+    def the_dataset_equals_the_model(self) -> None:
+        if self.versions:
+            assert numbers(Store(self.data)) == sorted(self.versions)
+            assert content(self.data, self.newest) == self.versions[self.newest]
+            assert verify(self.data) == []
+
+    def _do(
+        self, operation: Callable[[], Any], expected: Content | None, fuse: int | None, *, again: bool = False
+    ) -> None:
+        """Perform it; when it crashes, the newest version is the old or the new one, and (where that is harmless)
+        the operation is performed again."""
+        before = max(numbers(Store(self.data)), default=0) if Path(self.data).exists() else 0
+        try:
+            with burning(fuse):
+                operation()
+        except Crash:
+            self._published(before, expected)
+            if again or max(self.versions, default=0) == before:
+                operation()
+        self._published(before, expected)
+        if expected is not None:
+            assert content(self.data, self.newest) == expected
+
+    def _published(self, before: int, expected: Content | None) -> None:
+        """Take over the version that was published since, of which there is at most one."""
+        fresh = [n for n in numbers(Store(self.data)) if n > before] if Path(self.data).exists() else []
+        assert len(fresh) <= 1
+        for number in fresh:
+            assert expected is not None
+            assert content(self.data, number) == expected
+            self.versions[number] = expected
+
+    def _write(self, path: str, speaker: str, text: str) -> None:
+        self.seed += 1
+        write_clip(self.audio / path, self.seed, seconds=0.2)
+        samples, _ = soundfile.read(self.audio / path, dtype="float32")
+        level = 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)))
+        key = clip_key(sha256_file(self.audio / path), 0, 0, len(samples))
+        self.files[path] = File(key, float(level), speaker, text)
+
+    def _write_labels(self) -> None:
+        # copies of one recording carry one label: the path that comes first decides, and they must agree
+        lines = ["file\tspeaker\tlanguage\ttranscript"]
+        lines += [f"{path}\t{f.speaker}\ten\t{f.text}" for path, f in sorted(self.files.items())]
+        (self.audio / "transcripts.tsv").write_text("\n".join(lines) + "\n")
+
+
+@contextlib.contextmanager
+def burning(fuse: int | None) -> Iterator[None]:
+    """After `fuse` writes or deletions (the lease apart) the next one crashes instead."""
+    left = fuse
+    patch = pytest.MonkeyPatch()
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(store: Store, path: Any, *rest: Any) -> Any:
+            nonlocal left
+            if left is not None and not str(path).startswith(("lease", "['lease")):
+                if left == 0:
+                    raise Crash
+                left -= 1
+            return real(store, path, *rest)
+
+        return call
+
+    with patch.context() as patched:
+        patched.setattr(Store, "put_new", guarded(Store.put_new))
+        patched.setattr(Store, "delete", guarded(Store.delete))
+        yield
+
+
+def content(dataset: str, number: int) -> Content:
+    """A version in the model's terms."""
+    version = open_version(dataset, number)
+    names = sorted(version.document.representations)
+    return {
+        row["clip"]: Row(
+            row["path"],
+            row["speaker"],
+            row["transcript"],
+            row["status"] == "kept",
+            frozenset(n for n in names if row["status"] == "kept" and row[n] and row[n]["shard"]),
+        )
+        for row in (version.clips().to_pylist() if version.document.clips else [])
+    }
+
+
+def keys_on_disk(root: Path) -> Iterator[str]:
+    """Clips that a part of the table or a shard holds, listed by a version or not."""
+    for part in (root / "objects/clips").glob("*.parquet"):
+        yield from pq.read_table(part, columns=["clip"])["clip"].to_pylist()
+    for shard in (root / "shards").rglob("*.tar"):
+        with tarfile.open(fileobj=io.BytesIO(shard.read_bytes())) as tar:
+            yield from (name.partition(".")[0] for name in tar.getnames())
+
+
+@pytest.mark.faults
+def test_any_history_of_a_dataset_equals_a_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ray(monkeypatch)
+    run_state_machine_as_test(
+        Versions,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,172 @@
+"""The same on an object store: moto's server on the loopback interface, through obstore."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from dataset_factory import CODES, voices, write_version
+from moto.server import ThreadedMotoServer
+
+from auricle.loaders import open_version
+from auricle.loaders.diff import diff
+from auricle.loaders.export import export
+from auricle.loaders.pull import pull
+from auricle.loaders.refs import tag, tags
+from auricle.loaders.store import Store
+from auricle.loaders.verify import verify
+from auricle.pipelines.amend import amend_held
+from auricle.pipelines.collect import collect
+from auricle.pipelines.compact import compact
+from auricle.pipelines.lease import lease
+from auricle.pipelines.publish import publish
+from auricle.pipelines.rollback import rollback
+from auricle.pipelines.takedown import takedown
+from auricle.schemas.errors import BusyError, IntegrityError
+
+BUCKET = "auricle-tests"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def dataset(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path, request: pytest.FixtureRequest) -> str:
+    """An empty prefix of the bucket."""
+    settings = {
+        "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    # copies of remote parts go where the test ends
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    client = boto3.client("s3", endpoint_url=endpoint)
+    client.create_bucket(Bucket=BUCKET)
+    return f"s3://{BUCKET}/{request.node.name}"
+
+
+def objects_of(url: str) -> set[str]:
+    return {e.path for e in Store(url).list()}
+
+
+def test_a_put_of_an_existing_object_changes_nothing(dataset: str) -> None:
+    store = Store(dataset)
+    assert store.put_new("a/b", b"first")
+    assert not store.put_new("a/b", b"second")
+    assert store.get("a/b") == b"first"
+
+
+def test_of_many_writers_of_one_name_exactly_one_wins(dataset: str) -> None:
+    stores = [Store(dataset) for _ in range(8)]
+    barrier = threading.Barrier(8)
+
+    def write(i: int) -> bool:
+        barrier.wait()
+        return stores[i].put_new("versions/000001.json", f"writer {i}".encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(write, range(8)))
+    assert sum(won) == 1
+    assert Store(dataset).get("versions/000001.json") == f"writer {won.index(True)}".encode()
+
+
+def test_two_publishers_of_one_number_cannot_both_win(dataset: str) -> None:
+    store = Store(dataset)
+    first = write_version(store, voices(3))
+    rivals = [first.model_copy(update={"number": 2, "parent": 1, "note": f"rival {i}"}) for i in range(4)]
+    barrier = threading.Barrier(4)
+
+    def race(i: int) -> bool:
+        barrier.wait()
+        return publish(Store(dataset), rivals[i])
+
+    with ThreadPoolExecutor(4) as pool:
+        won = list(pool.map(race, range(4)))
+    assert sum(won) == 1
+    assert open_version(dataset).document.note == f"rival {won.index(True)}"
+    assert publish(store, rivals[won.index(True)]), "a repeated request that had succeeded is no lost race"
+
+
+def test_a_loser_of_the_race_makes_its_change_again_on_the_winner(dataset: str) -> None:
+    store = Store(dataset)
+    write_version(store, voices(3))
+    made: list[int] = []
+
+    def make(newest):
+        made.append(newest.document.number)
+        if len(made) == 1:
+            write_version(store, voices(4))
+        return newest.document.model_copy(update={"note": "amended"})
+
+    document = amend_held(store, "rollback", make)
+    assert document is not None
+    assert (made, document.number, document.counts.clips) == ([1, 2], 3, 4)
+
+
+def test_nothing_is_published_while_an_object_is_missing(dataset: str) -> None:
+    store = Store(dataset)
+    document = write_version(store, voices(2))
+    store.delete([f"shards/{CODES.name}/{document.representations[CODES.name].shards[0].sha256}.tar"])
+    with pytest.raises(IntegrityError, match="nothing was published"):
+        publish(store, document.model_copy(update={"number": 2}))
+    assert not store.exists("versions/000002.json")
+
+
+def test_a_second_run_is_turned_away_at_once(dataset: str) -> None:
+    store = Store(dataset, create=True)
+    with lease(store, wait=False), pytest.raises(BusyError, match="live run"), lease(store, wait=False):
+        pass
+    with lease(store, wait=False):
+        pass
+
+
+def test_every_operation_on_versions_works_as_on_a_disk(dataset: str, tmp_path) -> None:
+    write_version(dataset, voices(4))
+    write_version(dataset, [*voices(3), *voices(3, "w", speaker="bob")])
+    assert verify(dataset) == []
+    assert diff(dataset, 1, 2).came == {"new": 3}
+    tag(dataset, "paper", 1)
+    assert [t.version for t in tags(dataset)] == [1]
+    assert open_version(f"{dataset}@paper").document.number == 1
+    assert compact(dataset) is not None
+    assert rollback(dataset, 2).number == 4
+    assert export(dataset, str(tmp_path / "out"), "webdataset").clips == 6
+    taken = takedown(dataset, speaker="bob", purge=True)
+    assert taken.retired == [2, 3, 4]
+    assert {s.key for s in open_version(dataset).samples(CODES.name)} == {r.key for r in voices(3)}
+    assert verify(dataset) == []
+    gone = collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    assert gone.versions == []
+    assert open_version(dataset, "paper").document.counts.kept == 4
+
+
+def test_a_version_is_pulled_from_and_into_the_object_store(dataset: str, tmp_path) -> None:
+    write_version(dataset, [*voices(5), *voices(2, "fr", language="fr")])
+    local = pull(dataset, str(tmp_path / "local"), ["toy-codes"], where="language = 'fr'")
+    assert local.live == {CODES.name: 2}
+    assert verify(str(tmp_path / "local")) == []
+    remote = pull(dataset, f"{dataset}-copy", ["toy-codes"])
+    assert remote.live == {CODES.name: 7}
+    assert verify(f"{dataset}-copy") == []
+    assert pull(dataset, f"{dataset}-copy", ["toy-codes"]).status == "unchanged"
+
+
+def test_a_damaged_copy_on_this_machine_is_fetched_again(dataset: str) -> None:
+    write_version(dataset, voices(3))
+    copy = open_version(dataset).files()[0]
+    data = bytearray(copy.read_bytes())
+    data[50] ^= 1
+    copy.write_bytes(data)
+    assert verify(dataset) == []
+    assert open_version(dataset).clips().num_rows == 3

@@ -1,0 +1,108 @@
+"""Labels in the forms that corpora come in; listings that stay inside their folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from auricle.pipelines.labels import read_labels
+from auricle.pipelines.listing import list_sources
+from auricle.schemas.config import Source
+from auricle.schemas.errors import ConfigError
+
+
+def labels(source: Source) -> tuple[dict[str, dict[str, object]], list[str]]:
+    table, notices = read_labels([source], list_sources([source]).files)
+    return {row["path"]: row for row in table.to_pylist()}, notices
+
+
+def source(root: Path, **options: object) -> Source:
+    return Source.model_validate({"path": str(root), **options})
+
+
+def test_a_tsv_is_taken_literally_and_bad_lines_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(
+        "\ufefffile\tspeaker\tlanguage\ttranscript\r\n"
+        'a.wav\ts1\tEN-us\the said "yes\r\n'
+        "b.wav\t\t\t\r\n"
+        "c.wav\tonly two\r\n"
+        "../../etc/passwd\ts\ten\tout\r\n"
+        "sub/d.wav\ts2\tde\tline\u2028separator\r\n".encode()
+    )
+    found, notices = labels(source(tmp_path, transcripts="t.tsv"))
+    assert set(found) == {"a.wav", "b.wav", "sub/d.wav"}
+    assert found["a.wav"]["transcript"] == 'he said "yes'
+    assert found["a.wav"]["language"] == "en"
+    assert found["b.wav"]["transcript"] is None
+    assert "2 lines of t.tsv" in notices[0]
+
+
+def test_a_csv_may_quote(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('file,transcript\na.wav,"one, ""two"""\n')
+    assert labels(source(tmp_path, transcripts="t.csv"))[0]["a.wav"]["transcript"] == 'one, "two"'
+
+
+def test_a_nemo_manifest_may_hold_spans(tmp_path: Path) -> None:
+    rows = [
+        {"audio_filepath": "a.wav", "text": "all", "duration": 2.0},
+        {"audio_filepath": str(tmp_path / "b.wav"), "text": "part", "offset": 1.5, "duration": 0.5, "lang": "de"},
+        {"audio_filepath": "/elsewhere/c.wav", "text": "out"},
+        {"text": "no file"},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join([*map(json.dumps, rows), "{broken"]))
+    found, notices = labels(source(tmp_path, transcripts="m.jsonl"))
+    assert found["a.wav"]["start_s"] is None
+    assert (found["b.wav"]["start_s"], found["b.wav"]["duration_s"]) == (1.5, 0.5)
+    assert "3 lines of m.jsonl" in notices[0]
+
+
+def test_librispeech_transcripts_lie_beside_the_audio(tmp_path: Path) -> None:
+    folder = tmp_path / "84" / "121"
+    folder.mkdir(parents=True)
+    (folder / "84-121-0001.flac").write_bytes(b"x")
+    (folder / "84-121.trans.txt").write_text("84-121-0001 GO DO YOU HEAR\n84-121-0002 NOT HERE\n")
+    found, _ = labels(source(tmp_path, transcripts="trans.txt"))
+    assert list(found) == ["84/121/84-121-0001.flac"]
+    assert found["84/121/84-121-0001.flac"]["speaker"] == "84"
+
+
+@pytest.mark.parametrize("name", ["absent.tsv", "t.xlsx", "no_header.tsv"])
+def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "t.xlsx").write_bytes(b"x")
+    (tmp_path / "no_header.tsv").write_text("a.wav\thello\n")
+    with pytest.raises(ConfigError, match=name.replace(".", r"\.")):
+        labels(source(tmp_path, transcripts=name))
+
+
+def test_a_source_that_is_absent_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        list_sources([source(tmp_path / "unmounted")])
+
+
+def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> None:
+    import os
+
+    root, outside = tmp_path / "root", tmp_path / "outside.wav"
+    (root / "sub dir").mkdir(parents=True)
+    outside.write_bytes(b"x")
+    for name in ("a.wav", "sub dir/é 音声 (1).FLAC", "notes.txt"):
+        (root / name).write_bytes(b"x")
+    (root / "link_in.wav").symlink_to(root / "a.wav")
+    (root / "link_out.wav").symlink_to(outside)
+    (root / "dangling.wav").symlink_to(root / "nothing.wav")
+    os.mkfifo(root / "pipe.wav")
+    (root / os.fsdecode(b"\xff.wav")).write_bytes(b"x")
+    found = list_sources([source(root)])
+    assert found.files["path"].to_pylist() == ["a.wav", "link_in.wav", "sub dir/é 音声 (1).FLAC"]
+    assert any("1 links lead out" in n for n in found.notices)
+    assert any("1 file names are not UTF-8" in n for n in found.notices)
+
+
+def test_globs_choose_below_the_source(tmp_path: Path) -> None:
+    for name in ("a.wav", "x/b.wav", "x/c.mp3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert list_sources([source(tmp_path, include=["x/*"])]).files["path"].to_pylist() == ["x/b.wav", "x/c.mp3"]
+    assert list_sources([source(tmp_path, include=["**/*.wav"])]).files["path"].to_pylist() == ["a.wav", "x/b.wav"]
