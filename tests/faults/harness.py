@@ -39,6 +39,8 @@ CLIPS = 24
 HOST = "127.0.0.2"
 """Loopback, but not the name that Ray replaces by the address of a network card."""
 DISTURBANCES_PER_DATASET = 5
+PUBLISH_S = 0.12
+"""About how long the publish step of so small a run lasts."""
 RESTARTS_PER_NODE = 3
 """A driver started while the cluster still counts a killed node as alive may attach to it and end again."""
 PATIENCE_S = 240.0
@@ -149,7 +151,7 @@ def _disturb(
                 driver,
                 lambda: any((dataset / "shards").rglob("*.tar")) or any((dataset / "objects").rglob("*.parquet")),
             )
-            time.sleep(rng.uniform(0, 0.3))
+            time.sleep(rng.uniform(0, PUBLISH_S))
         else:
             _wait(driver, lambda: any(dataset.rglob("receipts/*/*.parquet")))
             time.sleep(rng.uniform(0, lasted / 4))
