@@ -31,6 +31,7 @@ import pyarrow as pa
 from auricle.extractors.registry import describe_all
 from auricle.loaders.diff import diff
 from auricle.loaders.layout import clips_path, recordings_path, shard_path, version_path
+from auricle.loaders.parts import write_part
 from auricle.loaders.pull import plan_pull
 from auricle.loaders.store import Store
 from auricle.loaders.version import numbers, open_version
@@ -43,12 +44,11 @@ from auricle.pipelines.plan import plan
 from auricle.pipelines.probe import segmentation_fingerprint
 from auricle.pipelines.run import run
 from auricle.pipelines.state import open_state
-from auricle.pipelines.units import parquet_bytes
 from auricle.schemas.config import RunConfig, Source
 from auricle.schemas.keys import sha256_bytes
 from auricle.schemas.score import ScoreColumn
 from auricle.schemas.tables import RECORDINGS, clip_schema
-from auricle.schemas.version import Counts, Object, RepresentationEntry, Shard, VersionDocument
+from auricle.schemas.version import Counts, RepresentationEntry, Shard, VersionDocument
 
 CURATORS = ("dnsmos", "signal", "snr", "vad")
 RATE = 16_000
@@ -163,7 +163,7 @@ def make(root: Path, count: int) -> None:
             same[spec.name] = pointers(store, spec.name, spec.fingerprint, rows, nbytes, held, first)
         table = pa.table([_column(same.get(f.name), f, rows) for f in schema], schema=schema)
         order = [("path", "ascending"), ("clip", "ascending")]
-        clips.append(_write(store, table.sort_by(order), clips_path))
+        clips.append(write_part(store, table.sort_by(order), clips_path))
         alias = pa.StructArray.from_arrays(
             [pa.repeat("synthetic", rows), path, pa.repeat(pa.scalar(2 * CLIP_SAMPLES, pa.int64()), rows),
              pa.array(np.arange(first, first + rows, dtype=np.int64)), pa.nulls(rows, pa.string())],
@@ -176,7 +176,7 @@ def make(root: Path, count: int) -> None:
             "segmentation": segmentation_fingerprint(config.segment),
         }  # fmt: skip
         table = pa.table([_column(facts.get(f.name), f, rows) for f in RECORDINGS], schema=RECORDINGS)
-        recordings.append(_write(store, table.sort_by("recording"), recordings_path))
+        recordings.append(write_part(store, table.sort_by("recording"), recordings_path))
     with made_up(listing(count)), open_state(store) as state:
         ingest.load_sources(state, config)
         inputs_now = inputs_digest(state, config, curators, specs)
@@ -227,13 +227,6 @@ def _column(value: Any, field: pa.Field, rows: int) -> pa.Array:
     if isinstance(value, pa.Array):
         return value.cast(field.type)
     return pa.repeat(pa.scalar(value, field.type), rows)
-
-
-def _write(store: Store, table: pa.Table, path_of: Callable[[str], str]) -> Object:
-    data = parquet_bytes(table)
-    sha256 = sha256_bytes(data)
-    store.put_new(path_of(sha256), data)
-    return Object(sha256=sha256, num_bytes=len(data), rows=table.num_rows)
 
 
 def operate(operation: str, root: Path, count: int) -> str:

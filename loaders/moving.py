@@ -19,11 +19,12 @@ from ..schemas.errors import IntegrityError
 from ..schemas.keys import digest, sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import POINTER
-from ..schemas.version import Object, Shard
+from ..schemas.version import Object, Shard, require_major
 from .layout import shard_path
 from .shards import Member, sample_facts, shard_tar
 from .store import Store
 
+PACKED_SCHEMA = "auricle.packed/1"
 T = TypeVar("T")
 AT_ONCE = 4
 """Shards in flight: their bytes are what the memory holds."""
@@ -73,6 +74,7 @@ class Mover:
         receipt = f"{self.receipts}/{digest(spec.name, spec.fingerprint, *keys)}.json"
         if self.receipts and self.target.exists(receipt):
             known = json.loads(self.target.get(receipt))
+            require_major(str(known.get("schema", "")), PACKED_SCHEMA, receipt)
             shard = Shard.model_validate(known["shard"])
             if present(self.target, shard_path(spec.name, shard.sha256), shard):
                 return Arrived(spec.name, shard, keys, known["offsets"], "reused")
@@ -83,7 +85,7 @@ class Mover:
         shard = Shard(sha256=sha256_bytes(data), num_bytes=len(data), rows=len(group), live=len(group))
         self.target.put_new(shard_path(spec.name, shard.sha256), data)
         if self.receipts:
-            record = {"schema": "auricle.packed/1", "shard": shard.model_dump(), "offsets": offsets}
+            record = {"schema": PACKED_SCHEMA, "shard": shard.model_dump(), "offsets": offsets}
             self.target.put_new(receipt, json.dumps(record).encode())
         return Arrived(spec.name, shard, keys, offsets, "packed")
 
@@ -131,23 +133,30 @@ class Lookup:
 def read_payloads(store: Store, spec: RepresentationSpec, rows: Sequence[dict[str, Any]]) -> list[bytes]:
     """The .npy bytes that rows (clip, shard, offset, nbytes, crc32) point to, each checked against its checksum.
 
-    Raises `IntegrityError` for a shard that is missing or damaged.
+    A row without a shard points into `file`, what a unit of an unfinished run wrote.
+    Raises `IntegrityError` for a shard or file that is missing or damaged.
     """
-    by_shard: dict[str, list[int]] = {}
+    by_path: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
-        by_shard.setdefault(row["shard"], []).append(i)
+        path = shard_path(spec.name, row["shard"]) if row["shard"] is not None else row["file"]
+        by_path.setdefault(path, []).append(i)
     found: dict[int, bytes] = {}
-    for shard, places in by_shard.items():
-        path = shard_path(spec.name, shard)
+    for path, places in by_path.items():
         parts = store.get_ranges(path, [rows[i]["offset"] for i in places], [rows[i]["nbytes"] for i in places])
         for i, part in zip(places, parts, strict=True):
             if zlib.crc32(part) != rows[i]["crc32"]:
                 raise IntegrityError(
-                    f"{store.url}/{path}: the sample of clip {rows[i]['clip']} fails its checksum; run "
-                    "`auricle verify` and restore the shard from a copy"
+                    f"{store.url}/{path}: the sample of clip {rows[i]['clip']} fails its checksum; {_remedy(path)}"
                 )
             found[i] = part
     return [found[i] for i in range(len(rows))]
+
+
+def _remedy(path: str) -> str:
+    if path.startswith("runs/"):
+        run = path.split("/")[1]
+        return f"nothing was published from it: `auricle abandon DATASET {run}` gives the run up, then run again"
+    return "run `auricle verify` and restore the shard from a copy"
 
 
 def present(target: Store, path: str, wanted: Object) -> bool:

@@ -12,43 +12,76 @@ import pyarrow.parquet as pq
 
 from ..schemas.errors import IntegrityError
 from ..schemas.keys import sha256_bytes, sha256_file
-from ..schemas.version import Object
+from ..schemas.tables import TABLES_SCHEMA
+from ..schemas.version import Object, require_major
 from .store import Store
 
 CLIP_ORDER = [("path", "ascending"), ("start", "ascending"), ("channel", "ascending"), ("clip", "ascending")]
 """Row order inside a part of the clip table, nulls last."""
 RECORDING_ORDER = [("recording", "ascending")]
+SCHEMA_KEY = "auricle.schema"
+"""Of the schema version in a Parquet file's metadata."""
 ADVICE = "restore it from a copy of the dataset, or roll back to a version that `auricle verify` finds whole"
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """The table as one Parquet file: equal tables, equal bytes."""
+def parquet_bytes(table: pa.Table, tag: str) -> bytes:
+    """The table as one Parquet file that says its schema version `tag`: equal tables, equal bytes."""
     buffer = io.BytesIO()
-    pq.write_table(table.combine_chunks(), buffer, compression="zstd", row_group_size=1 << 16)
+    tagged = table.combine_chunks().replace_schema_metadata({SCHEMA_KEY: tag})
+    pq.write_table(tagged, buffer, compression="zstd", row_group_size=1 << 16)
     return buffer.getvalue()
+
+
+def require_tag(schema: pa.Schema, supported: str, subject: str, untagged: str = "") -> None:
+    """Refuse a table whose schema version is of another major than `supported`.
+
+    untagged: what a table that says nothing counts as. Raises `SchemaVersionError`.
+    """
+    found = (schema.metadata or {}).get(SCHEMA_KEY.encode(), untagged.encode()).decode()
+    require_major(found, supported, subject)
 
 
 def write_part(store: Store, table: pa.Table, path_of: Callable[[str], str]) -> Object:
     """Store the table as a new part."""
-    data = parquet_bytes(table)
+    data = parquet_bytes(table, TABLES_SCHEMA)
     sha256 = sha256_bytes(data)
     store.put_new(path_of(sha256), data)
     return Object(sha256=sha256, num_bytes=len(data), rows=table.num_rows)
 
 
 def checked_part(store: Store, part: Object, path: str, cache: Path) -> Path:
-    """A local file with the part's bytes, hashed. Raises `IntegrityError` when they are not what its name says."""
+    """A local file with the part's bytes, hashed.
+
+    Raises `IntegrityError` when they are not what its name says, `SchemaVersionError` when a newer auricle wrote them.
+    """
     file = store.local(path, cache)
     for attempt in (1, 2):
         if not file.exists():
             raise IntegrityError(f"{store.url}/{path}: the object is missing; {ADVICE}")
         if sha256_file(file) == part.sha256:
-            return file
+            return opened_part(store, path, cache)
         if store.root is None and attempt == 1:
             # a copy on this machine may be damaged where the object is not
             file.unlink()
             file = store.local(path, cache)
     raise IntegrityError(f"{store.url}/{path}: its bytes do not hash to its name; {ADVICE}")
+
+
+def opened_part(store: Store, path: str, cache: Path) -> Path:
+    """A local file with the part, its bytes not hashed.
+
+    Raises `IntegrityError` for a part that is missing or torn, `SchemaVersionError` when a newer auricle wrote it.
+    """
+    file = store.local(path, cache)
+    try:
+        schema = pq.read_schema(file)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{store.url}/{path}: the object is missing; {ADVICE}") from error
+    except pa.ArrowInvalid as error:
+        raise IntegrityError(f"{store.url}/{path}: no whole Parquet file ({error}); {ADVICE}") from error
+    # the first writers of auricle.tables/1 left no tag
+    require_tag(schema, TABLES_SCHEMA, f"{store.url}/{path}", untagged=TABLES_SCHEMA)
+    return file
 
 
 def read_columns(file: Path, columns: Sequence[str] | None = None) -> pa.Table:

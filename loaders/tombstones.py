@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..schemas.keys import sha256_bytes
-from ..schemas.version import require_major
-from .parts import parquet_bytes
+from .parts import parquet_bytes, require_tag
 from .store import Store
 
 TOMBSTONES_SCHEMA = "auricle.tombstones/1"
@@ -33,7 +32,7 @@ TOMBSTONES = pa.schema(
 def put_tombstones(store: Store, rows: pa.Table) -> str:
     """Store the rows (`TOMBSTONES`); returns their path. Equal rows, equal path."""
     ordered = rows.cast(TOMBSTONES).sort_by([(name, "ascending") for name in TOMBSTONES.names])
-    data = parquet_bytes(ordered.replace_schema_metadata({"auricle.schema": TOMBSTONES_SCHEMA}))
+    data = parquet_bytes(ordered, TOMBSTONES_SCHEMA)
     path = f"tombstones/{sha256_bytes(data)}.parquet"
     store.put_new(path, data)
     return path
@@ -48,8 +47,7 @@ def tombstones(store: Store) -> pa.Table:
 def read_tombstones(store: Store, path: str) -> pa.Table:
     """The rows of one takedown. Raises `SchemaVersionError` for rows that a newer auricle wrote."""
     table = pq.read_table(pa.BufferReader(store.get(path)))
-    tag = (table.schema.metadata or {}).get(b"auricle.schema", b"").decode()
-    require_major(tag, TOMBSTONES_SCHEMA, path)
+    require_tag(table.schema, TOMBSTONES_SCHEMA, path)
     return table.replace_schema_metadata(None).select(TOMBSTONES.names)
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..schemas.errors import DatasetError
+from ..schemas.errors import DatasetError, SchemaVersionError
 from ..schemas.keys import digest, sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import CLIP_CORE, RECORDINGS, Status
@@ -66,6 +66,7 @@ def verify(
     sample: share of the shards, in [0, 1], whose bytes are read; each version draws another sample. Existence and
     size of every object, and every row of the tables, are always checked.
     progress: told shards done and shards in all.
+    Raises `SchemaVersionError` for what a newer auricle wrote: it cannot be judged.
     """
     source = open_version(dataset, version)
     found = list(_history(source))
@@ -122,6 +123,8 @@ def _parts(
             continue
         try:
             file = checked_part(source.store, part, path, source._cache)
+        except SchemaVersionError:
+            raise
         except DatasetError:
             detail = f"its bytes ({size}, published were {part.num_bytes}) do not hash to its name"
             found.append(Finding(path, "bytes", detail, RESTORE))

@@ -24,15 +24,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..schemas.curriculum import CURRICULUM_SCHEMA
 from ..schemas.errors import ConfigError, DatasetError, IntegrityError
 from ..schemas.keys import sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import POINTER, Status
 from ..schemas.version import VersionDocument, require_major
 from .layout import clips_path, derived_path, purged_path, recordings_path, ref_path, shard_path, version_path
+from .parts import opened_part, require_tag
 from .store import Store
 
 REF_SCHEMA = "auricle.ref/1"
+PURGED_SCHEMA = "auricle.purged/1"
 READ_AHEAD_BYTES = 16 << 20
 """Payload fetched per request batch while iterating samples: bounds memory, amortises latency."""
 
@@ -62,12 +65,23 @@ class Version:
         return Path(tempfile.gettempdir()) / "auricle-cache" / sha256_bytes(self.store.url.encode())[:16]
 
     def files(self) -> list[Path]:
-        """Local paths of the clip table's Parquet parts; `read_parquet([...], union_by_name=true)` opens them."""
-        return [self.store.local(clips_path(o.sha256), self._cache) for o in self.document.clips]
+        """Local paths of the clip table's Parquet parts; `read_parquet([...], union_by_name=true)` opens them.
+
+        Raises `IntegrityError` for a part that is missing, `SchemaVersionError` for one that a newer auricle wrote.
+        """
+        return self._clip_files
 
     def recording_files(self) -> list[Path]:
-        """Local paths of the recording table's Parquet parts."""
-        return [self.store.local(recordings_path(o.sha256), self._cache) for o in self.document.recordings]
+        """Local paths of the recording table's Parquet parts. Raises as `files` does."""
+        return self._recording_files
+
+    @cached_property
+    def _clip_files(self) -> list[Path]:
+        return [opened_part(self.store, clips_path(o.sha256), self._cache) for o in self.document.clips]
+
+    @cached_property
+    def _recording_files(self) -> list[Path]:
+        return [opened_part(self.store, recordings_path(o.sha256), self._cache) for o in self.document.recordings]
 
     def clips(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table:
         """The clip table: one row per clip, kept or not, with `columns` (default all) where `where` holds."""
@@ -153,6 +167,8 @@ class Version:
                 f"`auricle curriculum {self.store.root or self.store.url}@{self.document.number}`"
             )
         table = pq.read_table(pa.BufferReader(data))
+        # the first writers of auricle.curriculum/1 left no tag
+        require_tag(table.schema, CURRICULUM_SCHEMA, "curriculum.parquet", untagged=CURRICULUM_SCHEMA)
         return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
 
 
@@ -225,6 +241,7 @@ def resolve(store: Store, version: int | str | None) -> int:
         raise ConfigError(f"{store.root or store.url}: no tag {version!r}; versions: {known[0]} to {known[-1]}")
     if store.exists(purged_path(number)):
         companion = json.loads(store.get(purged_path(number)))
+        require_major(str(companion.get("schema", "")), PURGED_SCHEMA, purged_path(number))
         raise ConfigError(
             f"version {number} was retired by a takedown; version {companion.get('redirect')} is its successor"
         )

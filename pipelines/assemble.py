@@ -9,15 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..loaders.layout import clips_path, recordings_path
+from ..loaders.parts import write_part
 from ..loaders.store import Store
-from ..schemas.keys import sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.tables import RECORDINGS, clip_schema
 from ..schemas.version import Object
 from .missing import known
 from .state import State, literal, quoted
-from .units import parquet_bytes
 
 ROWS_PER_PART = 200_000
 """Rows of a part at most: tens of megabytes, read and compared as one table."""
@@ -107,16 +106,16 @@ def _parts(
         if rows.num_rows and _same(rows, file):
             parts.append(entry)
         elif rows.num_rows:
-            parts.append(_write(store, rows, path_of))
+            parts.append(write_part(store, rows, path_of))
     fresh = state.stream(f"SELECT {names} FROM {view} WHERE part_file IS NULL ORDER BY {order}")
     held: list[pa.Table] = []
     for batch in fresh:
         held.append(pa.Table.from_batches([batch]).cast(schema))
         if sum(t.num_rows for t in held) >= ROWS_PER_PART:
-            parts.append(_write(store, pa.concat_tables(held), path_of))
+            parts.append(write_part(store, pa.concat_tables(held), path_of))
             held = []
     if held and sum(t.num_rows for t in held):
-        parts.append(_write(store, pa.concat_tables(held), path_of))
+        parts.append(write_part(store, pa.concat_tables(held), path_of))
     return parts
 
 
@@ -128,10 +127,3 @@ def _same(rows: pa.Table, file: Path) -> bool:
     if pq.read_schema(file).remove_metadata() != rows.schema.remove_metadata():
         return False
     return pq.read_table(file).equals(rows)
-
-
-def _write(store: Store, rows: pa.Table, path_of: Callable[[str], str]) -> Object:
-    data = parquet_bytes(rows.combine_chunks())
-    sha256 = sha256_bytes(data)
-    store.put_new(path_of(sha256), data)
-    return Object(sha256=sha256, num_bytes=len(data), rows=rows.num_rows)

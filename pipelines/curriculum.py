@@ -11,22 +11,12 @@ import pyarrow.parquet as pq
 
 from ..diagnostics.difficulty import quantiles, stages, strata
 from ..loaders.layout import derived_path
+from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
+from ..schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from ..schemas.errors import ConfigError
 from ..schemas.tables import Status
 from .diagnose import diagnose
-from .units import parquet_bytes
-
-CURRICULUM = pa.schema(
-    [
-        pa.field("clip", pa.string()),
-        pa.field("stage", pa.int32()),  # the stage from which on the clip is open; stages add up
-        pa.field("tier", pa.string()),
-        pa.field("difficulty", pa.float64()),  # bit/s, shrunk; null where it could not be measured
-        pa.field("quantile", pa.float64()),  # of difficulty within source, language and duration class
-        pa.field("duration_s", pa.float64()),
-    ]
-)
 
 
 def curriculum(
@@ -66,7 +56,8 @@ def curriculum(
             "duration_s": kept["duration_s"],
         }
     ).cast(CURRICULUM)
-    version.store.put_derived(derived_path(version.document.number, "curriculum.parquet"), parquet_bytes(table))
+    data = parquet_bytes(table, CURRICULUM_SCHEMA)
+    version.store.put_derived(derived_path(version.document.number, "curriculum.parquet"), data)
     return table
 
 

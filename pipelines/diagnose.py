@@ -12,10 +12,11 @@ import pyarrow as pa
 from ..diagnostics.difficulty import difficulty
 from ..diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
 from ..loaders.layout import derived_path
+from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
-from .units import parquet_bytes
 
 DIAGNOSTICS_SCHEMA = "auricle.diagnostics/1"
+DIFFICULTY_SCHEMA = "auricle.difficulty/1"
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
 
@@ -79,4 +80,4 @@ def _keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None
         }
     )
     path = derived_path(version.document.number, f"difficulty-{name}.parquet")
-    version.store.put_derived(path, parquet_bytes(table))
+    version.store.put_derived(path, parquet_bytes(table, DIFFICULTY_SCHEMA))

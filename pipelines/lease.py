@@ -26,7 +26,9 @@ from typing import Any
 
 from ..loaders.store import Store
 from ..schemas.errors import BusyError, StorageError
+from ..schemas.version import require_major
 
+LEASE_SCHEMA = "auricle.lease/1"
 HEARTBEAT_S = 5.0
 EXPIRY_S = 30.0
 """Six missed heartbeats; a longer pause loses the lease, and then the race for the version decides."""
@@ -71,7 +73,7 @@ def _acquire(store: Store, wait: bool, notify: Callable[[str], None]) -> int:
                 if not wait and _fresh_start(store, epoch):
                     raise BusyError(f"{store.url}: a live run holds the dataset ({_holder(store, epoch)}).")
                 continue
-        claim = {"schema": "auricle.lease/1", **_me(), "epoch": epoch + 1}
+        claim = {"schema": LEASE_SCHEMA, **_me(), "epoch": epoch + 1}
         if store.put_new(_epoch(epoch + 1, ".json"), json.dumps(claim).encode()):
             return epoch + 1
 
@@ -131,7 +133,9 @@ def _holder(store: Store, epoch: int) -> str:
 def _read(store: Store, epoch: int) -> dict[str, Any]:
     if not store.exists(_epoch(epoch, ".json")):
         return {}
-    return json.loads(store.get(_epoch(epoch, ".json")))
+    found = json.loads(store.get(_epoch(epoch, ".json")))
+    require_major(str(found.get("schema", "")), LEASE_SCHEMA, _epoch(epoch, ".json"))
+    return found
 
 
 def _me() -> dict[str, Any]:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
-import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from ..loaders.layout import shard_path
+from ..loaders.moving import read_payloads
+from ..loaders.shards import Member, by_size, sample_facts, shard_tar
 from ..loaders.store import Store
-from ..loaders.version import READ_AHEAD_BYTES
 from ..schemas.keys import sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.version import Shard
 from .missing import known
 from .state import State, literal, quoted
 
-SHARD_SCHEMA = "auricle.shard/1"
-SAMPLE_SCHEMA = "auricle.sample/1"
 LIVE_SHARE_TO_KEEP = 0.7
 """A published shard with fewer live members than this is rewritten."""
 
@@ -32,13 +26,6 @@ PACKED = pa.schema(
         pa.field("offset", pa.int64()),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    key: str
-    payload: bytes
-    facts: dict[str, Any]
 
 
 def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Shard], shard_bytes: int) -> list[Shard]:
@@ -64,12 +51,15 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
     )
     packed: list[pa.RecordBatch] = []
     fresh: list[Shard] = []
-    for members in _by_size(_members(store, spec, rows), shard_bytes):
-        data, offsets = shard_tar(spec, members)
+    for group in by_size((row for batch in rows for row in batch.to_pylist()), shard_bytes):
+        payloads = read_payloads(store, spec, group)
+        keys = [row["clip"] for row in group]
+        data, offsets = shard_tar(
+            spec.name, [Member(k, p, sample_facts(spec, r)) for k, p, r in zip(keys, payloads, group, strict=True)]
+        )
         sha256 = sha256_bytes(data)
         store.put_new(shard_path(spec.name, sha256), data)
-        fresh.append(Shard(sha256=sha256, num_bytes=len(data), rows=len(members), live=len(members)))
-        keys = [m.key for m in members]
+        fresh.append(Shard(sha256=sha256, num_bytes=len(data), rows=len(keys), live=len(keys)))
         packed.append(
             pa.RecordBatch.from_arrays(
                 [pa.array(keys), pa.array([sha256] * len(keys)), pa.array(offsets)], schema=PACKED
@@ -85,78 +75,3 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
         WHERE k.error IS NOT NULL OR p.shard IS NOT NULL OR k.shard IN ({stays})"""
     )
     return [s.model_copy(update={"live": live[s.sha256]}) for s in staying] + fresh
-
-
-def shard_tar(spec: RepresentationSpec, members: Sequence[_Member]) -> tuple[bytes, list[int]]:
-    """The tar's bytes, and where each member's .npy bytes begin in it."""
-    buffer = io.BytesIO()
-    headers = {"AURICLE.schema": SHARD_SCHEMA, "AURICLE.representation": spec.name}
-    offsets = []
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as tar:
-        for member in members:
-            offsets.append(buffer.tell() + tarfile.BLOCKSIZE)
-            _add(tar, f"{member.key}.npy", member.payload)
-            _add(tar, f"{member.key}.json", json.dumps(member.facts, sort_keys=True, separators=(",", ":")).encode())
-    return buffer.getvalue(), offsets
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), 0o644
-    tar.addfile(info, io.BytesIO(data))
-
-
-def _members(store: Store, spec: RepresentationSpec, rows: pa.RecordBatchReader) -> Iterator[_Member]:
-    for batch in rows:
-        held: list[dict[str, Any]] = []
-        size = 0
-        for row in batch.to_pylist():
-            held.append(row)
-            size += row["nbytes"]
-            if size >= READ_AHEAD_BYTES:
-                yield from _fetch(store, spec, held)
-                held, size = [], 0
-        yield from _fetch(store, spec, held)
-
-
-def _fetch(store: Store, spec: RepresentationSpec, rows: Sequence[dict[str, Any]]) -> Iterator[_Member]:
-    by_file: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        path = row["file"] if row["shard"] is None else shard_path(spec.name, row["shard"])
-        by_file.setdefault(path, []).append(i)
-    payloads: dict[int, bytes] = {}
-    for path, places in by_file.items():
-        found = store.get_ranges(path, [rows[i]["offset"] for i in places], [rows[i]["nbytes"] for i in places])
-        payloads.update(zip(places, found, strict=True))
-    for i, row in enumerate(rows):
-        yield _Member(row["clip"], payloads[i], _facts(spec, row))
-
-
-def _facts(spec: RepresentationSpec, row: dict[str, Any]) -> dict[str, Any]:
-    """What the sample's key covers, nothing that can change: no score, no decision, no text."""
-    return {
-        "schema": SAMPLE_SCHEMA,
-        "clip": row["clip"],
-        "recording": row["recording"],
-        "channel": row["channel"],
-        "start": row["start"],
-        "end": row["end"],
-        "sample_rate": row["sample_rate"],
-        "representation": spec.name,
-        "fingerprint": spec.fingerprint,
-        "frame_rate": spec.frame_rate,
-        "num_frames": row["num_frames"],
-    }
-
-
-def _by_size(members: Iterator[_Member], shard_bytes: int) -> Iterator[list[_Member]]:
-    held: list[_Member] = []
-    size = 0
-    for member in members:
-        held.append(member)
-        size += len(member.payload) + 2 * tarfile.BLOCKSIZE
-        if size >= shard_bytes:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held

@@ -10,10 +10,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..loaders.layout import run_path
-from ..loaders.store import Store
+from ..loaders.store import Store, first_line
 from ..loaders.version import Version, numbers, open_version
+from ..schemas.errors import IntegrityError
 from ..schemas.tables import CLIP_CORE, RECORDINGS
 
 MEMORY_LIMIT = "2GB"
@@ -77,9 +79,17 @@ class State:
         return {row[0]: row[1] for row in self.db.execute(f"DESCRIBE {quoted(table)}").fetchall()}
 
     def receipts(self, view: str, paths: Sequence[str], schema: pa.Schema) -> None:
-        """A view over receipts, all of one schema; empty when there are none."""
+        """A view over receipts, all of one schema; empty when there are none.
+
+        Raises `IntegrityError` for a receipt that is not whole.
+        """
         files = [self.store.local(path, self.scratch / "receipts") for path in paths]
-        self._view(view, files, schema)
+        try:
+            self._view(view, files, schema)
+        except duckdb.Error:
+            for path, file in zip(paths, files, strict=True):
+                _require_whole(f"{self.store.url}/{path}", file, path.split("/")[1])
+            raise
 
     def _view(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
         if files:
@@ -91,6 +101,16 @@ class State:
         else:
             self.table(f"no_{name}", empty.empty_table().append_column("part_file", pa.array([], pa.string())))
             self.db.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT * FROM {quoted(f'no_{name}')}")
+
+
+def _require_whole(receipt: str, file: Path, run: str) -> None:
+    try:
+        pq.read_schema(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise IntegrityError(
+            f"{receipt}: the receipt is not whole ({first_line(error)}). Nothing was published from it: delete this "
+            f"file and run again, which does its unit again, or give the run up with `auricle abandon DATASET {run}`"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -19,9 +19,9 @@ from ..loaders.refs import readable
 from ..loaders.rewrite import Rewrite
 from ..loaders.store import Store
 from ..loaders.tombstones import put_tombstones, read_tombstones, tombstones
-from ..loaders.version import Version, open_version
+from ..loaders.version import PURGED_SCHEMA, Version, open_version
 from ..schemas.errors import ConfigError
-from ..schemas.version import GateResult, VersionDocument
+from ..schemas.version import GateResult, VersionDocument, require_major
 from .amend import amend_held
 from .collect import sweep
 from .lease import lease
@@ -40,7 +40,6 @@ KNOWN_FOLDERS = (
     "pulling",
     "purging",
 )
-PURGED_SCHEMA = "auricle.purged/1"
 PURGE_SCHEMA = "auricle.purge/1"
 
 
@@ -164,7 +163,11 @@ def _purge(store: Store, path: str) -> tuple[int, list[int], list[tuple[str, int
 
 def _finish_purges(store: Store) -> list[tuple[str, int]] | None:
     """Finish purges that were interrupted; returns what was removed, None when there were none."""
-    paths = [json.loads(store.get(e.path))["tombstones"] for e in sorted(store.list("purging"), key=lambda e: e.path)]
+    paths = []
+    for path in sorted(entry.path for entry in store.list("purging")):
+        record = json.loads(store.get(path))
+        require_major(str(record.get("schema", "")), PURGE_SCHEMA, path)
+        paths.append(str(record["tombstones"]))
     return [gone for path in paths for gone in _purge(store, path)[2]] if paths else None
 
 

@@ -21,10 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..loaders.layout import run_path
+from ..loaders.parts import SCHEMA_KEY, parquet_bytes
 from ..loaders.store import Store
-from ..schemas.keys import digest
+from ..schemas.keys import digest, sha256_bytes
 from .isolation import run_isolated
 
+PLAN_SCHEMA = "auricle.plan/1"
+RECEIPT_SCHEMA = "auricle.receipt/1"
 UNITS_PER_PLAN_PART = 64
 """Units in one plan file, each its own row group: a worker reads one unit with two small requests."""
 ATTEMPTS_BEFORE_ISOLATION = 2
@@ -107,12 +110,13 @@ def write_plan(store: Store, run: str, recipe: Recipe, rows: pa.RecordBatchReade
     def flush() -> None:
         if not pending:
             return
-        part = run_path(run, recipe.name, "plan", f"{digest(*(u for u, _ in pending))}.parquet")
         buffer = io.BytesIO()
-        with pq.ParquetWriter(buffer, pending[0][1].schema) as writer:
-            for group, (unit, table) in enumerate(pending):
+        with pq.ParquetWriter(buffer, pending[0][1].schema.with_metadata({SCHEMA_KEY: PLAN_SCHEMA})) as writer:
+            for _, table in pending:
                 writer.write_table(table, row_group_size=table.num_rows)
-                refs.append(UnitRef(unit, part, group, table.num_rows))
+        # named by its bytes: the plan of an interrupted run, perhaps of another code version, is never taken for it
+        part = run_path(run, recipe.name, "plan", f"{sha256_bytes(buffer.getvalue())[:32]}.parquet")
+        refs.extend(UnitRef(unit, part, group, table.num_rows) for group, (unit, table) in enumerate(pending))
         store.put_new(part, buffer.getvalue())
         pending.clear()
 
@@ -139,7 +143,7 @@ def receipt_files(store: Store, runs: Sequence[str], recipe: Recipe) -> list[str
 def receipt_tag(recipe: Recipe) -> str:
     """Folder of a recipe's receipts: `<shape>-<fingerprint>`. Receipts of another shape are never mixed into one
     table, and a failure counts only for the recipe that failed."""
-    shape = digest(recipe.schema.to_string(show_field_metadata=False, show_schema_metadata=False))[:12]
+    shape = digest(RECEIPT_SCHEMA, recipe.schema.to_string(show_field_metadata=False, show_schema_metadata=False))[:12]
     return f"{shape}-{recipe.fingerprint[:12]}"
 
 
@@ -170,7 +174,7 @@ class UnitWorker:
                 f"pass {self._recipe.name}, unit {ref.unit}: {len(items)} items in, {len(rows)} rows out"
             )
         table = pa.Table.from_pylist(rows, schema=self._recipe.schema)
-        self._store.put_new(receipt, parquet_bytes(table))
+        self._store.put_new(receipt, parquet_bytes(table, RECEIPT_SCHEMA))
         failed = sum(1 for row in rows if row.get("error_reason"))
         cpu_s = time.process_time() - cpu
         return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
@@ -205,13 +209,6 @@ class UnitWorker:
 
 def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """The table as one Parquet file: equal tables, equal bytes."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", row_group_size=1 << 16)
-    return buffer.getvalue()
 
 
 def failure(item: Mapping[str, Any], reason: str, message: str) -> Result:

@@ -21,8 +21,8 @@ from auricle.loaders.refs import REF_SCHEMA
 from auricle.loaders.shards import Member, sample_facts, shard_tar
 from auricle.loaders.store import Store
 from auricle.loaders.tombstones import TOMBSTONES, put_tombstones
-from auricle.pipelines.curriculum import CURRICULUM
 from auricle.schemas.config import RepresentationConfig, Rule, RunConfig, Source, Tier
+from auricle.schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from auricle.schemas.keys import clip_key, group_key, pcm_sha256, sha256_bytes
 from auricle.schemas.representation import RepresentationSpec
 from auricle.schemas.score import ScoreColumn
@@ -203,7 +203,8 @@ def main(folder: str) -> None:
         for i, r in enumerate(rows[:4])
     ]  # fmt: skip
     store.put_derived(
-        derived_path(1, "curriculum.parquet"), parquet_bytes(pa.Table.from_pylist(stages, schema=CURRICULUM))
+        derived_path(1, "curriculum.parquet"),
+        parquet_bytes(pa.Table.from_pylist(stages, schema=CURRICULUM), CURRICULUM_SCHEMA),
     )
     gone = {"recording": sha256_bytes(b"gone"), "redact": False, "pcm_sha256": sha256_bytes(b"samples of gone")}
     put_tombstones(store, pa.Table.from_pylist([gone], schema=TOMBSTONES))

@@ -7,6 +7,7 @@ import json
 import shutil
 import tarfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from auricle.loaders.shards import read_facts, read_index
 from auricle.loaders.store import Store
 from auricle.loaders.tombstones import tombstoned, tombstones
 from auricle.loaders.verify import verify
+from auricle.pipelines.rollback import rollback
+from auricle.pipelines.state import open_state
+from auricle.pipelines.takedown import takedown
 from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.keys import sha256_bytes
@@ -205,6 +209,78 @@ def test_an_unknown_major_of_tombstones_is_refused(copy: Path) -> None:
     pq.write_table(table.replace_schema_metadata({"auricle.schema": "auricle.tombstones/2"}), path)
     with pytest.raises(SchemaVersionError, match="Upgrade"):
         tombstones(Store(str(copy)))
+
+
+def test_its_tables_say_no_schema_version_and_new_ones_do(tmp_path: Path) -> None:
+    for file in [*GOLDEN.glob("objects/*/*.parquet"), *GOLDEN.glob("derived/*/*.parquet")]:
+        assert pq.read_schema(file).metadata is None
+    pull(str(GOLDEN), str(tmp_path / "there"), ["tone-codes"], where="tier = 'gold'")
+    parts = list((tmp_path / "there/objects").rglob("*.parquet"))
+    assert len(parts) == 2
+    assert [pq.read_schema(file).metadata for file in parts] == [{b"auricle.schema": b"auricle.tables/1"}] * 2
+
+
+def retag(dataset: Path, kind: str, tag: str) -> None:
+    """Give the copy's part of a table a schema version, and list it."""
+    [path] = (dataset / "objects" / kind).iterdir()
+    table = pq.read_table(path).replace_schema_metadata({"auricle.schema": tag})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    data = buffer.getvalue()
+    path.with_name(f"{sha256_bytes(data)}.parquet").write_bytes(data)
+    path.unlink()
+    rewrite(dataset, **{kind: [{"sha256": sha256_bytes(data), "num_bytes": len(data), "rows": len(table)}]})
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "its table": lambda dataset: (open_version(str(dataset)).clips(), open_version(str(dataset)).recordings()),
+    "verify": lambda dataset: verify(str(dataset)),
+    "pull": lambda dataset: pull(str(dataset), str(dataset.with_name("pulled")), ["tone-codes"]),
+    "a plan": lambda dataset: open_state(Store(str(dataset))).__enter__(),
+}
+
+
+@pytest.mark.parametrize("kind", ["clips", "recordings"])
+@pytest.mark.parametrize("reader", READERS)
+def test_an_unknown_major_of_a_table_is_refused_by_every_reader(copy: Path, kind: str, reader: str) -> None:
+    retag(copy, kind, "auricle.tables/2")
+    with pytest.raises(SchemaVersionError, match=r"auricle\.tables/2.*Upgrade"):
+        READERS[reader](copy)
+
+
+@pytest.mark.parametrize("kind", ["clips", "recordings"])
+def test_a_newer_minor_of_a_table_reads(copy: Path, kind: str) -> None:
+    retag(copy, kind, "auricle.tables/1.4")
+    assert verify(str(copy)) == []
+    assert open_version(str(copy)).clips().num_rows == 6
+    assert open_version(str(copy)).recordings().num_rows == 6
+
+
+def test_an_unknown_major_of_a_curriculum_is_refused_and_a_newer_minor_reads(copy: Path) -> None:
+    path = copy / "derived/000001/curriculum.parquet"
+    table = pq.read_table(path).append_column("mood", pa.array(["calm"] * 4))
+    pq.write_table(table.replace_schema_metadata({"auricle.schema": "auricle.curriculum/1.9"}), path)
+    assert len(list(open_version(str(copy)).samples("tone-codes", stage=0))) == 2
+    pq.write_table(table.replace_schema_metadata({"auricle.schema": "auricle.curriculum/2"}), path)
+    with pytest.raises(SchemaVersionError, match=r"auricle\.curriculum/2.*Upgrade"):
+        list(open_version(str(copy)).samples("tone-codes", stage=0))
+
+
+@pytest.mark.parametrize(
+    ("path", "tag", "operation"),
+    [
+        ("versions/000001.purged", "auricle.purged/2", open_version),
+        ("purging/1.json", "auricle.purge/2", lambda url: takedown(url, source="tones")),
+        ("lease/00000007.json", "auricle.lease/2", lambda url: rollback(url, 1)),
+    ],
+)
+def test_an_unknown_major_of_the_small_records_is_refused(
+    copy: Path, path: str, tag: str, operation: Callable[[str], Any]
+) -> None:
+    (copy / path).parent.mkdir(exist_ok=True)
+    (copy / path).write_text(json.dumps({"schema": tag, "host": "elsewhere", "redirect": 2}))
+    with pytest.raises(SchemaVersionError, match=f"{tag}.*Upgrade"):
+        operation(str(copy))
 
 
 def test_unknown_fields_of_a_newer_minor_are_ignored_in_the_document(copy: Path) -> None:

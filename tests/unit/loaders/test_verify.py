@@ -124,11 +124,12 @@ def test_a_parent_document_that_changed_is_found(dataset: str) -> None:
 def replaced(url: str, table: object) -> None:
     """The newest version with this clip table and a document that lists it."""
     from auricle.loaders.parts import parquet_bytes
+    from auricle.schemas.tables import TABLES_SCHEMA
     from auricle.schemas.version import Object
 
     path = Path(url) / "versions/000002.json"
     document = VersionDocument.from_json(path.read_bytes())
-    data = parquet_bytes(table)  # pyright: ignore[reportArgumentType]
+    data = parquet_bytes(table, TABLES_SCHEMA)  # pyright: ignore[reportArgumentType]
     Store(url).put_new(f"objects/clips/{sha256_bytes(data)}.parquet", data)
     part = Object(sha256=sha256_bytes(data), num_bytes=len(data), rows=table.num_rows)  # pyright: ignore
     path.write_bytes(document.model_copy(update={"clips": [part]}).to_json())

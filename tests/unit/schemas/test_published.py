@@ -24,7 +24,9 @@ def test_the_published_schemas_are_those_of_the_code() -> None:
 
 def test_every_file_says_the_version_that_its_name_carries() -> None:
     published = read_published()
-    assert {"config-1.json", "version-1.json", "tables-1.json", "tombstones-1.json"} <= set(published)
+    assert {"config-1.json", "version-1.json", "tables-1.json", "tombstones-1.json", "curriculum-1.json"} <= set(
+        published
+    )
     for name, text in published.items():
         assert file_name(json.loads(text)["$id"]) == name
 
