@@ -16,9 +16,12 @@ from ..schemas.version import VersionDocument
 from . import charts, diagnosis
 from .examples import Example, listening
 from .pages import environment, style, style_hash
-from .rules import Rule, rules_of
+from .rules import Rule, rules_of, said_of
 
 WORST_SHOWN = 10
+GROUPS_SHOWN = 20
+"""Sources, speakers and languages that the page judges, of each."""
+MEDIANS = ("snr_db", "transcript_trust", "dnsmos_ovrl")
 MAIN_SCORES = ("duration_s", "snr_db", "transcript_trust", "dnsmos_ovrl", "speech_ratio", "bandwidth_hz", "clip_ratio")
 """Shown at once, as are scores that a rule tests; the others unfold."""
 CORE_WORDS = {
@@ -43,9 +46,10 @@ def render(
     diagnostics: Mapping[str, Any] | None,
     examples: Sequence[Example],
     previous_profile: Mapping[str, Any] | None = None,
+    judgement: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The page. profile: `dashboards.profile.profile`; diagnostics: representation -> `to_dict()` of its diagnosis;
-    previous_profile: of the parent version, outlined in the charts.
+    previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`.
 
     At most `examples.MAX_EXAMPLES` examples are shown, evenly over reasons, each cut and coded to fit the page.
     """
@@ -63,7 +67,7 @@ def render(
         verdict=_verdict(document),
         shard_bytes=sum(s.num_bytes for r in document.representations.values() for s in r.shards),
         wall_s=sum(stage.wall_s for stage in document.stages),
-        reasons=_reasons(document, profile, rules, previous_profile),
+        reasons=_reasons(document, profile, previous_profile),
         before=_before(previous_profile),
         failures=sorted(document.failed_by_reason.items(), key=lambda item: (-item[1], item[0])),
         matrix=_matrix(profile),
@@ -71,6 +75,8 @@ def render(
         compared=previous_profile is not None,
         sources=_worst(profile.get("sources"), ["source"]),
         speakers=_worst(profile.get("speakers"), ["source", "speaker"]),
+        judged=_judged(judgement),
+        medians=[name for name in MEDIANS if name in (profile.get("scores") or {})],
         checks=sorted(
             document.gate.checks, key=lambda c: (c.success, ("critical", "warning", "info").index(c.severity))
         ),
@@ -121,7 +127,7 @@ def _before(previous: Mapping[str, Any] | None) -> dict[str, int]:
 
 
 def _reasons(
-    document: VersionDocument, profile: Mapping[str, Any], rules: list[Rule], previous: Mapping[str, Any] | None
+    document: VersionDocument, profile: Mapping[str, Any], previous: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
     found, old = profile.get("reasons") or {}, (previous or {}).get("reasons") or {}
     clips = document.counts.clips or 1
@@ -132,7 +138,7 @@ def _reasons(
         rows.append(
             {
                 "reason": reason,
-                "rule": "; ".join(rule.said for rule in rules if rule.reason == reason),
+                "rule": said_of(document.config, reason),
                 "clips": n,
                 "share": n / clips,
                 "only": more.get("only"),
@@ -181,6 +187,27 @@ def _worst(found: Mapping[str, Any] | None, by: list[str]) -> dict[str, Any]:
         names = {"label": str(row.get(by[-1])), "within": row.get(by[0]) if len(by) > 1 else ""}
         rows.append(dict(row) | names | {"lost_share": lost, "bar": charts.bar(lost, 1.0, "dropped", lost)})
     return {"groups": (found or {}).get("groups", 0), "worst": rows}
+
+
+def _judged(judgement: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Rows by source, language and speaker, worst first, with what breaks them most and how many have a clip."""
+    tables = []
+    for by in ("source", "language", "speaker"):
+        rows = []
+        for row in [row for row in judgement if row["by"] == by][:GROUPS_SHOWN]:
+            causes = sorted(dict(row["reasons"]).items(), key=lambda item: (-item[1], item[0]))
+            rows.append(
+                dict(row)
+                | {
+                    "label": row["member"] if row["kind"] in ("speaker", by) else row["member"][:12],
+                    "medians": dict(row["medians"]),
+                    "causes": causes[:2],
+                    "bar": charts.bar(row["bad_share"], 1.0, "dropped", row["badness"]),
+                }
+            )
+        if rows:
+            tables.append((by, rows))
+    return tables
 
 
 def _stages(document: VersionDocument) -> list[dict[str, Any]]:

@@ -47,3 +47,18 @@ def rules_of(config: Mapping[str, Any]) -> list[Rule]:
         for r in config.get("keep") or ()
         if isinstance(r, Mapping)
     ]
+
+
+def said_of(config: Mapping[str, Any], reason: str) -> str:
+    """What kept clips satisfy, in words: the rules, group rules and quotas that give `reason`."""
+    said = [rule.said for rule in rules_of(config) if rule.reason == reason]
+    for rule in config.get("drop_groups") or ():
+        if rule.get("reason") == reason:
+            counted = " or ".join(rule.get("counting") or ()) or "any reason"
+            said.append(f"at most {number(100 * rule['max_share'])} % of the {rule['by']}'s clips bad ({counted})")
+    for quota in config.get("quotas") or ():
+        if quota.get("reason") == reason:
+            bounds = [f"{number(quota['max_hours'])} h"] if quota.get("max_hours") is not None else []
+            bounds += [f"{number(quota['max_clips'])} clips"] if quota.get("max_clips") is not None else []
+            said.append(f"within {' and '.join(bounds)} per {quota['by']}")
+    return "; ".join(said)

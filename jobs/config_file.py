@@ -38,6 +38,9 @@ keep:                                 # rules that kept clips satisfy; a dropped
   - {score: clip_ratio, max: 0.001, reason: clipped}
   - {score: transcript_trust, min: 0.5, reason: transcript}   # null where it does not apply: kept
 
+# drop_groups:                        # drop a source, speaker or language whole when too many of its clips are bad
+#   - {by: source, max_share: 0.3, counting: [transcript], reason: bad_source}
+
 tiers:                                # the first whose conditions all hold; best first
   - name: gold
     when: [{score: snr_db, min: 25}, {score: transcript_trust, min: 0.9}]
@@ -46,6 +49,9 @@ tiers:                                # the first whose conditions all hold; bes
   - name: bronze
 
 duplicates: {exact: true, near: true} # one of each set of equal or re-encoded clips stays
+
+# quotas:                             # the most that one may contribute; better tiers first, then the clip key
+#   - {by: speaker, max_hours: 2}
 
 representations:                      # each is its own family of shards
   - {codec: builtin, kind: codes}

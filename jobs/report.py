@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from ..dashboards.examples import choose
 from ..dashboards.profile import profile
-from ..dashboards.report import Example, render
+from ..dashboards.report import GROUPS_SHOWN, Example, render
 from ..loaders.layout import derived_path
 from ..loaders.version import Version, open_version
 from ..pipelines.diagnose import diagnose
+from ..pipelines.judge import judgement
 from ..pipelines.listen import clip_audio, wav_bytes
 from ..schemas.errors import AuricleError, ClipError
 
@@ -33,6 +36,7 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
         record["representations"] if record else None,
         list(_examples(version)),
         _parent_profile(version),
+        _judgement(version),
     ).encode()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +66,11 @@ def _parent_profile(version: Version) -> dict[str, Any] | None:
     except AuricleError:
         # an older version may have been collected; the page then compares with nothing
         return None
+
+
+def _judgement(version: Version) -> list[dict[str, Any]]:
+    table = judgement(version)
+    return table.filter(pc.less_equal(table["rank"], GROUPS_SHOWN)).to_pylist()
 
 
 def _examples(version: Version) -> Iterator[Example]:

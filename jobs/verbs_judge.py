@@ -1,4 +1,4 @@
-"""Verbs that judge a version: diagnose, curriculum, report."""
+"""Verbs that judge a version: judge, diagnose, curriculum, report."""
 
 from __future__ import annotations
 
@@ -17,8 +17,26 @@ Representations = Annotated[
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (diagnose, curriculum, report):
+    for verb in (judge, diagnose, curriculum, report):
         app.command()(verb)
+
+
+def judge(
+    dataset: DatasetArg,
+    worst: Annotated[int, typer.Option(help="Members shown of each of sources, speakers and languages")] = 10,
+) -> None:
+    """Rank sources, speakers and languages by how bad they are: share of bad clips, hours, medians, what is scarce.
+
+    The whole table is kept beside the version. `drop_groups` of the configuration drops a bad one whole, `quotas`
+    bounds what one contributes.
+
+    Example: auricle judge ./speech-dataset@3
+    """
+    from ..loaders.version import open_version
+    from ..pipelines.judge import judge as judge_version
+    from .judgement_table import print_judgement
+
+    print_judgement(judge_version(open_version(dataset)), worst)
 
 
 def diagnose(dataset: DatasetArg, representation: Representations = None) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ..schemas.config import Condition, RunConfig
 from ..schemas.errors import ConfigError
 from ..schemas.score import NOT_APPLICABLE, SKIPPED, Curator
+from .group_rules import check_groups, drop_bad_groups, fill_quotas
 from .missing import known
 from .state import State, literal, quoted
 
@@ -19,7 +20,9 @@ MIN_NEAR_S = 2.0
 
 
 def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
-    """Raise `ConfigError` for a rule or tier on a score that no configured curator gives."""
+    """Raise `ConfigError` for a rule or tier on a score that no configured curator gives, or a group rule that counts
+    a reason that no rule gives."""
+    check_groups(config)
     owner = _owners(curators)
     conditions = [*config.keep, *(condition for tier in config.tiers for condition in tier.when)]
     for condition in conditions:
@@ -46,6 +49,7 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
             list_filter([{", ".join(broken) or "CAST(NULL AS VARCHAR)"}], lambda x: x IS NOT NULL) AS broken
         FROM scores s LEFT JOIN failures f USING (clip)"""
     )
+    drop_bad_groups(state, config)
     _duplicates(state, config, curators)
     tier = "NULL"
     if config.tiers:
@@ -68,6 +72,7 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
             d.duplicate_of
         FROM judged j JOIN scores USING (clip) LEFT JOIN duplicates_found d USING (clip)"""
     )
+    fill_quotas(state, config)
 
 
 def _scores_view(state: State, curators: Sequence[Curator]) -> None:

@@ -50,6 +50,11 @@ class Segmentation(Strict):
         description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s",
     )
     max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed")
+    truncated: Literal["fail", "accept"] = Field(
+        default="fail",
+        description="Recordings that hold less audio than their header declares, as an interrupted copy leaves them: "
+        "fail, since the transcript is of the whole; accept takes what is there",
+    )
 
 
 class Condition(Strict):
@@ -95,6 +100,48 @@ class Duplicates(Strict):
     near: bool = Field(
         default=True, description="Re-encoded, shifted, band-limited or louder copies, by acoustic fingerprint"
     )
+
+
+Grouping = Literal["source", "speaker", "language"]
+"""What judgements and quotas are taken over. A clip without a speaker counts under the voice that it was found to be
+spoken by, where the curator `voice` runs, else under its recording."""
+
+
+class GroupRule(Strict):
+    """Drops a source, speaker or language whole when too many of its clips are bad."""
+
+    by: Grouping = Field(default="source", description="What is dropped whole: a source, a speaker or a language")
+    max_share: float = Field(
+        ge=0,
+        lt=1,
+        description="Largest share of bad clips; a group is dropped where the lower 95 % bound (Wilson) of its share "
+        "is above, so that a few bad clips of a few condemn nobody",
+    )
+    counting: list[str] = Field(
+        default_factory=list,
+        description="Reasons of `keep`, or 'failed', that make a clip bad; default: any of them",
+    )
+    reason: str = Field(
+        default="bad_group", pattern=r"^[a-z][a-z0-9_]*$", description="Word that names the drop in tables and reports"
+    )
+
+
+class Quota(Strict):
+    """The most that one source, speaker or language may contribute. Better tiers fill it first, then the source listed
+    first, then the smallest clip key, which is a fair draw."""
+
+    by: Grouping = Field(description="Over what the quota is counted")
+    max_hours: float | None = Field(default=None, gt=0, description="Hours of kept clips per group at most")
+    max_clips: int | None = Field(default=None, gt=0, description="Kept clips per group at most")
+    reason: str = Field(
+        default="quota", pattern=r"^[a-z][a-z0-9_]*$", description="Word that names the drop in tables and reports"
+    )
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Quota:
+        if self.max_hours is None and self.max_clips is None:
+            raise ValueError(f"the quota by {self.by} bounds nothing: give max_hours or max_clips")
+        return self
 
 
 class RepresentationConfig(Strict):
@@ -174,8 +221,14 @@ class RunConfig(Strict):
     segment: Segmentation = Field(default_factory=Segmentation, description="How recordings are cut into clips")
     score: Scoring = Field(default_factory=Scoring, description="Which curators run")
     keep: list[Rule] = Field(default_factory=list, description="Rules that kept clips satisfy")
+    drop_groups: list[GroupRule] = Field(
+        default_factory=list, description="When a source, speaker or language is dropped whole"
+    )
     tiers: list[Tier] = Field(default_factory=list, description="Quality tiers, best first")
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Which clips count as the same audio")
+    quotas: list[Quota] = Field(
+        default_factory=list, description="The most that one group may contribute, each counted after those above it"
+    )
     representations: list[RepresentationConfig] = Field(
         default_factory=list, description="What is extracted from kept clips"
     )

@@ -56,6 +56,28 @@ class Page(html.parser.HTMLParser):
         return [value for _, attribute, value in self.attributes if attribute == name]
 
 
+def judged_row(by: str, member: str, **facts: Any) -> dict[str, Any]:
+    """A row of `judgement.parquet`."""
+    return {"by": by, "member": member, "kind": by, "rank": 1, "clips": 40, "hours": 2.0, "kept": 10, "kept_hours": 0.5,
+            "kept_share": 0.25, "corpus_share": 0.125, "failed": 1, "bad_share": 0.6, "badness": 0.45,
+            "reasons": [("noisy", 0.55), ("duplicate", 0.1)], "medians": [("snr_db", 12.5)],
+            "loudness_spread_db": 7.25, "scarce": False} | facts  # fmt: skip
+
+
+def test_sources_languages_and_speakers_are_judged(sample: Any) -> None:
+    rows = [judged_row("source", "phone"), judged_row("language", "eo", scarce=True, loudness_spread_db=None),
+            judged_row("speaker", "ab" * 32, kind="recording", kept_share=None, medians=[])]  # fmt: skip
+    page = render(sample.document, sample.profile, None, [], judgement=rows)
+    text = " ".join(" ".join(Page(page).text).split())
+    assert "Sources, worst first" in text
+    assert "noisy 55.0 %" in text
+    assert "median snr_db" in text
+    assert "7.25 dB" in text
+    assert "eo scarce" in text
+    assert "abababababab recording" in text
+    assert "The corpus by source" not in render(sample.document, sample.profile, None, [])
+
+
 @pytest.fixture(scope="module")
 def source(sample: Any) -> str:
     return render(sample.document, sample.profile, sample.diagnostics, sample.examples, sample.previous_profile)
@@ -140,7 +162,9 @@ def test_any_text_anywhere_leaves_the_structure_of_the_page_alone(sample: Any, t
     made = {**sample.profile, "sources": shape, "speakers": shape, "scores": {text: card},
             "co_occurrence": {"reasons": [text, "b"], "counts": [[1, 1], [1, 1]]}}  # fmt: skip
     dead = {"status": "unresolved", "reason": text, "remedy": text}
-    source = render(changed, made, {text: {"kind": "codes", "code_rate": dead, "group_kind": text}}, [example])
+    judged = judged_row("source", text, reasons=[(text, 0.5)], kind=text)
+    diagnosed = {text: {"kind": "codes", "code_rate": dead, "group_kind": text}}
+    source = render(changed, made, diagnosed, [example], judgement=[judged])
     source.encode()
     plain = Page(source)
     assert not plain.open
