@@ -54,7 +54,7 @@ def diagnose(
 
 def _samples(version: Version, name: str) -> tuple[str, Callable[[], Iterator[tuple[str, str, np.ndarray]]]]:
     """What clips are grouped by, and a function that starts a pass over them."""
-    speakers = version.live(name)["speaker"]
+    speakers = version.live(name, columns=["speaker"])["speaker"]
     if speakers.null_count == 0:
         kind = "speaker"
     elif speakers.null_count == len(speakers):
