@@ -1,71 +1,213 @@
-"""Scores of loose files: measure, write, and print them as a table that reads."""
+"""Scores of loose files: measure, judge, write, and print them as a table that reads."""
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.progress import Progress
+import yaml
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..curators.registry import build
+from ..pipelines.decide import check_rules
+from ..pipelines.judge_clip import Judge
 from ..pipelines.score_files import score_files
-from ..schemas.errors import StorageError
+from ..schemas.config import RunConfig
+from ..schemas.errors import ConfigError, StorageError
+from ..schemas.score import Curator, ScoreColumn
 from . import console
+from .config_file import EXAMPLE, load_config
 
-SUMMARY = ("speech_s", "snr_db", "dnsmos_ovrl", "transcript_trust", "bandwidth_hz", "clip_ratio")
-"""Columns of the short table for many clips; one or a few clips show every score."""
+SUMMARY = ("speech_s", "snr_db", "dnsmos_ovrl", "transcript_trust", "bandwidth_hz", "clip_ratio", "c50_db")
+"""Columns of the table for many clips; those that no clip has are left out. `--columns` names others."""
 FEW = 3
+"""Up to here every score of every clip is shown with what it means."""
+LINES = 40
+"""Longest list of reasons below the table for many clips."""
 
 
-def score_and_write(
+@dataclass(frozen=True)
+class Scored:
+    """What was measured, by what, and the rules that it was judged by."""
+
+    table: pa.Table
+    curators: tuple[Curator, ...]
+    judge: Judge
+    rules: str
+    """Where the rules are from, for the reader."""
+
+    @property
+    def columns(self) -> dict[str, ScoreColumn]:
+        """Every score that can be shown."""
+        return {c.name: c for curator in self.curators for c in curator.columns if c.dtype != "binary"}
+
+    @property
+    def all_failed(self) -> bool:
+        """Not one file could be scored."""
+        return all(status == "failed" for status in self.table["status"].to_pylist())
+
+
+def score(
     paths: Sequence[Path],
-    transcripts: Path | None,
-    language: str | None,
-    out: Path | None,
-    curators: Sequence[str] | None,
-    quiet: bool,
-) -> pa.Table:
-    """Score, show progress, and write a Parquet file when `out` is given."""
-    with Progress(console=console.err, transient=True, disable=quiet or not console.err.is_terminal) as bar:
+    *,
+    transcripts: Path | None = None,
+    language: str | None = None,
+    curators: Sequence[str] | None = None,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
+) -> Scored:
+    """Score the files, judged by the rules of `config`, else by those that `auricle config example` prints."""
+    if config is None and overrides:
+        raise ConfigError("--set changes a configuration: give --config too")
+    settings = load_config(config, overrides) if config else RunConfig.model_validate(yaml.safe_load(EXAMPLE))
+    names = curators or settings.score.curators
+    options = {name: o for name, o in settings.score.options.items() if names is None or name in names}
+    built = build(names, options)
+    if config is not None and curators is None:
+        check_rules(settings, built)
+    judge = Judge(settings.keep, settings.tiers, built)
+    bar = Progress(
+        TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        console=console.err, transient=True, disable=quiet or not console.err.is_terminal,
+    )  # fmt: skip
+    with bar:
         task = bar.add_task("scoring", total=None)
         table = score_files(
             paths,
             transcripts,
-            curators=curators,
-            language=language,
+            curators=names,
+            options=options,
+            language=language or (settings.sources[0].language if config and len(settings.sources) == 1 else None),
+            judge=judge,
+            accept_truncated=settings.segment.truncated == "accept",
             done=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    if out is not None:
-        try:
-            pq.write_table(table, out)
-        except OSError as error:
-            raise StorageError(f"--out {out}: cannot be written ({error.strerror or error})") from error
-        console.say(f"{table.num_rows} rows in {out}")
-    return table
+    return Scored(table, tuple(built), judge, str(config) if config else "`auricle config example`")
 
 
-def print_scores(table: pa.Table, curators: Sequence[str] | None) -> None:
-    """Every score with its unit for a few clips, the main ones for many."""
-    rows = table.to_pylist()
-    built = build(curators, {})
-    if len(rows) <= FEW:
+def write(scored: Scored, out: Path) -> None:
+    """All rows and columns as a Parquet file."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(scored.table, out)
+    except OSError as error:
+        raise StorageError(f"--out {out}: cannot be written ({error.strerror or error})") from error
+    console.say(f"{scored.table.num_rows} rows in {out}")
+
+
+def print_scores(scored: Scored, columns: str | None) -> None:
+    """Every score of a few clips, or the main ones of many; then what was dropped or failed, and why.
+
+    columns: names with commas between, or "all" for every score of every clip.
+    """
+    rows = scored.table.to_pylist()
+    names = [] if columns in (None, "all") else [name.strip() for name in (columns or "").split(",")]
+    unknown = [name for name in names if name not in scored.columns]
+    if unknown:
+        raise ConfigError(f"--columns {unknown[0]!r}: not a score here. Scores: {', '.join(scored.columns)}")
+    if columns == "all" or (not names and len(rows) <= FEW):
         for row in rows:
-            console.say(f"{row['path']}  channel {row['channel'] or 0}")
-            if row["error_reason"]:
-                console.say(f"  failed: {row['error_message']} ({row['error_reason']})")
-                continue
-            shown = [
-                (c.name, row[c.name], c.unit, row[f"{curator.name}_reason"] if row[c.name] is None else c.description)
-                for curator in built
-                for c in curator.columns
-                if c.dtype != "binary"
-            ]
-            console.table("", ("score", "value", "unit", ""), shown)
+            _print_clip(scored, row)
+    else:
+        _print_many(scored, rows, names)
+    if scored.judge.unjudged:
+        console.say(f"not judged, since their curators did not run: rules on {', '.join(scored.judge.unjudged)}")
+
+
+def _print_clip(scored: Scored, row: dict[str, Any]) -> None:
+    if row["error_reason"]:
+        console.say(f"{row['path']}  failed: {row['error_message']} ({row['error_reason']})")
         return
-    columns = [c for c in SUMMARY if c in table.column_names]
-    units = {c.name: c.unit for curator in built for c in curator.columns}
-    heads = [f"{c}" if c.endswith(f"_{units[c].lower()}") or units[c] == "1" else f"{c} ({units[c]})" for c in columns]
-    shown = [(row["path"], row["channel"], *(row[c] for c in columns), row["error_message"] or "") for row in rows]
-    console.table("", ("path", "ch", *heads, ""), shown)
+    console.say(f"{row['path']}  channel {row['channel']}, {row['duration_s']:.2f} s at {row['sample_rate']:,} Hz")
+    console.say(f"  {_verdict(row)} by the rules of {scored.rules}")
+    for line in row["why"]:
+        console.say(f"  {line}")
+    shown = [
+        (c.name, row[c.name], c.unit, row[f"{curator.name}_reason"] if row[c.name] is None else c.description)
+        for curator in scored.curators
+        for c in curator.columns
+        if c.dtype != "binary"
+    ]
+    console.table("", ("score", "value", "unit", "what it is, or why it is missing"), shown)
+
+
+def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]) -> None:
+    measured = [row for row in rows if not row["error_reason"]]
+    columns = names or [n for n in SUMMARY if n in scored.columns and any(row[n] is not None for row in measured)]
+    root = _common_folder([row["path"] for row in rows])
+    if measured:
+        heads = [_head(scored.columns[name]) for name in columns]
+        shown = [
+            (_below(root, row["path"]), row["channel"], *(row[name] for name in columns), _verdict(row))
+            for row in measured
+        ]
+        console.table(f"{len(measured)} clips under {root}", ("path", "ch", *heads, "verdict"), shown)
+    counts = Counter(row["status"] for row in rows)
+    console.say(
+        f"{counts['kept']} kept and {counts['dropped']} dropped by the rules of {scored.rules}, "
+        f"{counts['failed']} files failed"
+    )
+    _print_reasons(
+        "dropped, and why",
+        ("path", "ch", "why"),
+        [
+            (_below(root, row["path"]), row["channel"], why)
+            for row in rows
+            if row["status"] == "dropped"
+            for why in row["why"]
+        ],
+    )
+    _print_reasons(
+        "failed, and why",
+        ("path", "reason", "why"),
+        [(_below(root, row["path"]), row["error_reason"], row["error_message"]) for row in rows if row["error_reason"]],
+    )
+    _print_missing(scored, measured, names)
+
+
+def _print_reasons(title: str, heads: Sequence[str], lines: list[tuple[Any, ...]]) -> None:
+    if lines:
+        console.table(title, heads, lines[:LINES])
+    if len(lines) > LINES:
+        console.say(f"and {len(lines) - LINES} more; --out FILE.parquet has them all")
+
+
+def _print_missing(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]) -> None:
+    """Why scores of the table are missing, counted."""
+    wanted = set(names) or set(SUMMARY)
+    found: Counter[tuple[str, str]] = Counter()
+    for curator in scored.curators:
+        for name in (c.name for c in curator.columns if c.name in wanted):
+            for row in rows:
+                if row[name] is None:
+                    found[name, row[f"{curator.name}_reason"] or "not given"] += 1
+    if found:
+        lines = [(name, count, reason) for (name, reason), count in found.most_common()]
+        console.table("missing scores (-)", ("score", "clips", "why"), lines)
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["status"] == "kept":
+        return f"kept, {row['tier']}" if row["tier"] else "kept"
+    return f"{row['status']}: {', '.join(row['reasons'])}"
+
+
+def _head(column: ScoreColumn) -> str:
+    """The name, with the unit where the name does not end with it."""
+    ends = column.name.endswith(f"_{column.unit.lower()}") or column.unit in ("1", "text")
+    return column.name if ends else f"{column.name}, {column.unit}"
+
+
+def _common_folder(paths: Sequence[str]) -> Path:
+    return Path(os.path.commonpath([Path(path).absolute().parent for path in paths]))
+
+
+def _below(root: Path, path: str) -> str:
+    return str(Path(path).absolute().relative_to(root))

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..schemas.errors import NothingScoredError
+from .verbs_build import Overrides
+
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
@@ -26,21 +29,46 @@ def score(
     language: Annotated[
         str | None, typer.Option(help="Language of files that the table names none for, e.g. en")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Judge by the rules of this configuration; default: by those of config example"),
+    ] = None,
+    set_: Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write one row per clip to this Parquet file")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Scores to show, with commas between, or all; default: all of up to 3 clips, else the main"),
+    ] = None,
     curator: Annotated[list[str] | None, typer.Option("--curator", help="Only these curators; repeatable")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
 ) -> None:
-    """Score loose files: SNR, speech share, DNSMOS, transcript trust, bandwidth, clipping and more, with units.
+    """Score loose files, with units, and say which rules each clip breaks and why. Finds no duplicates: a run does.
+
+    Exits with 7 when not one file could be scored.
 
     Examples: auricle score talk.wav
 
-    auricle score ./folder --transcripts ./folder/transcripts.tsv --out scores.parquet
-    """
-    from .scores import print_scores, score_and_write
+    auricle score ./folder --transcripts ./folder/transcripts.tsv --config speech.yaml --out scores.parquet
 
-    table = score_and_write(paths, transcripts, language, out, curator, quiet)
-    if out is None:
-        print_scores(table, curator)
+    auricle score ./folder --columns snr_db,c50_db,speech_quality
+    """
+    from . import scores
+
+    found = scores.score(
+        paths,
+        transcripts=transcripts,
+        language=language,
+        curators=curator,
+        config=config,
+        overrides=set_ or (),
+        quiet=quiet,
+    )
+    if out is None or columns is not None:
+        scores.print_scores(found, columns)
+    if out is not None:
+        scores.write(found, out)
+    if found.all_failed:
+        raise NothingScoredError(f"not one of {found.table.num_rows} files could be scored; each row says why")
 
 
 def doctor(

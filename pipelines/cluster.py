@@ -11,6 +11,7 @@ from typing import Any
 
 from ..loaders.store import Store
 from ..schemas.errors import AuricleError
+from .hang import exit_when_hung
 from .units import Recipe, UnitOutcome, UnitRef, UnitWorker
 
 OBJECT_STORE_BYTES = 128 << 20
@@ -63,6 +64,7 @@ class _UnitActor:
     """A worker process of the pool: builds its models once, then takes one unit at a time."""
 
     def __init__(self, recipe: Recipe, store: Store, run: str) -> None:
+        exit_when_hung()
         self._worker = UnitWorker(recipe, store, run)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:

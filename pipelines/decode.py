@@ -14,6 +14,8 @@ import numpy as np
 from ..loaders.store import Store
 from ..schemas.errors import ClipError, IntegrityError, StorageError
 from ..schemas.tables import FailureReason
+from .hang import bounded
+from .quiet import mpg123_quiet
 
 BLOCK_SAMPLES = 1 << 18
 """Samples per channel and block: 16 s at 16 kHz, 1 MiB of float32."""
@@ -86,7 +88,8 @@ def open_audio(path: Path) -> Iterator[Reader]:
     if size == 0:
         raise ClipError(FailureReason.EMPTY_FILE, f"{path.name}: 0 bytes")
     try:
-        file = soundfile.SoundFile(str(path))
+        with bounded(), mpg123_quiet():
+            file = soundfile.SoundFile(str(path))
     except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
         with _open_av(path, str(error)) as reader:
             yield reader
@@ -143,7 +146,8 @@ class _SoundFileReader:
             if start and self._file.format in EXACT_SEEK:
                 position = self._file.seek(min(start, self._file.frames))
             while True:
-                block = self._file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
+                with bounded(), mpg123_quiet() if self._file.format == "MP3" else contextlib.nullcontext():
+                    block = self._file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
                 if block.shape[0] == 0:
                     return
                 yield position, _finite(self._path, np.ascontiguousarray(block.T))
@@ -165,7 +169,12 @@ class _AvReader:
         resampler = av.AudioResampler(format="fltp", rate=self.info.sample_rate)
         position = 0
         try:
-            for frame in self._container.decode(audio=0):
+            frames = self._container.decode(audio=0)
+            while True:
+                with bounded():
+                    frame = next(frames, None)
+                if frame is None:
+                    return
                 for part in resampler.resample(frame):
                     block = np.array(part.to_ndarray(), dtype=np.float32)
                     if block.shape[1]:
@@ -186,7 +195,8 @@ def _open_av(path: Path, sndfile_error: str) -> Iterator[Reader]:
     av.logging.set_level(av.logging.PANIC)
     recognised = "not recognised" not in sndfile_error and "Format" not in sndfile_error
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        with bounded():
+            container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = FailureReason.CORRUPT if recognised else FailureReason.NOT_AUDIO
         raise ClipError(reason, f"{path.name}: {_reason(sndfile_error)}") from error

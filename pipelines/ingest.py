@@ -40,10 +40,11 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False) -> 
         GROUP BY source, path"""
     )
     cut = segmentation_fingerprint(config.segment)
+    spans_cut = "spans-whole-" if config.segment.truncated == "fail" else "spans-cut-"
     state.sql(
         f"""CREATE OR REPLACE TABLE files AS
         SELECT f.*, s.spans,
-            CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE 'spans-' || md5(CAST(s.spans AS VARCHAR)) END
+            CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(spans_cut)} || md5(CAST(s.spans AS VARCHAR)) END
                 AS segmentation
         FROM files_listed f LEFT JOIN spans s USING (source, path)"""
     )
@@ -73,7 +74,9 @@ def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe,
     state.receipts("probe_receipts", receipt_files(store, runs, recipe), PROBE_SCHEMA)
     state.sql(
         """CREATE OR REPLACE TABLE probe_rows AS
-        SELECT k.source, k.path, k.segmentation, r.* EXCLUDE (part_file) FROM probe_keys k JOIN (
+        SELECT k.source, k.path, k.segmentation, r.* EXCLUDE (part_file)
+            -- a file that killed or hung its worker was never hashed, and still needs a name in the ledger
+            REPLACE (coalesce(r.recording, 'unreadable-' || md5(k.uri)) AS recording) FROM probe_keys k JOIN (
             SELECT * FROM probe_receipts QUALIFY row_number() OVER (PARTITION BY key ORDER BY part_file) = 1
         ) r USING (key)"""
     )

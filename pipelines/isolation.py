@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.tables import FailureReason
+from . import hang
 
 if TYPE_CHECKING:
     from .units import Recipe, Result
@@ -62,9 +63,12 @@ def _judge(recipe: Recipe, suspect: dict[str, Any], control: Sequence[dict[str, 
                 "look at the machine's memory and at the installed libraries"
             )
         exits.append(code)
-    return failure(
-        suspect, FailureReason.KILLED_WORKER, f"killed its worker {len(exits)} times alone ({_words(exits[-1])})"
-    )
+    name = str(suspect.get("uri", suspect["key"])).rsplit("/", 1)[-1]
+    if exits[-1] == hang.EXIT_CODE:
+        reason, what = FailureReason.TIMED_OUT, f"its decoder gave nothing for {hang.LIMIT_S:g} s, twice"
+    else:
+        reason, what = FailureReason.KILLED_WORKER, f"killed its worker {len(exits)} times alone ({_words(exits[-1])})"
+    return failure(suspect, reason, f"{name}: {what}")
 
 
 def _run_child(recipe: Recipe, items: Sequence[dict[str, Any]]) -> tuple[list[Result], int]:
@@ -111,6 +115,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     # libraries that print must not write into the stream of results
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    hang.exit_when_hung()
     recipe, items = pickle.load(sys.stdin.buffer)
     try:
         work = recipe.build()

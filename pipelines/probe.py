@@ -15,6 +15,7 @@ from ..schemas.errors import ClipError
 from ..schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
 from ..schemas.tables import FailureReason
 from ..schemas.time import samples
+from .declared import check_whole
 from .decode import local_file, open_audio
 from .units import ERROR_FIELDS, Result
 
@@ -64,7 +65,9 @@ class ProbeRecipe:
 
 def segmentation_fingerprint(segment: Segmentation) -> str:
     """Names how recordings are cut, spans of manifests apart."""
-    return digest("segmentation/1", segment.method, str(segment.max_s) if segment.method == "fixed" else "")
+    return digest(
+        "segmentation/2", segment.method, str(segment.max_s) if segment.method == "fixed" else "", segment.truncated
+    )
 
 
 class _Probe:
@@ -93,10 +96,12 @@ def probe_file(
 ) -> dict[str, Any]:
     """Facts of a decodable file and its clips, in one pass of bounded memory.
 
-    Raises `ClipError` for files that cannot be decoded or hold no samples.
+    Raises `ClipError` for files that cannot be decoded, hold no samples, or were cut off unless that is accepted.
     """
     with open_audio(path) as reader:
         info = reader.info
+        if segment.truncated == "fail":
+            check_whole(path)
         cutter = _Cutter(segment, spans, info.sample_rate, info.num_channels)
         position = 0
         for first, block in reader.blocks():

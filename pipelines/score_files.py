@@ -1,13 +1,9 @@
-"""Scores of loose files and folders: no dataset, no Ray."""
+"""Scores of loose files and folders, judged by rules: no dataset, no Ray."""
 
 from __future__ import annotations
 
 import csv
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +14,13 @@ import pyarrow as pa
 from ..curators.registry import build
 from ..schemas.clip import Clip
 from ..schemas.errors import ClipError, ConfigError
-from ..schemas.score import ARROW, Curator
+from ..schemas.score import ARROW, Curator, Row
 from ..schemas.tables import FailureReason
+from . import hang
+from .declared import check_whole
 from .decode import AUDIO_SUFFIXES, open_audio
+from .judge_clip import Judge
+from .own_process import run_each
 
 MAX_DECODED_S = 3 * 3600
 """Longest file that is scored as one clip."""
@@ -42,25 +42,31 @@ def score_files(
     curators: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     language: str | None = None,
+    judge: Judge | None = None,
+    accept_truncated: bool = False,
     workers: int | None = None,
     done: Callable[[int, int], None] = lambda done, total: None,
 ) -> pa.Table:
-    """One row per channel of every file: path, channel, duration_s, every score, and why scores are null.
+    """One row per channel of every file: path, channel, every score, why scores are null, and what `judge` says.
 
-    A file that cannot be decoded is one row with `error_reason`. Columns: path, channel, sample_rate, duration_s,
-    transcript, language, speaker, error_reason, error_message, then the curators' columns and `<curator>_reason`.
-    Raises `ConfigError` for a path that is not there or a table without a `file` column.
+    A file that cannot be decoded is one row with `error_reason`. Columns: those of `table_schema`.
+    Raises `ConfigError` for a path that is not there, a table without a `file` column, and when there is no audio.
     """
     files = list(_expand(paths))
+    if not files:
+        raise ConfigError(f"{', '.join(map(str, paths))}: no audio files here ({', '.join(sorted(AUDIO_SUFFIXES))})")
     labels = read_table(transcripts) if transcripts else {}
-    work = partial(_score_file, names=curators, options=options or {}, language=language)
+    built = build(curators, options or {})
+    work = partial(
+        _score_file, names=curators, options=options or {}, language=language, accept_truncated=accept_truncated
+    )
     jobs = [(path, labels.get(path.resolve(), Label())) for path in files]
     rows: list[dict[str, Any]] = []
-    built = build(curators, options or {})
-    for count, found in enumerate(_map(work, jobs, workers), start=1):
+    for count, found in enumerate(run_each(work, jobs, _died, workers), start=1):
         rows += found
         done(count, len(files))
-    return pa.Table.from_pylist(rows, schema=table_schema(built))
+    table = pa.Table.from_pylist(rows, schema=table_schema(built))
+    return _judged(table, judge or Judge((), (), built))
 
 
 def table_schema(curators: Sequence[Curator]) -> pa.Schema:
@@ -73,7 +79,11 @@ def table_schema(curators: Sequence[Curator]) -> pa.Schema:
         pa.field("transcript", pa.string()),
         pa.field("language", pa.string()),
         pa.field("speaker", pa.string()),
-        pa.field("error_reason", pa.string()),
+        pa.field("status", pa.string()),  # kept, dropped or failed, by the rules given
+        pa.field("reasons", pa.list_(pa.string())),  # words of the broken rules
+        pa.field("why", pa.list_(pa.string())),  # a line for each
+        pa.field("tier", pa.string()),
+        pa.field("error_reason", pa.string()),  # FailureReason of a file that failed
         pa.field("error_message", pa.string()),
     ]
     taken = {f.name for f in fields}
@@ -81,6 +91,23 @@ def table_schema(curators: Sequence[Curator]) -> pa.Schema:
         fields += [pa.field(c.name, ARROW[c.dtype]) for c in curator.columns if c.name not in taken]
     fields += [pa.field(f"{curator.name}_reason", pa.string()) for curator in curators]
     return pa.schema(fields)
+
+
+def _judged(table: pa.Table, judge: Judge) -> pa.Table:
+    """The table with status, reasons, why and tier; from the stored numbers, which are rounded to their dtype."""
+    rows = table.to_pylist()
+    for row in rows:
+        if row["error_reason"]:
+            row |= {"status": "failed", "reasons": [row["error_reason"]], "why": [row["error_message"]]}
+        else:
+            found = judge(row)
+            row |= {
+                "status": str(found.status),
+                "reasons": list(found.reasons),
+                "why": list(found.why),
+                "tier": found.tier,
+            }
+    return pa.Table.from_pylist(rows, schema=table.schema)
 
 
 def read_table(path: Path) -> dict[Path, Label]:
@@ -113,48 +140,28 @@ def _expand(paths: Sequence[Path]) -> Iterator[Path]:
             raise ConfigError(f"{path}: no such file or folder")
 
 
-def _map(
-    work: Callable[[tuple[Path, Label]], list[dict[str, Any]]], jobs: Sequence[tuple[Path, Label]], workers: int | None
-) -> Iterator[list[dict[str, Any]]]:
-    pool = min(workers or os.cpu_count() or 1, len(jobs))
-    if pool <= 1:
-        yield from map(work, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    place = 0
-    while place < len(jobs):
-        with ProcessPoolExecutor(pool, mp_context=context, initializer=_one_thread) as executor:
-            futures = [executor.submit(work, job) for job in jobs[place:]]
-            try:
-                for future in futures:
-                    yield future.result()
-                    place += 1
-            except BrokenProcessPool:
-                yield [_alone(context, work, jobs[place])]
-                place += 1
+Job = tuple[Path, Label]
+Rows = list[dict[str, Any]]
 
 
-def _alone(context: Any, work: Callable[..., list[dict[str, Any]]], job: tuple[Path, Label]) -> dict[str, Any]:
-    """A file in a process of its own, after a pool died while waiting for it."""
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_one_thread) as executor:
-        try:
-            return executor.submit(work, job).result()[0]
-        except BrokenProcessPool:
-            return {
-                "path": str(job[0]),
-                "error_reason": str(FailureReason.KILLED_WORKER),
-                "error_message": f"{job[0].name}: killed the process that scored it",
-            }
-
-
-def _one_thread() -> None:
-    # read by the numeric libraries when they load: one process per core is faster than threads
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _died(job: Job, exit_code: int | None) -> Rows:
+    """The row of a file that ended its process every time."""
+    path, label = job
+    if exit_code == hang.EXIT_CODE:
+        reason, what = FailureReason.TIMED_OUT, f"its decoder gave nothing for {hang.LIMIT_S:g} s"
+    else:
+        reason, what = FailureReason.KILLED_WORKER, f"killed the process that scored it (exit {exit_code})"
+    message = f"{path.name}: {what}"
+    return [{"path": str(path), "speaker": label.speaker, "error_reason": str(reason), "error_message": message}]
 
 
 def _score_file(
-    job: tuple[Path, Label], names: Sequence[str] | None, options: Mapping[str, Mapping[str, Any]], language: str | None
-) -> list[dict[str, Any]]:
+    job: Job,
+    names: Sequence[str] | None,
+    options: Mapping[str, Mapping[str, Any]],
+    language: str | None,
+    accept_truncated: bool,
+) -> Rows:
     import numpy as np
 
     path, label = job
@@ -166,6 +173,8 @@ def _score_file(
     }
     try:
         with open_audio(path) as reader:
+            if not accept_truncated:
+                check_whole(path)
             rate = reader.info.sample_rate
             blocks, total = [], 0
             for _, block in reader.blocks():
@@ -187,11 +196,22 @@ def _score_file(
     ]
     rows = [facts | {"channel": clip.channel, "sample_rate": rate, "duration_s": clip.duration_s} for clip in clips]
     for curator in _curators(tuple(names) if names else None, options):
-        for row, scores in zip(rows, curator.score(clips), strict=True):
-            reason = scores.pop("reason", None)
+        for row, scores in zip(rows, _run(curator, clips), strict=True):
+            row[f"{curator.name}_reason"] = scores.pop("reason", None)
             row.update(scores)
-            row[f"{curator.name}_reason"] = reason
     return rows
+
+
+def _run(curator: Curator, clips: Sequence[Clip]) -> list[Row]:
+    """Scores of a file's channels; a curator that raises leaves nulls with what it raised."""
+    try:
+        return curator.score(clips)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if len(clips) > 1:
+            return [_run(curator, [clip])[0] for clip in clips]
+        return [{"reason": f"failed: {curator.name}: {type(error).__name__}: {error}"}]
 
 
 _BUILT: dict[str, list[Curator]] = {}

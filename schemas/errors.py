@@ -8,6 +8,7 @@ AuricleError
 │   └── IntegrityError       a byte or a file is not what its name says
 ├── StorageError       the store refused or failed                             exit 5
 ├── WeightsError       model weights are absent or not the pinned ones         exit 6
+├── NothingScoredError not one of the files given could be scored              exit 7
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── BusyError          another run holds the dataset                           exit 75
 └── ClipError          one clip or file is bad: becomes a row, never escapes a unit
@@ -71,6 +72,12 @@ class WeightsError(AuricleError):
     """Model weights are absent, unreadable or not those that are pinned."""
 
     exit_code = 6
+
+
+class NothingScoredError(AuricleError):
+    """Not one of the files given could be scored; each has its own reason."""
+
+    exit_code = 7
 
 
 class GateError(AuricleError):

@@ -38,6 +38,7 @@ class FailureReason(StrEnum):
     MISSING = "missing"
     CHANGED_WHILE_READ = "changed_while_read"
     KILLED_WORKER = "killed_worker"
+    TIMED_OUT = "timed_out"
     EXTRACTION = "extraction"
     INTERNAL = "internal_error"
 

@@ -1,0 +1,72 @@
+"""Jobs in processes of their own, without Ray: one that kills or hangs its process costs only itself."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from . import hang
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+
+def run_each(
+    work: Callable[[Job], Done],
+    jobs: Sequence[Job],
+    died: Callable[[Job, int | None], Done],
+    workers: int | None = None,
+) -> Iterator[Done]:
+    """`work` of every job, in order; `died(job, exit code)` for a job that ends its process also when it is alone.
+
+    A pool says only that one of its processes died: the job that it waited for is then done alone, the others again.
+    """
+    context = multiprocessing.get_context("spawn")
+    size = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
+    ready: dict[int, Done] = {}
+    place = 0
+    while place < len(jobs):
+        executor = ProcessPoolExecutor(size, mp_context=context, initializer=_start)
+        futures = {i: executor.submit(work, jobs[i]) for i in range(place, len(jobs)) if i not in ready}
+        try:
+            while place < len(jobs):
+                yield ready.pop(place) if place in ready else futures[place].result()
+                place += 1
+        except BrokenProcessPool:
+            ended = {i: f for i, f in futures.items() if i > place and f.done() and f.exception() is None}
+            ready |= {i: f.result() for i, f in ended.items()}
+            ready[place] = _alone(context, work, jobs[place], died)
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _alone(context: Any, work: Callable[[Job], Done], job: Job, died: Callable[[Job, int | None], Done]) -> Done:
+    """The job in a process whose exit code is seen."""
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, work, job))
+    process.start()
+    sender.close()
+    try:
+        found = receiver.recv()
+    except EOFError:
+        process.join()
+        return died(job, process.exitcode)
+    process.join()
+    return found
+
+
+def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:
+    _start()
+    sender.send(work(job))
+
+
+def _start() -> None:
+    """What every worker process begins with."""
+    # read by the numeric libraries when they load: one process per core is faster than threads
+    os.environ["OMP_NUM_THREADS"] = "1"
+    hang.exit_when_hung()

@@ -1,0 +1,45 @@
+"""Jobs for processes of their own: the spawned children import them by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from auricle.pipelines.hang import bounded
+from auricle.pipelines.units import ERROR_FIELDS, Result
+
+
+def double_or_die(job: int) -> list[int]:
+    """Twice the job; 3 kills its process and 4 waits for ever in a decoder."""
+    if job == 3:
+        os.abort()
+    if job == 4:
+        with bounded():
+            time.sleep(1000)
+    return [job, job]
+
+
+@dataclass(frozen=True)
+class HangingRecipe:
+    """A pass that never returns on the item whose key is `hang`."""
+
+    name: str = "hanging"
+    fingerprint: str = "hanging"
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS])
+
+    def build(self) -> Any:
+        return self._work
+
+    def _work(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
+        for item in items:
+            with bounded():
+                time.sleep(1000 if item["key"] == "hang" else 0)
+            yield Result({"key": item["key"]})

@@ -1,0 +1,39 @@
+"""A decoder that never returns, or kills its process, costs its own file and no other."""
+
+from __future__ import annotations
+
+import pytest
+from own_process_jobs import HangingRecipe, double_or_die
+
+from auricle.pipelines import hang
+from auricle.pipelines.isolation import run_isolated
+from auricle.pipelines.own_process import run_each
+
+
+@pytest.fixture
+def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One second, in the children too."""
+    monkeypatch.setenv("AURICLE_DECODE_LIMIT_S", "1")
+    monkeypatch.setattr(hang, "LIMIT_S", 1.0)
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_an_item_that_hangs_becomes_an_error_row_and_its_neighbours_live() -> None:
+    items = [{"key": "a"}, {"key": "hang", "uri": "/audio/stuck.mp3"}, {"key": "b"}]
+    rows = [result.row for result in run_isolated(HangingRecipe(), items)]
+    assert [row["key"] for row in rows] == ["a", "hang", "b"]
+    assert rows[1]["error_reason"] == "timed_out"
+    assert rows[1]["error_message"] == "stuck.mp3: its decoder gave nothing for 1 s, twice"
+    assert all(row.get("error_reason") is None for row in (rows[0], rows[2]))
+
+
+@pytest.mark.usefixtures("short_limit")
+def test_of_loose_jobs_only_those_that_kill_or_hang_are_lost() -> None:
+    found = list(run_each(double_or_die, [1, 2, 3, 4, 5], lambda job, code: [job, code], 2))
+    assert found == [[1, 1], [2, 2], [3, -6], [4, hang.EXIT_CODE], [5, 5]]
+
+
+def test_outside_of_workers_nothing_is_watched() -> None:
+    with hang.bounded():
+        pass
+    assert hang._thread is None
