@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +30,7 @@ LABELS = pa.schema(
 )
 
 Label = dict[str, Any]
+ROWS_PER_BATCH = 1 << 16
 
 
 def read_labels(sources: Iterable[Source], files: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -36,17 +38,19 @@ def read_labels(sources: Iterable[Source], files: pa.Table) -> tuple[pa.Table, l
 
     Raises `ConfigError` when a label file that the configuration names is absent or has no usable form.
     """
-    rows: list[Label] = []
     notices: list[str] = []
+    batches: list[pa.RecordBatch] = []
     for source in sources:
         if source.transcripts is None:
             continue
         if source.transcripts == "trans.txt":
-            found = list(_librispeech(source, files))
+            found = _librispeech(source, files)
         else:
-            found = list(_parse(source, source.transcripts, _read(source, source.transcripts), notices))
-        rows += found
-    return pa.Table.from_pylist(rows, schema=LABELS), notices
+            found = _parse(source, source.transcripts, _read(source, source.transcripts), notices)
+        # a row as Python objects takes ten times the memory of a row as Arrow
+        while rows := list(islice(found, ROWS_PER_BATCH)):
+            batches.append(pa.RecordBatch.from_pylist(rows, schema=LABELS))
+    return pa.Table.from_batches(batches, schema=LABELS), notices
 
 
 def _parse(source: Source, name: str, text: str, notices: list[str]) -> Iterator[Label]:
@@ -95,7 +99,7 @@ def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list
 
 def _nemo(source: Source, name: str, text: str, notices: list[str]) -> Iterator[Label]:
     bad = 0
-    for line in text.split("\n"):
+    for line in io.StringIO(text, "\n"):
         if not line.strip():
             continue
         try:
