@@ -73,7 +73,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read and validate a configuration; `overrides` are `key=value` with dots into sections and list positions.
+    """Read and validate a configuration; `overrides` are `key=value` with dots into sections and list positions, or
+    `key+=value` for one more item of a list.
 
     Raises `ConfigError` naming the key, what was found and what is allowed.
     """
@@ -94,7 +95,7 @@ def load_model(model: type[Model], path: Path, overrides: Sequence[str] = ()) ->
         raise ConfigError(f"{path}: a mapping with `dataset` and `sources` is required, found {type(raw).__name__}")
     for override in overrides:
         _override(raw, override)
-    return _validated(model, raw, str(path))
+    return _validated(model, raw, " ".join([str(path), *(f"--set {override!r}" for override in overrides)]))
 
 
 def validate(raw: dict[str, Any], subject: str) -> RunConfig:
@@ -111,37 +112,55 @@ def _validated(model: type[Model], raw: dict[str, Any], subject: str) -> Model:
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
+    """`a.b=value` sets, `a.b+=value` appends to a list; a list as value appends each of its items."""
     key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override!r}: key=value is required, for example --set workers.unit_s=60")
+    append = key.endswith("+")
+    steps = key.removesuffix("+").split(".")
+    if not equals or not all(steps):
+        raise ConfigError(
+            f"--set {override!r}: key=value is required, or key+=value to append to a list, "
+            "for example --set workers.unit_s=60"
+        )
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML") from error
-    steps = key.split(".")
     place: Any = raw
     for step in steps[:-1]:
         place = _descend(place, step, override)
     last = steps[-1]
-    if isinstance(place, list):
+    if append:
+        listed = _descend(place, last, override, absent=[])
+        if not isinstance(listed, list):
+            raise ConfigError(
+                f"--set {override!r}: {last!r} is a section with keys, not a list: use {last}.<key>=value"
+            )
+        listed.extend(value if isinstance(value, list) else [value])
+    elif isinstance(place, list):
         place[_position(place, last, override)] = value
     else:
         place[last] = value
 
 
-def _descend(place: Any, step: str, override: str) -> Any:
+def _descend(place: Any, step: str, override: str, absent: Any = None) -> Any:
+    """The part of `place` that `step` leads to; what is not there yet begins as `absent`, by default a section."""
     if isinstance(place, list):
-        return place[_position(place, step, override)]
-    child = place.setdefault(step, {})
+        child = place[_position(place, step, override)]
+    else:
+        child = place.get(step)
+        if child is None:
+            child = place[step] = {} if absent is None else absent
     if not isinstance(child, dict | list):
-        raise ConfigError(f"--set {override!r}: {step!r} is a value, it has no parts")
+        raise ConfigError(f"--set {override!r}: {step!r} is the value {child!r}, it has no parts")
     return child
 
 
 def _position(place: list[Any], step: str, override: str) -> int:
     if not step.isdigit() or int(step) >= len(place):
+        key = override.partition("=")[0].partition(f".{step}")[0]
+        there = f"0 to {len(place) - 1} are there" if place else "it is empty"
         raise ConfigError(
-            f"--set {override!r}: {step!r} is not a position in a list of {len(place)} (0 to {len(place) - 1})"
+            f"--set {override!r}: {step!r} is not a position in the list {key!r} ({there}); {key}+=value appends to it"
         )
     return int(step)
 

@@ -11,7 +11,13 @@ ConfigPath = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The YAML file; `auricle config example` prints one")
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, for example workers.unit_s=60")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one key, repeatable: workers.num=2, sources.0.path=./other, keep.1.min=15; KEY+=VALUE appends "
+        "to a list: 'keep+={score: snr_db, min: 10, reason: noisy}'",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; notices and the result only")]
 

@@ -81,9 +81,41 @@ def test_overrides_reach_into_sections_and_lists(tmp_path: Path) -> None:
     assert not config.gate.enabled
 
 
-@pytest.mark.parametrize("override", ["workers", "sources.4.language=x", "dataset.x=1", "=3"])
-def test_an_override_that_leads_nowhere_is_refused(tmp_path: Path, override: str) -> None:
-    assert "--set" in refused(tmp_path, SMALLEST, override)
+def test_overrides_append_to_lists_that_are_there_and_to_absent_ones(tmp_path: Path) -> None:
+    config = load_config(
+        write(tmp_path, SMALLEST),
+        [
+            "keep+={score: snr_db, min: 10, reason: noisy}",
+            "keep+=[{score: speech_s, min: 1, reason: silent}, {score: clip_ratio, max: 0.1, reason: clipped}]",
+            "keep.0.min=15",
+            "sources+={path: ./more}",
+            "sources.1.include+='*.wav'",
+        ],
+    )
+    assert [(rule.reason, rule.min) for rule in config.keep] == [("noisy", 15), ("silent", 1), ("clipped", None)]
+    assert config.sources[1].include == ["*.wav"]
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("workers", "key=value is required"),
+        ("=3", "key=value is required"),
+        ("workers..num=3", "key=value is required"),
+        ("sources.4.language=x", "'4' is not a position in the list 'sources' (0 to 0 are there); sources+=value"),
+        ("sources.path=x", "'path' is not a position in the list 'sources'"),
+        ("dataset.x=1", "'dataset' is the value './d'"),
+        ("dataset+=x", "'dataset' is the value './d'"),
+        ("workers+=3", "'workers' is a section with keys, not a list: use workers.<key>=value"),
+        ("keep+={score: [", "not valid YAML"),
+        ("workers.numb=2", "workers.numb: unknown key; did you mean 'num'?"),
+        ("keep+={score: snr_db, reason: x}", "tests nothing"),
+    ],
+)
+def test_an_override_that_leads_nowhere_is_refused_by_name(tmp_path: Path, override: str, says: str) -> None:
+    message = refused(tmp_path, SMALLEST | {"workers": {}}, override)
+    assert f"--set '{override}'" in message
+    assert says in message
 
 
 def test_a_rule_on_a_score_that_nobody_gives_is_refused() -> None:
