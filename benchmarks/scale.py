@@ -3,12 +3,15 @@
     python benchmarks/scale.py sizes 10000 100000 1000000      # one table per operation, time and peak memory
     python benchmarks/scale.py nights --nights 365 --clips 5   # files, parts and units after many nights
     python benchmarks/scale.py listing 100000                  # files in one folder
+    python benchmarks/scale.py idle 100000                     # `auricle run` on real files, none of them new
 
 Every operation runs in a process of its own, so that its peak is its own. The dataset is made once per size: clips
 with the score columns of four curators, pointers into shards of two representations. Shards are holes of the right
 size: nothing here reads samples. The listing of the sources is made up (`listing` measures the real one).
 """
 
+# pyarrow.compute makes its functions at import, where no type checker sees them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import argparse
@@ -27,6 +30,8 @@ from unittest import mock
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
 
 from auricle.extractors.registry import describe_all
 from auricle.loaders.diff import diff
@@ -38,13 +43,14 @@ from auricle.loaders.version import numbers, open_version
 from auricle.pipelines import ingest
 from auricle.pipelines.assemble import ROWS_PER_PART
 from auricle.pipelines.document import curator_entry, inputs_digest
+from auricle.pipelines.gate import judge
 from auricle.pipelines.listing import FILES, Listing, list_sources
 from auricle.pipelines.missing import curators_of
 from auricle.pipelines.plan import plan
 from auricle.pipelines.probe import segmentation_fingerprint
 from auricle.pipelines.run import run
 from auricle.pipelines.state import open_state
-from auricle.schemas.config import RunConfig, Source
+from auricle.schemas.config import Gate, RunConfig, Source
 from auricle.schemas.keys import sha256_bytes
 from auricle.schemas.score import ScoreColumn
 from auricle.schemas.tables import RECORDINGS, clip_schema
@@ -55,7 +61,7 @@ RATE = 16_000
 CLIP_SAMPLES = 6 * RATE
 CODES_BYTES, LATENTS_BYTES = 1_500, 40_000
 SHARD_BYTES = 64 << 20
-OPERATIONS = ("unchanged", "plan", "publish", "diff", "pull-plan", "pull-plan-where", "open", "live")
+OPERATIONS = ("unchanged", "plan", "publish", "diff", "pull-plan", "pull-plan-where", "open", "live", "gate")
 
 
 def settings(root: Path, *, quiet_db: float = -100.0, curators: tuple[str, ...] = CURATORS) -> RunConfig:
@@ -63,7 +69,7 @@ def settings(root: Path, *, quiet_db: float = -100.0, curators: tuple[str, ...] 
     return RunConfig.model_validate(
         {
             "dataset": str(root / "data"),
-            "sources": [{"path": str(root), "name": "synthetic", "language": "en"}],
+            "sources": [{"path": str(root), "name": "synthetic", "language": "en", "transcripts": "transcripts.tsv"}],
             "score": {"curators": list(curators)},
             "keep": [{"score": "snr_db", "min": quiet_db, "reason": "noisy"}],
             "duplicates": {"near": False},
@@ -106,15 +112,44 @@ def listing(count: int, new: int = 0) -> Listing:
     )
 
 
+def padded(numbers: np.ndarray, digits: int) -> pa.Array:
+    return pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), digits, "0")
+
+
 def paths(first: int, count: int) -> pa.Array:
-    return pa.array([f"speaker{i % 997:03d}/{i:09d}.wav" for i in range(first, first + count)])
+    at = np.arange(first, first + count, dtype=np.int64)
+    return pc.binary_join_element_wise("speaker", padded(at % 997, 3), "/", padded(at, 9), ".wav", "")
+
+
+def texts(first: int, count: int) -> pa.Array:
+    """What is said in each clip: about 80 bytes, no two alike."""
+    at = padded(np.arange(first, first + count, dtype=np.int64), 9)
+    return pc.binary_join_element_wise("this is what was said in the clip of the number", at, "and nothing more", " ")
+
+
+def write_labels(root: Path, count: int) -> None:
+    """transcripts.tsv of the synthetic source."""
+    schema = pa.schema([("file", pa.string()), ("speaker", pa.string()), ("transcript", pa.string())])
+    # pyarrow would quote the header, which a .tsv takes literally
+    style = pacsv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    with (root / "transcripts.tsv").open("wb") as sink:
+        sink.write("\t".join(schema.names).encode() + b"\n")
+        with pacsv.CSVWriter(sink, schema, write_options=style) as file:
+            for first in range(0, count, ROWS_PER_PART):
+                rows = min(ROWS_PER_PART, count - first)
+                columns = [paths(first, rows), speakers(first, rows), texts(first, rows)]
+                file.write_table(pa.table(columns, schema=schema))
+
+
+def speakers(first: int, count: int) -> pa.Array:
+    return pc.utf8_slice_codeunits(paths(first, count), 0, 10)
 
 
 @contextlib.contextmanager
-def made_up(files: Listing) -> Iterator[None]:
+def made_up(count: int, new: int = 0) -> Iterator[None]:
     """Sources list these files; none of them is there, so a pass that has units is a mistake of the benchmark."""
     with (
-        mock.patch.object(ingest, "list_sources", return_value=files),
+        mock.patch.object(ingest, "list_sources", side_effect=lambda _: listing(count, new)),
         mock.patch("auricle.pipelines.run.ray_session", side_effect=AssertionError("nothing was to be computed")),
     ):
         yield
@@ -123,20 +158,30 @@ def made_up(files: Listing) -> Iterator[None]:
 def scores(columns: tuple[ScoreColumn, ...], fingerprint: str, inputs: pa.Array, rng: np.random.Generator) -> pa.Array:
     count = len(inputs)
     values: list[pa.Array] = [pa.repeat(fingerprint, count), inputs, pa.nulls(count, pa.string())]
-    kinds: dict[str, Callable[[], pa.Array]] = {
-        "float32": lambda: pa.array(rng.normal(20, 8, count).astype(np.float32)),
-        "int32": lambda: pa.array(rng.integers(0, 99, count, dtype=np.int32)),
-        "bool": lambda: pa.array(rng.random(count) < 0.5),
-        "string": lambda: pa.repeat("gated", count),
-        "binary": lambda: pa.repeat(pa.scalar(b"x" * 64, pa.binary()), count),
+    kinds: dict[str, Callable[[str], pa.Array]] = {
+        "float32": lambda name: pa.array(plausible(name, count, rng).astype(np.float32)),
+        "int32": lambda _: pa.array(rng.integers(0, 99, count, dtype=np.int32)),
+        "bool": lambda _: pa.array(rng.random(count) < 0.5),
+        "string": lambda _: pa.repeat("gated", count),
+        "binary": lambda _: pa.repeat(pa.scalar(b"x" * 64, pa.binary()), count),
     }
-    values += [kinds[c.dtype]() for c in columns]
+    values += [kinds[c.dtype](c.name) for c in columns]
     names = ["fingerprint", "inputs", "reason", *(c.name for c in columns)]
     return pa.StructArray.from_arrays(values, names=names)
 
 
+def plausible(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Values that the gate believes: shares in [0, 1], opinion scores in [1, 5], frequencies in Hz."""
+    if name.endswith("_ratio"):
+        return rng.random(count)
+    if name.startswith("dnsmos"):
+        return 1 + 4 * rng.random(count)
+    return rng.random(count) * 8000 if name.endswith("_hz") else rng.normal(20, 8, count)
+
+
 def make(root: Path, count: int) -> None:
     """Version 1 with `count` clips, one per recording."""
+    write_labels(root, count)
     config = settings(root)
     store = Store(config.dataset, create=True)
     curators, specs = curators_of(config), describe_all(config.representations)
@@ -147,13 +192,16 @@ def make(root: Path, count: int) -> None:
     for first in range(0, count, ROWS_PER_PART):
         rows = min(ROWS_PER_PART, count - first)
         rng = np.random.default_rng(first)
-        recording, path = hexes(1, first, rows, 64), paths(first, rows)
+        recording, path, text = hexes(1, first, rows, 64), paths(first, rows), texts(first, rows)
         same: dict[str, Any] = {
             "clip_hash64": pa.array(np.arange(first, first + rows, dtype=np.int64)),
             "clip": hexes(2, first, rows, 32), "group": hexes(3, first, rows, 32), "recording": recording,
             "source": "synthetic", "path": path, "channel": 0, "num_channels": 1, "sample_rate": RATE, "start": 0,
             "end": CLIP_SAMPLES, "duration_s": CLIP_SAMPLES / RATE, "pcm_sha256": hexes(4, first, rows, 64),
-            "label_conflict": False, "language": "en", "status": "kept", "introduced": 1,
+            "transcript": text, "transcript_sha256": sha256_of(text), "speaker": speakers(first, rows),
+            "label_source": pc.binary_join_element_wise("synthetic", path, "/"), "label_conflict": False,
+            "language": "en", "status": "kept", "reasons": pa.array([[]] * rows, pa.list_(pa.string())),
+            "introduced": 1,
         }  # fmt: skip
         for curator in curators:
             read = "|".join({"language": "en"}.get(i, "") for i in curator.inputs)
@@ -177,7 +225,7 @@ def make(root: Path, count: int) -> None:
         }  # fmt: skip
         table = pa.table([_column(facts.get(f.name), f, rows) for f in RECORDINGS], schema=RECORDINGS)
         recordings.append(write_part(store, table.sort_by("recording"), recordings_path))
-    with made_up(listing(count)), open_state(store) as state:
+    with made_up(count), open_state(store) as state:
         ingest.load_sources(state, config)
         inputs_now = inputs_digest(state, config, curators, specs)
     document = VersionDocument(
@@ -221,6 +269,10 @@ def pointers(
     )
 
 
+def sha256_of(text: pa.Array) -> pa.Array:
+    return pa.array([sha256_bytes(t.encode()) for t in text.to_pylist()])
+
+
 def _column(value: Any, field: pa.Field, rows: int) -> pa.Array:
     if value is None:
         return pa.nulls(rows, field.type)
@@ -237,14 +289,14 @@ def operate(operation: str, root: Path, count: int) -> str:
         written = sum(p.stat().st_size for p in (root / "data/objects").rglob("*.parquet"))
         return f"{written / count:.0f} bytes of table per clip"
     if operation == "unchanged":
-        with made_up(listing(count)):
+        with made_up(count):
             return run(settings(root)).status
     if operation == "plan":
-        with made_up(listing(count, count // 100)):
+        with made_up(count, count // 100):
             found = plan(settings(root, quiet_db=10, curators=(*CURATORS, "channels")))
         return f"{found.new_files} new files, {found.to_score['channels'][0]} clips to score, {found.flips} flips"
     if operation == "publish":
-        with made_up(listing(count)):
+        with made_up(count):
             outcome = run(settings(root, quiet_db=10))
         return f"version {outcome.version.document.number}, {outcome.version.document.counts.dropped} dropped"
     if operation == "diff":
@@ -256,7 +308,11 @@ def operate(operation: str, root: Path, count: int) -> str:
     if operation == "open":
         table = open_version(dataset, 1).clips(["clip", "duration_s", "tier", "clip_hash64"])
         return f"{table.num_rows} rows of 4 columns"
-    return f"{open_version(dataset, 2).live('builtin-codes').num_rows} live rows, all columns"
+    if operation == "live":
+        found = open_version(dataset, 2).live("builtin-codes", columns=["clip", "duration_s", "tier"])
+        return f"{found.num_rows} live rows in shard order with pointers"
+    candidate, parent = open_version(dataset, 2), open_version(dataset, 1)
+    return f"gate {judge(candidate.files(), parent.files(), Gate()).verdict}"
 
 
 def measured(operation: str, root: Path, count: int) -> tuple[float, int, str]:
@@ -340,6 +396,49 @@ def real_listing(count: int) -> None:
         print(f"{found.files.num_rows} files listed in {time.monotonic() - started:.2f} s")
 
 
+IDLE = """
+import sys
+from auricle.jobs.cli import main
+sys.argv = ["auricle", "run", sys.argv[1]]
+try:
+    main()
+finally:
+    print("loaded:", *(m for m in ("torch", "ray", "great_expectations", "onnxruntime") if m in sys.modules))
+"""
+
+
+def idle(count: int, times: int = 3) -> None:
+    """Seconds of `auricle run` on `count` known files, beyond the start of an interpreter; the best of some."""
+    with tempfile.TemporaryDirectory(prefix="auricle-idle-") as folder:
+        root = Path(folder)
+        make(root, count)
+        for i, path in enumerate(paths(0, count).to_pylist()):
+            file = root / path
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+            os.truncate(file, 2 * CLIP_SAMPLES)
+            os.utime(file, ns=(i, i))
+        config = root / "auricle.yaml"
+        # JSON is YAML
+        config.write_text(settings(root).model_dump_json())
+        bare = min(_wall([sys.executable, "-c", "pass"], f"{folder}/compiled")[0] for _ in range(times))
+        found = [_wall([sys.executable, "-c", IDLE, str(config)], f"{folder}/compiled") for _ in range(times)]
+        print(found[0][1].strip())
+        print(
+            f"{count} known clips: {min(wall for wall, _ in found) - bare:.2f} s beyond the interpreter's {bare:.2f} s"
+        )
+
+
+def _wall(command: list[str], compiled: str) -> tuple[float, str]:
+    # as installed, with compiled modules; the first start writes them
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": compiled}
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    if done.returncode:
+        raise SystemExit(f"{command}: {done.stderr[-2000:]}")
+    return time.monotonic() - started, done.stdout
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -350,6 +449,7 @@ def main() -> None:
     verb.add_argument("--nights", type=int, default=365)
     verb.add_argument("--clips", type=int, default=5)
     verbs.add_parser("listing").add_argument("count", type=int)
+    verbs.add_parser("idle").add_argument("count", type=int)
     verb = verbs.add_parser("one")
     verb.add_argument("operation")
     verb.add_argument("root", type=Path)
@@ -361,6 +461,8 @@ def main() -> None:
         nights(given.nights, given.clips)
     elif given.verb == "listing":
         real_listing(given.count)
+    elif given.verb == "idle":
+        idle(given.count)
     else:
         base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         started = time.monotonic()

@@ -7,13 +7,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
 from ..loaders.store import Store
 from ..schemas.config import Source
-from ..schemas.errors import ConfigError
+from ..schemas.errors import ConfigError, StorageError
 from .decode import AUDIO_SUFFIXES
 
 FILES = pa.schema(
@@ -28,6 +29,8 @@ FILES = pa.schema(
     ]
 )
 ROWS_PER_BATCH = 1 << 16
+Row = tuple[str, int, str, str, int, int, str | None]
+"""In the order of `FILES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def list_sources(sources: list[Source]) -> Listing:
     return Listing(pa.Table.from_batches(batches, schema=FILES), tuple(notices))
 
 
-def _local(source: Source, rank: int, notices: list[str]) -> Iterator[dict[str, object]]:
+def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
     root = Path(source.path).expanduser().absolute()
     if not root.exists():
         raise ConfigError(
@@ -63,61 +66,65 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[dict[str, 
         return
     real_root = root.resolve()
     outside = undecodable = 0
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            if Path(name).suffix.lower() not in AUDIO_SUFFIXES:
-                continue
-            path = Path(folder) / name
-            relative = path.relative_to(root).as_posix()
-            try:
-                relative.encode()
-            except UnicodeEncodeError:
-                undecodable += 1
-                continue
-            if not _included(relative, source.include):
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(real_root):
+    for file, relative in _walk(str(root), ""):
+        if os.path.splitext(file.name)[1].lower() not in AUDIO_SUFFIXES:
+            continue
+        try:
+            relative.encode()
+        except UnicodeEncodeError:
+            undecodable += 1
+            continue
+        if not _included(relative, source.include):
+            continue
+        try:
+            if file.is_symlink() and not Path(file.path).resolve().is_relative_to(real_root):
                 outside += 1
                 continue
-            try:
-                found = path.stat()
-            except OSError:
-                # a dangling link, or gone since the folder was read: the next listing settles it
-                continue
-            if stat.S_ISREG(found.st_mode):
-                yield _row(source, rank, relative, str(path), found)
+            found = file.stat()
+        except OSError:
+            # a dangling link, or gone since the folder was read: the next listing settles it
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield _row(source, rank, relative, file.path, found)
     if outside:
         notices.append(f"source {source.name!r}: {outside} links lead out of {root} and were not followed")
     if undecodable:
         notices.append(f"source {source.name!r}: {undecodable} file names are not UTF-8 and were left out; rename them")
 
 
-def _remote(source: Source, rank: int) -> Iterator[dict[str, object]]:
+def _walk(folder: str, below: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Everything but folders, with the path below the source; links to folders are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            held = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        # gone since its parent was read
+        return
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the folder cannot be listed ({error.strerror}); nothing was done, because its files would look "
+            "as if they were gone. Repair the permissions or the mount, or narrow the source's `include`."
+        ) from error
+    folders = []
+    for entry in held:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry)
+        elif not entry.is_dir():
+            yield entry, f"{below}{entry.name}"
+    for entry in folders:
+        yield from _walk(entry.path, f"{below}{entry.name}/")
+
+
+def _remote(source: Source, rank: int) -> Iterator[Row]:
     store = Store(source.path)
     for entry in sorted(store.list(), key=lambda e: e.path):
         if Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and _included(entry.path, source.include):
-            yield {
-                "source": source.name,
-                "source_rank": rank,
-                "path": entry.path,
-                "uri": f"{store.url}/{entry.path}",
-                "size": entry.size,
-                "mtime_ns": int(entry.modified_s * 1e9),
-                "etag": entry.etag,
-            }
+            uri = f"{store.url}/{entry.path}"
+            yield source.name, rank, entry.path, uri, entry.size, int(entry.modified_s * 1e9), entry.etag
 
 
-def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_result) -> dict[str, object]:
-    return {
-        "source": source.name,
-        "source_rank": rank,
-        "path": relative,
-        "uri": path,
-        "size": found.st_size,
-        "mtime_ns": found.st_mtime_ns,
-        "etag": None,
-    }
+def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_result) -> Row:
+    return source.name, rank, relative, path, found.st_size, found.st_mtime_ns, None
 
 
 def _included(relative: str, globs: list[str]) -> bool:
@@ -125,11 +132,7 @@ def _included(relative: str, globs: list[str]) -> bool:
     return any(fnmatchcase(relative, g) or fnmatchcase(relative, g.removeprefix("**/")) for g in globs)
 
 
-def _batches(rows: Iterator[dict[str, object]]) -> Iterator[pa.RecordBatch]:
-    held: list[dict[str, object]] = []
-    for row in rows:
-        held.append(row)
-        if len(held) == ROWS_PER_BATCH:
-            yield pa.RecordBatch.from_pylist(held, schema=FILES)
-            held = []
-    yield pa.RecordBatch.from_pylist(held, schema=FILES)
+def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    while held := list(islice(rows, ROWS_PER_BATCH)):
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*held, strict=True), FILES, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=FILES)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from auricle.pipelines.labels import read_labels
 from auricle.pipelines.listing import list_sources
 from auricle.schemas.config import Source
-from auricle.schemas.errors import ConfigError
+from auricle.schemas.errors import ConfigError, StorageError
 
 
 def labels(source: Source) -> tuple[dict[str, dict[str, object]], list[str]]:
@@ -98,6 +100,49 @@ def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> 
     assert found.files["path"].to_pylist() == ["a.wav", "link_in.wav", "sub dir/é 音声 (1).FLAC"]
     assert any("1 links lead out" in n for n in found.notices)
     assert any("1 file names are not UTF-8" in n for n in found.notices)
+
+
+def test_links_to_folders_and_dots_in_paths_do_not_leave_the_tree(tmp_path: Path) -> None:
+    root, outside = tmp_path / "with space" / "root", tmp_path / "outside"
+    for folder in (root / "a", outside):
+        folder.mkdir(parents=True)
+        (folder / "x.wav").write_bytes(b"x")
+    (root / "b").symlink_to(outside)
+    (root / "loop").symlink_to(root)
+    (root / "a" / "up.wav").symlink_to("../../../outside/x.wav")
+    (root / "..hidden..wav").write_bytes(b"x")
+    found = list_sources([source(root / ".." / "root")])
+    assert found.files["path"].to_pylist() == ["..hidden..wav", "a/x.wav"]
+    assert any("1 links lead out" in n for n in found.notices)
+
+
+def test_a_folder_that_cannot_be_read_stops_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files must not look as if they were gone."""
+    import os
+
+    (tmp_path / "locked").mkdir()
+    real = os.scandir
+
+    def scandir(folder: str) -> Any:
+        if folder.endswith("locked"):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(StorageError, match=r"locked: the folder cannot be listed \(Permission denied\)"):
+        list_sources([source(tmp_path)])
+
+
+def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> None:
+    import os
+
+    for i in range(100_000):
+        os.mknod(f"{tmp_path}/{i}.wav")
+    files = list_sources([source(tmp_path)]).files
+    assert files.num_rows == 100_000
+    assert files["path"].to_pylist() == sorted(f"{i}.wav" for i in range(100_000))
+    # pytest keeps the folders of the last runs
+    shutil.rmtree(tmp_path)
 
 
 def test_globs_choose_below_the_source(tmp_path: Path) -> None:
