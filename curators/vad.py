@@ -13,7 +13,8 @@ from ..schemas.config import Strict
 from ..schemas.score import Row, ScoreColumn
 from .models import package_file, session, weights_sha256
 from .perclip import PerClip
-from .waveform import RESAMPLER, frame_power, resampled
+from .subtraction import less_noise
+from .waveform import RESAMPLER, frame_power, peak, quantiser_step, resampled
 
 SAMPLE_RATE = 16_000
 FRAME_SIZE = 512
@@ -33,11 +34,16 @@ without it, agreement with the original falls to .32 at -60 dB."""
 PREFIX_FRAMES = 32
 """Frames (1.02 s) of faint noise that the model hears before the clip; their outputs are dropped."""
 PREFIX_LEVEL = 1e-5
+COARSE_STEP = 1e-3
+"""Steps of the quantiser over this share of the peak leave holes of digital zero in speech; dither fills them.
+At -60 dB in 16 bits agreement with the original rises from .81 to .96 (training speakers)."""
 
 
 def vad_weights() -> str:
-    """Names what speech probabilities rest on: the model's SHA-256, the resampler, the level."""
-    return f"{weights_sha256(_model())}+{RESAMPLER}+level{REFERENCE_LEVEL_DB:g}+prefix{PREFIX_FRAMES}"
+    """Names what speech probabilities rest on: the model's SHA-256, the resampler, what is done before it."""
+    return (
+        f"{weights_sha256(_model())}+{RESAMPLER}+level{REFERENCE_LEVEL_DB:g}+prefix{PREFIX_FRAMES}+subtraction1+dither1"
+    )
 
 
 def speech_probabilities(clip: Clip) -> np.ndarray:
@@ -46,7 +52,7 @@ def speech_probabilities(clip: Clip) -> np.ndarray:
     Zeros for digital silence, without running the model.
     """
     if "speech_probabilities" not in clip.memo:
-        clip.memo["speech_probabilities"] = _run(resampled(clip, SAMPLE_RATE))
+        clip.memo["speech_probabilities"] = _run(conditioned(clip))
     return clip.memo["speech_probabilities"]
 
 
@@ -76,6 +82,18 @@ def speech_seconds(clip: Clip, threshold: float = SPEECH_THRESHOLD) -> float:
     return min(samples / SAMPLE_RATE, clip.duration_s)
 
 
+def conditioned(clip: Clip) -> np.ndarray:
+    """What the detector hears, `[T16k]` float32: no offset, coarse steps dithered, steady noise lower."""
+    x = resampled(clip, SAMPLE_RATE)
+    if not x.size or peak(clip) == 0:
+        return x
+    x = x - np.float32(x.mean(dtype=np.float64))  # an offset would count as level
+    step = quantiser_step(clip.waveform)
+    if step > COARSE_STEP * peak(clip):
+        x = x + np.float32(step) * (np.random.default_rng(0).random(x.shape[0], dtype=np.float32) - np.float32(0.5))
+    return less_noise(x)
+
+
 def _model() -> Path:
     return package_file("silero_vad", "data", "silero_vad_16k_sequence.onnx")
 
@@ -91,7 +109,6 @@ def _gain(x: np.ndarray) -> float:
 
 def _run(x: np.ndarray) -> np.ndarray:
     count = -(-x.shape[0] // FRAME_SIZE)
-    x = x - np.float32(x.mean(dtype=np.float64))  # an offset would count as level
     gain = _gain(x) if count else 0.0
     if gain == 0.0:
         return np.zeros(count, dtype=np.float32)
@@ -137,7 +154,7 @@ class VadCurator(PerClip):
     """Speech and non-speech time. Silence has a score here: 0 s of speech."""
 
     name = "vad"
-    version = 1
+    version = 2
     columns = (
         ScoreColumn("speech_s", "float32", "s", "Time in 32 ms frames that silero VAD calls speech"),
         ScoreColumn("speech_ratio", "float32", "1", "speech_s over the clip's duration"),

@@ -26,6 +26,16 @@ def peak(clip: Clip) -> float:
     return clip.memo["peak"]
 
 
+def quantiser_step(x: np.ndarray) -> float:
+    """Smallest difference between magnitudes in 4096 samples about the largest: the quantiser's step, or less."""
+    if not x.size:
+        return 0.0
+    centre = int(np.abs(x).argmax())
+    start = max(0, min(centre - 2048, x.shape[0] - 4096))
+    steps = np.diff(np.unique(np.abs(x[start : start + 4096])))
+    return float(steps.min()) if steps.size else 0.0
+
+
 def resample(waveform: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:
     """`[T]` float32 at source_rate (Hz) to `[ceil(T * target / source)]` float32 at target_rate.
 

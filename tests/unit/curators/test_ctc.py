@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from auricle.curators.ctc import CtcCurator, align_tokens
+from auricle.curators.ctc_model import CtcSpec, in_batches
+from auricle.curators.ctc_recogniser import best_path_text
+from auricle.curators.relabel import Recogniser, recogniser
 from auricle.schemas.clip import Clip
 from auricle.schemas.errors import ConfigError, WeightsError
 
@@ -162,3 +166,48 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="does not fit"):
         CtcCurator(model=str(tmp_path)).score([clip()])
+
+
+def said(text):
+    """Scores `[F, labels]` that say `text`: each letter two frames long, a blank after it."""
+    frames = [k for letter in text for k in (LABELS.index(letter), LABELS.index(letter), 0)]
+    return np.log(np.eye(len(LABELS))[frames] + 1e-6)
+
+
+def test_repeats_are_joined_blanks_left_out_and_bars_are_spaces():
+    spec = CtcSpec("x", None, tuple(LABELS), 0, RATE)
+    assert best_path_text(said("|hello||you|"), spec) == "hello you"
+    assert best_path_text(said("--"), spec) == ""
+    assert best_path_text(np.zeros((0, len(LABELS))), spec) == ""
+
+
+def test_text_comes_in_order_whatever_the_batches(model):
+    heard = recogniser("ctc", {"model": model})
+    assert isinstance(heard, Recogniser)
+    assert heard.name.startswith(f"ctc-{Path(model).name}-")
+    clips = [clip(seconds=s, seed=k) for k, s in enumerate((1.0, 3.0, 0.5, 2.0))]
+    together = heard.transcribe(clips)
+    assert any(together)
+    assert together == [heard.transcribe([one])[0] for one in clips]
+    assert recogniser("ctc", {"model": model, "batch_s": 0.1}).transcribe(clips) == together
+
+
+def test_what_cannot_be_heard_has_no_text(model):
+    broken = clip()
+    broken.waveform = np.full(RATE, np.nan, dtype=np.float32)
+    heard = recogniser("ctc", {"model": model})
+    assert heard.transcribe([broken, clip(seconds=0.01)]) == ["", ""]
+
+
+def test_absent_weights_and_unknown_options_are_refused(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("AURICLE_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match="WAV2VEC2_ASR_BASE_960H"):
+        recogniser("ctc")
+    with pytest.raises(ConfigError, match="beams"):
+        recogniser("ctc", {"model": model, "beams": 3})
+
+
+def test_batches_are_bounded_by_what_padding_costs():
+    groups = list(in_batches([1.0, 5.0, 4.0, 2.0, 9.0], lambda s: s, 10.0))
+    assert groups == [[9.0], [5.0, 4.0], [2.0, 1.0]]

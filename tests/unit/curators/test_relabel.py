@@ -11,7 +11,6 @@ from auricle.curators.relabel import (
     recogniser,
     recognisers,
     relabel,
-    rows,
 )
 from auricle.schemas.clip import Clip
 from auricle.schemas.errors import ConfigError
@@ -104,16 +103,13 @@ def test_clips_are_not_changed_and_order_is_kept():
     assert not any(c.memo for c in clips)
 
 
-def test_rows_are_the_columns_of_a_table():
-    (row,) = rows(relabel([clip()], Parrot(), Judge(old_text=0.2, new_text=0.9)))
-    assert list(row) == ["key", "old_text", "new_text", "old_trust", "new_trust", "model", "taken", "reason"]
-
-
 def test_pocketsphinx_is_there_and_an_unknown_recogniser_is_refused():
     assert "pocketsphinx" in recognisers()
     assert isinstance(recogniser("pocketsphinx"), Recogniser)
     with pytest.raises(ConfigError, match="pocketsphinx"):
         recogniser("whisper-99")
+    with pytest.raises(ConfigError, match="beam"):
+        recogniser("pocketsphinx", {"beam": 3})
 
 
 def test_silence_and_broken_audio_recognise_as_nothing():

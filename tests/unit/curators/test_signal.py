@@ -128,3 +128,16 @@ def test_any_samples_give_finite_numbers_or_a_reason(values, rate):
     assert bool(missing) == (row["reason"] is not None)
     assert all(np.isfinite(v) for v in row.values() if isinstance(v, float))
     assert not (row["reason"] or "").startswith("failed")
+
+
+def test_a_loud_vowel_over_quiet_noise_is_no_telephone_call_but_a_filters_wall_ends_the_band():
+    from auricle.curators.signal import bandwidth_hz
+    from auricle.curators.waveform import resample
+
+    rng = np.random.default_rng(0)
+    phase = 2 * np.pi * 220 / 16000 * np.arange(48000)
+    vowel = sum(np.sin(k * phase) / k**2 for k in range(1, 30))
+    over_noise = (vowel + rng.normal(0, 5e-3, 48000)).astype(np.float32)
+    assert bandwidth_hz(over_noise, 16000) == 8000
+    sampled_up = resample(resample(over_noise, 16000, 8000), 8000, 16000)
+    assert bandwidth_hz(sampled_up, 16000) < 4700

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.curators.vad import FRAME_SIZE, VadCurator, pauses, speech_mask, speech_probabilities, speech_seconds
+from auricle.curators.vad import (
+    FRAME_SIZE,
+    VadCurator,
+    conditioned,
+    pauses,
+    speech_mask,
+    speech_probabilities,
+    speech_seconds,
+)
 from auricle.schemas.clip import Clip
 
 SPEECH = Path(__file__).resolve().parents[3].parent / "shared/data/speech/librispeech_test_other"
@@ -26,8 +34,8 @@ def test_probabilities_equal_the_packages_own_runner_after_the_same_room(recwarn
     from auricle.curators.vad import PREFIX_FRAMES, _gain, _quiet_room
 
     x, rate = speech()
-    ours = speech_probabilities(Clip("", x, rate))
-    x = x - x.mean(dtype=np.float64).astype(np.float32)
+    clip = Clip("", x, rate)
+    ours, x = speech_probabilities(clip), conditioned(clip)
     runner = SileroVADSequence(str(package_file("silero_vad", "data", "silero_vad_16k_sequence.onnx")))
     room = _quiet_room()
     heard = np.concatenate([room, x * np.float32(_gain(x))])

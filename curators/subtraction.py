@@ -1,0 +1,56 @@
+"""Steady noise taken down before the voice activity detector listens: spectral subtraction with a floor.
+
+White noise at 0 dB costs silero one frame in ten of the speech; 10 dB less of it halves that, and clean speech keeps
+99.6 % of its decisions (training speakers). Only the detector hears this signal: nothing is measured on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SIZE = 512
+HOP = SIZE // 2
+BLOCK_FRAMES = 2048
+"""Frames per estimate of the noise (33 s at 16 kHz): follows slow changes, bounds memory on long clips."""
+SMOOTHING = 5
+"""Frames and bins over which power is averaged: single cells of noise vary too much to be told from speech."""
+FLOOR_PERCENTILE, FLOOR_FACTOR = 15, 1.5
+"""The noise of a bin is this percentile of its power over time, raised by the bias of so low a percentile."""
+LEAST_GAIN = 0.3
+"""Below -10 dB what is left of the noise begins to warble, and the detector takes it for voices."""
+
+
+def less_noise(x: np.ndarray) -> np.ndarray:
+    """`[T]` at 16 kHz with its steady noise up to 10 dB lower, `[T]` float32."""
+    count = x.shape[0]
+    if count == 0:
+        return x
+    window = np.sin(np.pi * (np.arange(SIZE, dtype=np.float32) + 0.5) / SIZE)  # its square overlaps to 1
+    padded = np.concatenate([np.zeros(HOP, np.float32), x, np.zeros(SIZE - count % HOP, np.float32)])
+    frames = np.lib.stride_tricks.sliding_window_view(padded, SIZE)[::HOP]
+    out = np.zeros(padded.shape[0] + HOP, dtype=np.float32)
+    for rows in np.array_split(np.arange(frames.shape[0]), -(-frames.shape[0] // BLOCK_FRAMES)):
+        spectrum = np.fft.rfft(frames[rows] * window, axis=1)
+        pieces = (np.fft.irfft(spectrum * gains(np.abs(spectrum) ** 2), SIZE, axis=1) * window).astype(np.float32)
+        start = int(rows[0]) * HOP
+        stop = start + (pieces.shape[0] + 1) * HOP
+        halves = np.zeros((pieces.shape[0] + 1, HOP), dtype=np.float32)
+        halves[:-1] += pieces[:, :HOP]
+        halves[1:] += pieces[:, HOP:]
+        out[start:stop] += halves.ravel()
+    return out[HOP : HOP + count]
+
+
+def gains(power: np.ndarray) -> np.ndarray:
+    """Amplitude factor per cell of `[F, K]` powers, `[F, K]` in [0.3, 1]: what is speech of it by subtraction."""
+    smooth = _moving_mean(_moving_mean(power, 0), 1)
+    noise = FLOOR_FACTOR * np.percentile(smooth, FLOOR_PERCENTILE, axis=0)
+    speech = 1 - noise / np.maximum(smooth, np.finfo(np.float32).tiny)
+    return np.maximum(np.sqrt(np.maximum(speech, 0)), LEAST_GAIN)
+
+
+def _moving_mean(x: np.ndarray, axis: int) -> np.ndarray:
+    """Mean over `SMOOTHING` neighbours; the ends repeat theirs."""
+    from scipy.ndimage import uniform_filter1d
+
+    return uniform_filter1d(x, SMOOTHING, axis=axis, mode="nearest")
