@@ -8,7 +8,7 @@ The text of each side is a stream on the 12.5 Hz grid, see `text_stream`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..schemas.keys import fingerprint
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import FailureReason
 from .codec import Codec, Extractor
+from .resample import Reader
 
 VERSION = 1
 SIDES = 2
@@ -52,16 +53,32 @@ class ConversationExtractor:
         """
         waveform = np.asarray(waveform)
         if waveform.ndim != 2 or waveform.shape[0] != SIDES:
-            raise ClipError(
-                FailureReason.EXTRACTION,
-                f"a conversation has one speaker on each of 2 channels, found {waveform.shape}",
-            )
+            raise _not_two(list(waveform.shape))
         sides = [self.inner.extract(channel[None], sample_rate) for channel in waveform]
         names = [spec.name for spec in self.inner.specs]
         return {
             spec.name: np.concatenate([side[name] for side in sides])
             for spec, name in zip(self.specs, names, strict=True)
         }
+
+    def stream(self, read: Reader, num_samples: int, sample_rate: int) -> Iterator[dict[str, np.ndarray]]:
+        """Blocks of frames that `extract` is the sum of, both sides a piece each; see `CodecExtractor.stream`.
+
+        read: both channels of samples [start, end), `[2, n]` float32. An inner extractor that cannot stream gets all
+        samples at once.
+        """
+        inner = getattr(self.inner, "stream", None)
+        if inner is None:
+            yield self.extract(read(0, num_samples), sample_rate)
+            return
+        if (found := read(0, 1).shape[0]) != SIDES:
+            raise _not_two(found)
+        names = [spec.name for spec in self.inner.specs]
+        for blocks in zip(*(inner(_side(read, side), num_samples, sample_rate) for side in range(SIDES)), strict=True):
+            yield {
+                spec.name: np.concatenate([block[name] for block in blocks])
+                for spec, name in zip(self.specs, names, strict=True)
+            }
 
 
 class ConversationFamily:
@@ -100,6 +117,14 @@ class ConversationFamily:
         from . import registry
 
         return registry.load_codec(inner_config(config))
+
+
+def _side(read: Reader, side: int) -> Reader:
+    return lambda start, end: read(start, end)[side : side + 1]
+
+
+def _not_two(found: object) -> ClipError:
+    return ClipError(FailureReason.EXTRACTION, f"a conversation has one speaker on each of 2 channels, found {found}")
 
 
 def sides(streams: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -95,6 +95,11 @@ class Packer:
         return [results[i] for i in range(len(lengths))]
 
 
+def packer_of(extractor: CodecExtractor) -> Packer:
+    """A packer with the first budget of the extractor's device."""
+    return Packer(int(BUDGET_S[extractor.device.partition(":")[0]] * extractor.codec.sample_rate))
+
+
 def extract_many(
     extractor: Extractor,
     clips: Iterable[tuple[np.ndarray, int]],
@@ -110,8 +115,7 @@ def extract_many(
         for index, (waveform, sample_rate) in enumerate(clips):
             yield index, _alone(extractor, waveform, sample_rate)
         return
-    rate = extractor.codec.sample_rate
-    packer = packer or Packer(int(BUDGET_S[extractor.device.partition(":")[0]] * rate))
+    packer = packer or packer_of(extractor)
     pool: list[tuple[int, np.ndarray, int, torch.Tensor | ClipError]] = []
     seconds = 0.0
     for index, (waveform, sample_rate, audio) in enumerate(ahead(_prepared(extractor, clips))):

@@ -19,6 +19,7 @@ from .codec import Codec, CodecFamily, Extractor
 GROUP = "auricle.codecs"
 FAMILIES: dict[str, str] = {
     "builtin": "builtin:FAMILY",
+    "conversation": "conversation:FAMILY",
     "encodec24": "encodec:FAMILY",
     "encodec48": "encodec48:FAMILY",
     "features": "features:FAMILY",
@@ -50,14 +51,15 @@ def describe_all(configs: Sequence[RepresentationConfig]) -> list[Representation
 
 
 def build(configs: Sequence[RepresentationConfig]) -> list[Extractor]:
-    """Loaded extractors that together give every representation, one per codec, weights, mode and device.
+    """Loaded extractors that together give every representation, one per codec, inner codec, weights, mode and device.
 
     Views of one codec share its weights and one pass of its encoder.
     """
     describe_all(configs)
     groups: dict[bytes, list[RepresentationConfig]] = {}
     for config in configs:
-        shared = [config.codec, config.weights, config.weights_sha256, config.mode, config.options.get("device", "cpu")]
+        options = config.options.get("device", "cpu"), config.options.get("codec", "")
+        shared = [config.codec, config.weights, config.weights_sha256, config.mode, *options]
         groups.setdefault(canonical_json(shared), []).append(config)
     return [family(group[0].codec).build(group) for group in groups.values()]
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
-
-from ..schemas.representation import RepresentationSpec
 
 if TYPE_CHECKING:
     import torch
@@ -77,25 +74,3 @@ def spans(total: int, size: int) -> list[tuple[int, int]]:
     """
     starts = list(range(0, max(total - size, 0) + 1, size)) if total >= size else [0]
     return list(zip(starts, [*starts[1:], total], strict=True))
-
-
-def frame_range(spec: RepresentationSpec, start: int, end: int, sample_rate: int) -> tuple[int, int]:
-    """Frames [first, last) of a clip that belong to its samples [start, end), counted at `sample_rate` Hz.
-
-    A frame belongs when its own samples meet the interval; times are compared exactly. For a codec of overlapping
-    segments, frames of one segment that the next one repeats belong to the earlier segment's place in the array, so
-    the range may hold the overlap twice, as the whole array does.
-    """
-    ratio = Fraction(spec.sample_rate, sample_rate)
-    first, last = start * ratio, end * ratio
-    segment, stride = spec.details.get("segment_samples"), spec.details.get("segment_stride")
-    if not segment or not stride or spec.frame_size == stride:
-        return int(first // spec.frame_size), -int(-last // spec.frame_size)
-    per_segment = segment // spec.frame_size
-
-    def position(sample: Fraction, up: bool) -> int:
-        index = int(sample // stride)
-        within = (sample - index * stride) / spec.frame_size
-        return index * per_segment + min(-int(-within // 1) if up else int(within // 1), per_segment)
-
-    return position(first, False), position(last, True)

@@ -1,44 +1,83 @@
 """From codes back to audio."""
 
+# pyarrow.compute makes its functions at import, where no type checker sees them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import soundfile
 
+from ..extractors.conversation import sides
 from ..extractors.registry import describe, load_codec
-from ..loaders.version import Version
+from ..loaders.version import Sample, Version
 from ..schemas.config import RepresentationConfig
 from ..schemas.errors import ConfigError
+from ..schemas.representation import RepresentationSpec
 
 
 def decode_clip(version: Version, clip: str, representation: str, out: Path | None) -> Path:
-    """Write a WAV of what the codes of one clip stand for; returns its path.
+    """Write a WAV of what the codes of one clip stand for; returns its path. A conversation is written in stereo.
 
-    Raises `ConfigError` for a clip or representation that is not there, `WeightsError` when the codec's weights are
-    not those that made the codes.
+    clip: its key, or the beginning of it. Raises `ConfigError` for a clip or representation that is not there,
+    `WeightsError` when the codec's weights are not those that made the codes.
     """
-    import torch
-
     spec = version.representation(representation)
     if not spec.is_codes:
         raise ConfigError(f"{spec.name} is continuous; codes are needed to decode")
-    config = _config(version, spec.name)
-    if describe(config).fingerprint != spec.fingerprint:
-        raise ConfigError(
-            f"{spec.name}: its weights or code differ from those that made version {version.document.number}"
-        )
-    found = [s for s in version.samples(spec.name) if s.key.startswith(clip)]
+    sample = _sample(version, spec, clip)
+    audio, sample_rate = Decoder(version, spec).audio(sample)
+    path = out or Path(f"{sample.key}.wav")
+    soundfile.write(path, np.clip(audio.T, -1, 1), sample_rate, subtype="PCM_16")
+    return path
+
+
+class Decoder:
+    """The codec that made a representation of a version, loaded once."""
+
+    def __init__(self, version: Version, spec: RepresentationSpec) -> None:
+        """Raises `ConfigError` when the codec's weights or code are not those that made the codes."""
+        config = _config(version, spec.name)
+        if describe(config).fingerprint != spec.fingerprint:
+            raise ConfigError(
+                f"{spec.name}: its weights or code differ from those that made version {version.document.number}"
+            )
+        self._version, self._spec = version, spec
+        self._codec = load_codec(config)
+
+    def audio(self, sample: Sample) -> tuple[np.ndarray, int]:
+        """`[C, T]` float32 and its sample rate, as long as the clip."""
+        import torch
+
+        parts = sides(sample.array) if "sides" in self._spec.details else (sample.array,)
+        decoded = []
+        with torch.inference_mode():
+            for part in parts:
+                codes = torch.from_numpy(part.astype(np.int64))[None]
+                decoded.append(self._codec.decode(codes, **self._volumes(sample))[0].float().numpy())
+        rate = self._codec.sample_rate
+        length = -(-(sample.clip["end"] - sample.clip["start"]) * rate // sample.clip["sample_rate"])
+        return np.concatenate(decoded)[:, :length], rate
+
+    def _volumes(self, sample: Sample) -> dict[str, Any]:
+        """For a codec of scaled segments, the volume of each, where the version holds them."""
+        import torch
+
+        for name, entry in self._version.document.representations.items():
+            if (entry.spec.codec, entry.spec.kind) == (self._spec.codec, "scales"):
+                found = next(self._version.samples(name, where=pc.equal(pc.field("clip"), sample.key)), None)
+                return {"scales": torch.from_numpy(found.array.astype(np.float32))[None]} if found else {}
+        return {}
+
+
+def _sample(version: Version, spec: RepresentationSpec, clip: str) -> Sample:
+    found = list(version.samples(spec.name, where=pc.starts_with(pc.field("clip"), clip)))
     if len(found) != 1:
         raise ConfigError(f"clip {clip!r}: {len(found)} kept clips of {spec.name} begin like this; one is required")
-    codec = load_codec(config)
-    with torch.inference_mode():
-        codes = torch.from_numpy(found[0].array.astype(np.int64))[None]
-        audio = codec.decode(codes)[0].float().numpy()
-    path = out or Path(f"{found[0].key}.wav")
-    soundfile.write(path, np.clip(audio.T, -1, 1), codec.sample_rate, subtype="PCM_16")
-    return path
+    return found[0]
 
 
 def _config(version: Version, name: str) -> RepresentationConfig:

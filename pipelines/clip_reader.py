@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,14 +30,28 @@ def read_clips(items: Sequence[dict[str, Any]]) -> Iterator[Decoded]:
         yield from _read_recording(recording, uri, of_recording)
 
 
-def _read_recording(recording: str, uri: str, items: list[dict[str, Any]]) -> Iterator[Decoded]:
-    waiting = list(items)
-    try:
-        with local_file(uri) as path:
+@contextmanager
+def checked_file(uri: str, recording: str) -> Iterator[Path]:
+    """A local path of a recording whose bytes hash to `recording`.
+
+    Raises `ClipError` when it is gone, changed or cannot be read.
+    """
+    with local_file(uri) as path:
+        try:
             if not path.exists():
                 raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was probed")
             if sha256_file(path) != recording:
                 raise ClipError(FailureReason.CHANGED_WHILE_READ, f"{path.name}: other bytes than when it was probed")
+        except OSError as error:
+            name = uri.rsplit("/", 1)[-1]
+            raise ClipError(FailureReason.UNREADABLE, f"{name}: {error.strerror}") from error
+        yield path
+
+
+def _read_recording(recording: str, uri: str, items: list[dict[str, Any]]) -> Iterator[Decoded]:
+    waiting = list(items)
+    try:
+        with checked_file(uri, recording) as path:
             spans = [(item["start"], item["end"]) for item in items]
             ready: dict[tuple[int, int], tuple[np.ndarray, int]] = {}
             for span, waveform, sample_rate in read_spans(path, spans):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ..extractors.codec import Extractor
+from ..extractors.packing import Arrays
 from ..extractors.registry import build, describe_all
 from ..schemas.clip import Clip
 from ..schemas.config import RepresentationConfig
@@ -19,7 +22,9 @@ from ..schemas.errors import AuricleError, ClipError
 from ..schemas.keys import digest
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import FailureReason
+from .batches import Batch, Packers, audio_of
 from .clip_reader import read_clips
+from .long_clip import LONG_SAMPLES, LongClip, long_clip
 from .units import ERROR_FIELDS, Result, failure
 
 UNIT_POINTER = pa.struct(
@@ -70,15 +75,42 @@ class _Extract:
             # one thread per worker: codes depend on the thread count, and one process per core is faster
             torch.set_num_threads(1)
         self._specs = {spec.name: spec for spec in specs}
+        self._packers = Packers()
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
-        for item, clip in read_clips(items):
+        for is_long, group in groupby(items, key=lambda item: item["end"] - item["start"] > LONG_SAMPLES):
+            if is_long:
+                yield from map(self._long, group)
+            else:
+                yield from self._short(list(group))
+
+    def _short(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
+        """Clips that are decoded into memory, one after the other unless a fast mode packs them."""
+        # the items of a unit want the same
+        wanted = set(items[0]["representations"].split(","))
+        chosen = [e for e in self._extractors if any(spec.name in wanted for spec in e.specs)]
+        packed = [e for e in chosen if self._packers.packs(e)]
+        decoded = read_clips(items)
+        batches: dict[int, Batch] = {}
+        if packed:
+            decoded, batches = self._packers.run(packed, decoded)
+        for place, (item, clip) in enumerate(decoded):
             if isinstance(clip, ClipError):
                 yield failure(item, clip.reason, clip.message)
-            else:
-                yield self._extract(item, clip)
+                continue
+            done = {id(e): batches[id(e)][place] for e in packed if place in batches[id(e)]}
+            yield self._result(item, clip.duration_s, lambda e, clip=clip, done=done: _whole(e, clip, done))
 
-    def _extract(self, item: dict[str, Any], clip: Clip) -> Result:
+    def _long(self, item: dict[str, Any]) -> Result:
+        try:
+            with long_clip(item) as clip:
+                return self._result(item, clip.duration_s, lambda extractor: _streamed(extractor, clip))
+        except ClipError as error:
+            return failure(item, error.reason, error.message)
+
+    def _result(
+        self, item: dict[str, Any], duration_s: float, extract: Callable[[Extractor], Mapping[str, np.ndarray]]
+    ) -> Result:
         wanted = set(item["representations"].split(","))
         row: dict[str, Any] = {"key": item["key"]}
         payloads: dict[str, bytes] = {}
@@ -86,28 +118,56 @@ class _Extract:
             names = [spec.name for spec in extractor.specs if spec.name in wanted]
             if not names:
                 continue
-            stereo = extractor.specs[0].channels > 1
-            waveform = np.stack(clip.siblings) if stereo and clip.siblings else clip.waveform[None]
             try:
-                arrays = extractor.extract(waveform, clip.sample_rate)
+                arrays = dict(extract(extractor))
                 for name in names:
-                    payloads[name] = npy_bytes(checked(arrays[name], self._specs[name]))
-                    row[name] = {
-                        "fingerprint": self._specs[name].fingerprint,
-                        "num_frames": int(arrays[name].shape[1]),
-                    }
+                    array = arrays.pop(name)
+                    payloads[name] = npy_bytes(checked(array, self._specs[name]))
+                    row[name] = {"fingerprint": self._specs[name].fingerprint, "num_frames": int(array.shape[1])}
             except ClipError as error:
                 self._failed(row, payloads, names, f"{error.reason}: {error.message}")
             except (AuricleError, MemoryError):
                 raise
             except Exception as error:
                 self._failed(row, payloads, names, f"{FailureReason.INTERNAL}: {type(error).__name__}: {error}")
-        return Result(row, payloads, clip.duration_s)
+        return Result(row, payloads, duration_s)
 
     def _failed(self, row: dict[str, Any], payloads: dict[str, bytes], names: Sequence[str], error: str) -> None:
         for name in names:
             payloads.pop(name, None)
             row[name] = {"fingerprint": self._specs[name].fingerprint, "error": error}
+
+
+def _whole(extractor: Extractor, clip: Clip, done: Mapping[int, Arrays | ClipError]) -> Mapping[str, np.ndarray]:
+    """Arrays of a clip in memory, unless a batch made them already."""
+    made = done.get(id(extractor))
+    if isinstance(made, ClipError):
+        raise made
+    return made if made is not None else extractor.extract(audio_of(extractor, clip), clip.sample_rate)
+
+
+def _streamed(extractor: Extractor, clip: LongClip) -> Mapping[str, np.ndarray]:
+    """Arrays of a clip that is read piece by piece; an extractor that cannot do that gets all samples at once."""
+    read = clip.read if extractor.specs[0].channels > 1 else clip.read_channel
+    stream = getattr(extractor, "stream", None)
+    if stream is None:
+        return extractor.extract(read(0, clip.num_samples), clip.sample_rate)
+    blocks: dict[str, list[np.ndarray]] = {}
+    for block in stream(read, clip.num_samples, clip.sample_rate):
+        for name, array in block.items():
+            blocks.setdefault(name, []).append(array)
+    return {name: joined(blocks.pop(name)) for name in list(blocks)}
+
+
+def joined(blocks: list[np.ndarray]) -> np.ndarray:
+    """`[rows, n_i]` blocks as one `[rows, sum n_i]`; `blocks` is emptied on the way, so that nothing is held twice."""
+    out = np.empty((blocks[0].shape[0], sum(block.shape[1] for block in blocks)), blocks[0].dtype)
+    at = out.shape[1]
+    while blocks:
+        block = blocks.pop()
+        out[:, at - block.shape[1] : at] = block
+        at -= block.shape[1]
+    return out
 
 
 def checked(array: np.ndarray, spec: RepresentationSpec) -> np.ndarray:

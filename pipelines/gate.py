@@ -18,13 +18,14 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.config import Gate
 from ..schemas.errors import ConfigError, MissingExtraError
+from ..schemas.representation import RepresentationSpec
 from ..schemas.version import GateCheck, GateResult
 from . import gate_facts
 
@@ -57,17 +58,21 @@ class Item:
 
 
 def judge(
-    clips: duckdb.DuckDBPyRelation | gate_facts.Parts, previous: gate_facts.Parts | None, config: Gate
+    clips: duckdb.DuckDBPyRelation | gate_facts.Parts,
+    previous: gate_facts.Parts | None,
+    config: Gate,
+    specs: Sequence[RepresentationSpec] = (),
 ) -> GateResult:
     """The verdict on a candidate's clip table (a relation, or its Parquet parts) against the version before.
 
+    specs: the candidate's representations; those of two channels are expected of groups, not of clips.
     Raises `ConfigError` for a suite that cannot be read or names an expectation or parameter that does not exist.
     """
     if not config.enabled:
         return GateResult(verdict="off")
     items = read_suite(config.suite)
     with gate_facts.opened(clips) as relation:
-        facts = gate_facts.gather(relation, previous)
+        facts = gate_facts.gather(relation, previous, specs)
         wanted = any(item.on == "sample" for item in items)
         frame = gate_facts.sample(relation, SAMPLE_ROWS).df() if wanted else None
     checks = _run(items, facts, frame, {name: getattr(config, name) for name in PARAMETERS})

@@ -9,7 +9,7 @@ survives.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import CLIP_CORE, POINTER, Status
 
 Parts = Sequence[str | PathLike[str]]
@@ -92,14 +93,22 @@ def opened(clips: duckdb.DuckDBPyRelation | Parts) -> Iterator[duckdb.DuckDBPyRe
             yield connection.from_arrow(CLIP_CORE.empty_table())
 
 
-def gather(clips: duckdb.DuckDBPyRelation, previous: Parts | None) -> dict[str, Any]:
+def gather(
+    clips: duckdb.DuckDBPyRelation, previous: Parts | None, specs: Sequence[RepresentationSpec] = ()
+) -> dict[str, Any]:
     """Fact name -> value. None where there is nothing to measure (a score that no clip has).
 
+    specs: representations of two channels among them are expected of whole groups, all others of every kept clip.
     Always there: clips, kept, dropped, failed, kept_share, missing_core_columns; the others as the columns allow.
     """
     layout = Layout.of(clips)
     facts: dict[str, Any] = {"missing_core_columns": len(CLIP_CORE.names) - len(layout.core)}
-    facts |= _row(clips, _ledger(layout) | _core(layout) | _scores(layout) | _extraction(layout))
+    grouped = [spec for spec in specs if spec.channels > 1 and spec.name in layout.representations]
+    facts |= _row(
+        clips, _ledger(layout) | _core(layout) | _scores(layout) | _extraction(layout, {spec.name for spec in grouped})
+    )
+    for spec in grouped:
+        facts["lost_in_extraction"] += _one(clips, _groups_without(spec))[0]
     facts["ledger_gap"] = facts["clips"] - facts["kept"] - facts["dropped"] - facts["failed"]
     for share, count, of in SHARES:
         if count in facts:
@@ -199,17 +208,28 @@ def _scores(layout: Layout) -> dict[str, str]:
     return facts
 
 
-def _extraction(layout: Layout) -> dict[str, str]:
+def _extraction(layout: Layout, grouped: Collection[str]) -> dict[str, str]:
     if not layout.representations or "status" not in layout.core:
         return {}
-    lost = [f"({quoted(r)}.shard IS NULL AND {quoted(r)}.error IS NULL)" for r in layout.representations]
+    lost = [
+        f"({quoted(r)}.shard IS NULL AND {quoted(r)}.error IS NULL)" for r in layout.representations if r not in grouped
+    ]
     failed = [f"{quoted(r)}.error IS NOT NULL" for r in layout.representations]
     return {
-        "lost_in_extraction": _where(f"status = 'kept' AND ({' OR '.join(lost)})"),
+        "lost_in_extraction": _where(f"status = 'kept' AND ({' OR '.join(['FALSE', *lost])})"),
         # a kept clip that cannot be extracted is a failed one in the table
         "extraction_failed": _where(" OR ".join(failed)),
         "extraction_tried": _where(" OR ".join(["status = 'kept'", *failed])),
     }
+
+
+def _groups_without(spec: RepresentationSpec) -> str:
+    """SQL that counts groups whose channels are all kept and that lack the sample of two channels, or have it twice."""
+    least = 1 if spec.takes_mono else 2
+    return f"""SELECT count(*) FROM (
+        SELECT count({quoted(spec.name)}.shard) AS held FROM clips GROUP BY "group"
+        HAVING bool_and(status = 'kept') AND count(*) = max(num_channels) AND count(*) BETWEEN {least} AND 2
+    ) WHERE held <> 1"""
 
 
 def _against(clips: duckdb.DuckDBPyRelation, previous: Parts | None) -> dict[str, Any]:

@@ -70,26 +70,49 @@ def missing_latents(state: State, store: Store, runs: Sequence[str], config: Run
     """Tables `known_<representation>` and `extract_items` with units, for kept clips only."""
     recipe = ExtractRecipe(tuple(config.representations))
     state.receipts("extract_receipts", receipt_files(store, runs, recipe), recipe.schema)
+    carriers(state)
     for spec in recipe.specs:
         _known_latents(state, spec)
-    # a stereo representation belongs to the group: its first channel carries it
     lacking = " UNION ALL ".join(
-        f"SELECT clip, {literal(s.name)} AS representation FROM kept "
-        f"ANTI JOIN {quoted(known(s.name))} USING (clip)" + (" WHERE channel = 0" if s.channels > 1 else "")
+        f"SELECT clip, {literal(s.name)} AS representation FROM {_wanting(s)} "
+        f"ANTI JOIN {quoted(known(s.name))} USING (clip)"
         for s in recipe.specs
     )
     if not recipe.specs:
-        lacking = "SELECT clip, '' AS representation FROM kept WHERE FALSE"
+        lacking = "SELECT clip, '' AS representation FROM decided WHERE FALSE"
     w = config.workers
     state.sql(
         f"""CREATE OR REPLACE TABLE extract_items AS
-        WITH kept AS (SELECT clip, channel FROM clips_now JOIN decided USING (clip) WHERE status = 'kept'),
-        lacking AS ({lacking}),
+        WITH lacking AS ({lacking}),
         failed AS (SELECT DISTINCT key AS clip FROM extract_receipts WHERE error_reason IS NOT NULL),
         todo AS (SELECT clip, string_agg(representation, ',' ORDER BY representation) AS representations
             FROM lacking ANTI JOIN failed USING (clip) GROUP BY clip)
         {_units("representations", w.unit_s, w.unit_clips)}"""
     )
+
+
+def carriers(state: State) -> None:
+    """Table `carriers` (clip, two_sided): the clips that carry a sample of two channels, one per group that has one.
+
+    A group is whole when it has one channel, or two that are both kept (`two_sided`), or two with equal samples of
+    which one is kept. Its first kept channel carries the sample. A group that is not whole has none: no sample is
+    made of audio that was dropped or taken down.
+    """
+    state.sql(
+        """CREATE OR REPLACE TABLE carriers AS
+        SELECT arg_min(clip, channel) FILTER (status = 'kept') AS clip,
+            count(*) FILTER (status = 'kept') = 2 AS two_sided
+        FROM clips_now JOIN decided USING (clip) GROUP BY "group"
+        HAVING bool_or(status = 'kept') AND count(*) = max(num_channels) AND max(num_channels) <= 2
+            AND (bool_and(status = 'kept') OR count(DISTINCT pcm_sha256) = 1)"""
+    )
+
+
+def _wanting(spec: RepresentationSpec) -> str:
+    """The clips that should have a representation: all that are kept, or one per group."""
+    if spec.channels == 1:
+        return "(SELECT clip FROM decided WHERE status = 'kept')"
+    return f"(SELECT clip FROM carriers{'' if spec.takes_mono else ' WHERE two_sided'})"
 
 
 def _units(need: str, unit_s: float, unit_clips: int) -> str:
@@ -132,10 +155,15 @@ def _known_latents(state: State, spec: RepresentationSpec) -> None:
     pieces = [f"SELECT key AS clip, NULL AS shard, {name}.file, {fields} FROM extract_receipts {where}"]
     if _same_type(state, "parent_clips", spec.name, POINTER):
         pieces.append(f"SELECT clip, {name}.shard, NULL AS file, {fields} FROM parent_clips {where}")
+    # what a kept clip carried for its group is void once the group is not whole, or another clip carries it
+    live = "clips_now"
+    if spec.channels > 1:
+        live = f"""(SELECT clip FROM clips_now JOIN decided USING (clip)
+            WHERE status <> 'kept' OR clip IN {_wanting(spec)})"""
     # a latent that a published shard holds wins over one that is only in an unfinished run
     state.sql(
         f"""CREATE OR REPLACE TABLE {quoted(known(spec.name))} AS
-        SELECT * FROM ({" UNION ALL ".join(pieces)}) SEMI JOIN clips_now USING (clip)
+        SELECT * FROM ({" UNION ALL ".join(pieces)}) SEMI JOIN {live} USING (clip)
         QUALIFY row_number() OVER (PARTITION BY clip ORDER BY shard IS NULL, file) = 1"""
     )
 

@@ -223,7 +223,8 @@ def judged(this: Run, state: State, candidate: VersionDocument) -> VersionDocume
         return candidate
     result: list[GateResult] = []
     files = Version(this.store, candidate, "").files()
-    this.timed("gate", lambda: result.append(gate.judge(files, parent.files() if parent else None, config)))
+    specs = [entry.spec for entry in candidate.representations.values()]
+    this.timed("gate", lambda: result.append(gate.judge(files, parent.files() if parent else None, config, specs)))
     candidate = candidate.model_copy(update={"gate": result[0], "stages": list(this.stages.values())})
     path = keep_candidate(this.store, this.run, candidate)
     if result[0].verdict == "critical":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,7 +38,34 @@ class RepresentationSpec(BaseModel):
         """Whether the array holds integers that index codebooks."""
         return self.cardinality is not None
 
+    @property
+    def takes_mono(self) -> bool:
+        """Whether one channel is enough for a sample: stereo codecs double it, a conversation has two `sides`."""
+        return self.channels == 1 or "sides" not in self.details
+
 
 def representation_name(codec: str, kind: str, frame_rate: float) -> str:
     """`mimi-codes-12.5hz`: the rate without trailing zeros."""
     return f"{codec}-{kind}-{frame_rate:g}hz"
+
+
+def frame_range(spec: RepresentationSpec, start: int, end: int, sample_rate: int) -> tuple[int, int]:
+    """Frames [first, last) of a clip that belong to its samples [start, end), counted at `sample_rate` Hz.
+
+    A frame belongs when its own samples meet the interval; times are compared exactly. For a codec of overlapping
+    segments, frames of one segment that the next one repeats belong to the earlier segment's place in the array, so
+    the range may hold the overlap twice, as the whole array does.
+    """
+    ratio = Fraction(spec.sample_rate, sample_rate)
+    first, last = start * ratio, end * ratio
+    segment, stride = spec.details.get("segment_samples"), spec.details.get("segment_stride")
+    if not segment or not stride or spec.frame_size == stride:
+        return int(first // spec.frame_size), -int(-last // spec.frame_size)
+    per_segment = segment // spec.frame_size
+
+    def position(sample: Fraction, up: bool) -> int:
+        index = int(sample // stride)
+        within = (sample - index * stride) / spec.frame_size
+        return index * per_segment + min(-int(-within // 1) if up else int(within // 1), per_segment)
+
+    return position(first, False), position(last, True)

@@ -15,8 +15,9 @@ from moshi.models import loaders
 
 from auricle.extractors import encodec_stream, mimi, mimi_stream, registry
 from auricle.extractors.extraction import CodecExtractor, reader_of
-from auricle.extractors.windows import Windows, frame_range, spans
+from auricle.extractors.windows import Windows, spans
 from auricle.schemas.config import RepresentationConfig
+from auricle.schemas.representation import frame_range
 
 
 def view(codec: str, kind: str, **more: Any) -> RepresentationConfig:
