@@ -32,9 +32,8 @@ EXTRA_OF = {
     "ray": "curate", "duckdb": "curate", "soundfile": "curate", "torchaudio": "curate", "encodec": "curate",
     "moshi": "curate", "scipy": "curate", "onnxruntime": "curate", "pocketsphinx": "curate", "av": "curate",
     "great_expectations": "curate", "safetensors": "curate", "pandas": "curate", "espeakng_loader": "curate",
-    "torch": "train", "altair": "dashboard", "jinja2": "dashboard", "starlette": "dashboard",
-    "uvicorn": "dashboard", "vl_convert": "dashboard", "webdataset": "export", "datasets": "export",
-    "deltalake": "export",
+    "torch": "train", "jinja2": "dashboard", "starlette": "dashboard", "uvicorn": "dashboard", "webdataset": "export",
+    "datasets": "export", "deltalake": "export",
 }  # fmt: skip
 """The extra that carries a module, for the message of a verb whose module is absent."""
 

@@ -17,6 +17,8 @@ out = Console(highlight=False, soft_wrap=True, width=WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 PLAIN_EVERY_S = 10.0
 """Seconds between plain progress lines."""
+UNITS_BEFORE_ESTIMATE = 3
+"""Finished units before a remaining time is told: the first ones end while as many others are half done."""
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -36,14 +38,24 @@ def say(text: str) -> None:
 
 
 def hours(value_h: float) -> str:
-    """Hours as people say them: `2.31 h`, `4.2 min`."""
-    return f"{value_h:,.2f} h" if value_h >= 1 else f"{value_h * 60:.1f} min"
+    """Hours as people say them: `2.31 h`, `4.2 min`, `30.5 s`."""
+    if value_h >= 1:
+        return f"{value_h:,.2f} h"
+    return f"{value_h * 60:.1f} min" if value_h >= 1 / 60 else f"{value_h * 3600:.1f} s"
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: `45 s`, `12 min`, `3.4 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Watcher:
     """Progress of a run for a person or a log.
 
     quiet: notices only. On a terminal a bar per stage with rate and estimate; elsewhere a line every ten seconds.
+    Workers take seconds to start: that time is told by itself and is part of neither rate nor estimate.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -69,32 +81,38 @@ class Watcher:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(stage, total=items, detail="starting workers")
+            self._task = self._bar.add_task(stage, total=items, detail="workers start, then the first units")
         else:
-            err.print(f"{stage}: {items} to do in {units} units{self._of_audio()}", markup=False)
+            units_text = f"{units} unit{'s' if units > 1 else ''}"
+            err.print(f"{stage}: {items} to do in {units_text}{self._of_audio()}; workers start", markup=False)
 
     def unit(self, outcome: UnitOutcome) -> None:
+        now = time.monotonic()
+        self._units += 1
         self._done += outcome.done
         self._failed += outcome.failed
         self._seconds += outcome.audio_s
-        # the workers' start-up is not part of the rate
-        self._first = min(self._first, time.monotonic() - (outcome.finished_s - outcome.started_s))
+        # work began with the unit that started first, which need not be the first to end
+        self._first = min(self._first, max(now - (outcome.finished_s - outcome.started_s), self._begun))
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, detail=self._detail())
-        elif not self._quiet and time.monotonic() - self._said > PLAIN_EVERY_S:
-            self._said = time.monotonic()
-            err.print(f"{self._stage}: {self._detail()}", markup=False)
+            self._bar.update(self._task, completed=self._done, detail=self._detail(now))
+        elif not self._quiet and now - self._said > PLAIN_EVERY_S:
+            self._said = now
+            err.print(f"{self._stage}: {self._detail(now)}", markup=False)
 
     def end(self, stage: str) -> None:
+        now = time.monotonic()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
         if not self._quiet:
-            err.print(f"{stage}: {self._detail()} in {time.monotonic() - self._begun:.0f} s", markup=False)
+            started = min(self._first, now)
+            start_up = f", after {span(started - self._begun)} of starting workers" if self._units else ""
+            err.print(f"{stage}: {self._detail(now)} in {span(now - started)}{start_up}", markup=False)
 
     def _reset(self, stage: str, items: int, audio_s: float) -> None:
         self._stage, self._items, self._audio_s = stage, items, audio_s
-        self._done = self._failed = 0
+        self._done = self._failed = self._units = 0
         self._seconds = 0.0
         self._begun = self._said = time.monotonic()
         self._first = float("inf")
@@ -102,17 +120,19 @@ class Watcher:
     def _of_audio(self) -> str:
         return f", {hours(self._audio_s / 3600)} of audio" if self._audio_s else ""
 
-    def _detail(self) -> str:
-        elapsed = max(time.monotonic() - self._first, 1e-3)
+    def _detail(self, now: float) -> str:
+        """Counts, the rate since work began, and what is left at that rate."""
+        elapsed = max(now - self._first, 1e-3)
         parts = [f"{self._done}/{self._items}"]
         if self._failed:
             parts.append(f"{self._failed} failed")
         if self._seconds:
             parts.append(f"{self._seconds / elapsed:.0f}x real time")
-        left = self._items - self._done
-        if left and self._done:
-            share = self._seconds / self._audio_s if self._audio_s else self._done / self._items
-            parts.append(f"about {elapsed * (1 - share) / max(share, 1e-6):.0f} s left")
+        elif self._done:
+            parts.append(f"{self._done / elapsed:.3g}/s")
+        if self._done < self._items and self._units >= UNITS_BEFORE_ESTIMATE:
+            share = min(self._seconds / self._audio_s, 1.0) if self._audio_s else self._done / self._items
+            parts.append(f"about {span(elapsed * (1 - share) / max(share, 1e-6))} left")
         return ", ".join(parts)
 
 

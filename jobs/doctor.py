@@ -17,7 +17,9 @@ from typing import Literal
 
 from ..extractors.registry import describe
 from ..extractors.weights import PUBLISHED, cached_path, locate
-from ..schemas.config import RepresentationConfig
+from ..schemas.config import RepresentationConfig, RunConfig
+from ..schemas.errors import AuricleError
+from .config_file import load_config
 
 Status = Literal["ok", "warn", "missing"]
 
@@ -41,12 +43,11 @@ EXTRAS: dict[str, tuple[tuple[str, str], ...]] = {
         ("torchaudio", "torchaudio"),
     ),
     "dashboard": (
-        ("altair", "altair"),
         ("duckdb", "duckdb"),
         ("jinja2", "jinja2"),
+        ("soundfile", "soundfile"),
         ("starlette", "starlette"),
         ("uvicorn", "uvicorn"),
-        ("vl_convert", "vl-convert-python"),
     ),
     "export": (("datasets", "datasets"), ("deltalake", "deltalake"), ("webdataset", "webdataset")),
 }
@@ -69,12 +70,18 @@ class Finding:
     """What to do about it; empty when all is well."""
 
 
-def examine(dataset: str | None = None) -> list[Finding]:
+def examine(subject: str | None = None) -> list[Finding]:
     """What is here, in the order of the report. Takes a second or two and never raises for what it finds.
 
-    dataset: folder or s3:// prefix whose disk is looked at; default: the current folder.
+    subject: a configuration file, whose sources, weights and disk are looked at; or a dataset (folder or s3://
+    prefix), whose disk is; default: the disk of the current folder and the weights of every codec.
     """
     findings: list[Finding] = []
+    config, dataset = None, subject
+    if subject and "://" not in subject and (Path(subject).is_file() or subject.endswith((".yaml", ".yml"))):
+        config, problem = _read_config(subject)
+        dataset = config.dataset if config else None
+        findings.append(Finding("config", "missing" if problem else "ok", problem or f"valid: {subject}"))
     for name, check in (
         ("python", _python),
         ("cores", _cores),
@@ -85,7 +92,8 @@ def examine(dataset: str | None = None) -> list[Finding]:
         ("extras", _extras),
         ("ray", _ray),
         ("audio", _audio),
-        ("weights", _weights),
+        ("sources", lambda: _sources(config)),
+        ("weights", lambda: _weights() if config is None else _needed_weights(config)),
     ):
         findings.extend(_guarded(name, check))
     return findings
@@ -97,6 +105,39 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
         return list(check())
     except Exception as error:
         return [Finding(name, "warn", f"cannot be examined: {type(error).__name__}: {error}")]
+
+
+def _read_config(path: str) -> tuple[RunConfig | None, str]:
+    """The configuration, or why it cannot be run."""
+    try:
+        return load_config(Path(path)), ""
+    except AuricleError as error:
+        return None, str(error)
+
+
+def _sources(config: RunConfig | None) -> Iterator[Finding]:
+    for source in config.sources if config else ():
+        name = f"source {source.name}"
+        if "://" in source.path:
+            yield Finding(name, "ok", f"{source.path} is an object store: a run looks into it")
+        elif Path(source.path).expanduser().exists():
+            yield Finding(name, "ok", str(Path(source.path).expanduser().absolute()))
+        else:
+            hint = "`path` is relative to where the command runs"
+            yield Finding(name, "missing", f"{Path(source.path).absolute()} does not exist", hint)
+
+
+def _needed_weights(config: RunConfig) -> Iterator[Finding]:
+    """Of the representations of a configuration."""
+    for wanted in config.representations:
+        name = f"weights of {wanted.codec} {wanted.kind}"
+        try:
+            spec = describe(wanted)
+        except AuricleError as error:
+            yield Finding(name, "missing", str(error))
+            continue
+        found = f"{spec.name}: {'trained' if spec.trained else 'untrained: shapes are real, codes mean nothing'}"
+        yield Finding(name, "ok" if spec.trained else "warn", found)
 
 
 def _python() -> Iterator[Finding]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 from ..loaders.version import Version
+from ..loaders.where import Where
 from . import console
 
 if TYPE_CHECKING:
     from ..pipelines.plan import Plan
+
+CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
 
 
 def print_version(version: Version) -> None:
@@ -44,6 +49,34 @@ def print_version(version: Version) -> None:
             )
 
 
+def print_clips(version: Version, where: str | None, limit: int) -> None:
+    """The first `limit` clips for which `where` holds, in the order of the table, with their keys.
+
+    Raises `ConfigError` for a condition that cannot be used.
+    """
+    files = version.files()
+    test = Where(where, pq.read_schema(files[-1])) if where and files else None
+    shown: list[tuple[Any, ...]] = []
+    total = 0
+    for file in files:
+        names = pq.read_schema(file).names
+        read = dict.fromkeys([*CLIP_COLUMNS, *(test.columns if test else ())])
+        table = pq.read_table(file, columns=[name for name in read if name in names])
+        if test is not None:
+            table = table.filter(test.mask(table))
+        total += table.num_rows
+        for row in table.slice(0, limit - len(shown)).to_pylist():
+            verdict = row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ())
+            shown.append(
+                (row["clip"], row["status"], verdict, row["duration_s"], row["speaker"], row["language"],
+                 row["path"], row["channel"])
+            )  # fmt: skip
+    heads = ("clip", "status", "tier or reasons", "s", "speaker", "lang", "path", "ch")
+    console.table("", heads, shown)
+    more = f"; --limit {total} lists all" if total > len(shown) else ""
+    console.say(f"{len(shown):,} of {total:,} clips{' where ' + where if where else ''}{more}")
+
+
 def print_plan(plan: Plan) -> None:
     """What a run would do."""
     base = f"version {plan.version}" if plan.version else "no version yet"
@@ -71,7 +104,10 @@ def print_plan(plan: Plan) -> None:
             "new and changed files are hashed, decoded, scored, and extracted when they are kept, on top of that"
         )
     for name in plan.unfinished:
-        console.say(f"run {name} is unfinished: what it has done is counted as done")
+        state = f"is in progress ({plan.held_by})" if plan.held_by else "is unfinished, the next run resumes it"
+        console.say(f"run {name} {state}: what it has done is counted as done")
+    if plan.held_by and not plan.unfinished:
+        console.say(f"{plan.held_by} holds the dataset now: a run would wait with --wait, else exit with 75")
 
 
 def _megabytes(shards: list[Any]) -> float:

@@ -26,8 +26,9 @@ def versions(dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Fol
     from ..loaders.store import Store
     from ..loaders.version import numbers, open_version
     from .console import table
+    from .dataset_argument import existing
 
-    store = Store(dataset)
+    store = Store(existing(dataset))
     rows = []
     for number in numbers(store):
         d = open_version(store, number).document
@@ -44,17 +45,31 @@ def show(
         bool, typer.Option("--files", help="Print the Parquet parts, one a line, for DuckDB and others")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the version document")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="List clips with their keys, which decode and takedown take")
+    ] = False,
+    where: Annotated[
+        str | None, typer.Option(help="With --clips: SQL condition, for example \"status = 'dropped' and snr_db < 5\"")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="With --clips: rows at most")] = 20,
 ) -> None:
     """Show what a version holds.
+
+    Example: auricle show ./speech-dataset@7 --clips --where "speaker = 's1'"
 
     Example: duckdb -c "SELECT status, count(*) FROM read_parquet([$(auricle show ./speech-dataset --files
     | sed "s/.*/'&'/" | paste -sd,)], union_by_name = true) GROUP BY 1"
     """
     from ..loaders.version import open_version
-    from .show import print_version
+    from ..schemas.errors import ConfigError
+    from .show import print_clips, print_version
 
+    if where is not None and not clips:
+        raise ConfigError("--where chooses clips: give --clips too")
     version = open_version(dataset)
-    if files:
+    if clips:
+        print_clips(version, where, limit)
+    elif files:
         for file in version.files():
             typer.echo(str(file))
     elif as_json:
@@ -96,7 +111,12 @@ def pull(
             where=where,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    live = ", ".join(f"{n:,} of {name}" for name, n in result.live.items())
-    console.say(
-        f"version {result.number} in {result.dest} ({result.status}): {result.clips:,} clips; live samples: {live}"
-    )
+    samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
+    if result.status == "unchanged":
+        console.say(f"{result.dest} held version {result.number} already: {samples}; nothing was copied")
+    else:
+        console.say(
+            f"pulled version {result.number} into {result.dest}: {samples}; {result.copied} shards copied whole, "
+            f"{result.packed} packed from live samples, {result.reused} there from before; "
+            f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
+        )

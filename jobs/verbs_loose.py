@@ -72,22 +72,36 @@ def score(
 
 
 def doctor(
-    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="Also look at this dataset's disk")] = None,
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CONFIG or DATASET]",
+            help="Also look at what this configuration needs, or at the disk of this dataset",
+        ),
+    ] = None,
 ) -> None:
-    """Say what this machine has: cores, GPUs, weights, disk; what is missing and how to get it."""
+    """Say what this machine has: cores, GPUs, weights, disk; what is missing and how to get it.
+
+    Example: auricle doctor speech.yaml
+    """
     from .console import table
     from .doctor import examine
 
-    rows = [(f.status, f.name, f.detail, f.hint) for f in examine(dataset)]
+    rows = [(f.status, f.name, f.detail, f.hint) for f in examine(subject)]
     table("", ("", "what", "found", "what to do"), rows)
 
 
 def codecs() -> None:
-    """List the codecs that representations can name."""
-    from ..extractors.registry import codecs as names
+    """List the codecs that representations can name: kinds, frame rates, sizes, options.
 
-    for name in names():
-        typer.echo(name)
+    Example: auricle codecs, then in the configuration {codec: mimi, kind: latents, rate_hz: 25}
+    """
+    from . import console
+    from .codec_table import HEADS, codec_rows, weights_notes
+
+    console.table("", HEADS, codec_rows())
+    for note in weights_notes():
+        console.say(note)
 
 
 def schedule_export(

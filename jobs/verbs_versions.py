@@ -1,4 +1,4 @@
-"""Verbs that care for versions: diff, tag, rollback, verify, gc, compact, export, takedown, abandon."""
+"""Verbs that care for versions: diff, tag, rollback, verify, repair, gc, compact, export, takedown, abandon."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .dataset_argument import existing
 from .verbs_dataset import DatasetArg
 
 DatasetOnly = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]
@@ -14,7 +15,7 @@ Wait = Annotated[bool, typer.Option("--wait", help="Queue behind a run that hold
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (diff, tag, rollback, verify, gc, compact, export, takedown, abandon):
+    for verb in (diff, tag, rollback, verify, repair, gc, compact, export, takedown, abandon):
         app.command()(verb)
 
 
@@ -71,6 +72,7 @@ def tag(
     from . import console
 
     url, version = split_version(dataset)
+    existing(url)
     if name is None:
         console.table("", ("tag", "version", "made"), [(t.name, t.version, t.created) for t in tags(url)])
     elif remove:
@@ -92,7 +94,7 @@ def rollback(
     from ..pipelines.rollback import rollback as go_back
     from . import console
 
-    made = go_back(dataset, version, wait=wait, notify=console.say)
+    made = go_back(existing(dataset), version, wait=wait, notify=console.say)
     console.say(f"version {made.number} is version {version} again")
 
 
@@ -120,6 +122,25 @@ def verify(
     console.say("everything that the version lists is there and is what it says")
 
 
+def repair(dataset: DatasetOnly, wait: Wait = False) -> None:
+    """Publish the newest version without its damaged shards, so that the next run makes their samples again.
+
+    Example: auricle repair ./speech-dataset, then auricle run speech.yaml
+    """
+    from ..pipelines.repair import repair as mend
+    from . import console
+
+    made = mend(existing(dataset), wait=wait, notify=console.say)
+    for path in made.shards:
+        console.say(f"left out: {path}")
+    if made.document is None:
+        console.say("every shard of the newest version is whole: nothing to repair")
+    else:
+        console.say(
+            f"version {made.document.number} is without {len(made.shards)} damaged shards; run again to refill it"
+        )
+
+
 def gc(
     dataset: DatasetOnly,
     keep_last: Annotated[int, typer.Option(help="Newest versions that stay")] = 10,
@@ -133,7 +154,7 @@ def gc(
     from ..pipelines.collect import collect
     from . import console
 
-    found = collect(dataset, keep_last, not delete, wait=wait, notify=console.say)
+    found = collect(existing(dataset), keep_last, not delete, wait=wait, notify=console.say)
     word = "would be deleted" if found.dry_run else "deleted"
     for path, size in found.files:
         console.say(f"{size:>12,}  {path}")
@@ -148,7 +169,7 @@ def compact(dataset: DatasetOnly, wait: Wait = False) -> None:
     from ..pipelines.compact import compact as pack
     from . import console
 
-    made = pack(dataset, wait=wait, notify=console.say)
+    made = pack(existing(dataset), wait=wait, notify=console.say)
     console.say("nothing to gain" if made is None else f"version {made.number} is compact")
 
 
@@ -198,7 +219,7 @@ def takedown(
     from . import console
 
     done = take_down(
-        dataset, clips=clips or (), speaker=speaker, source=source, where=where,
+        existing(dataset), clips=clips or (), speaker=speaker, source=source, where=where,
         purge=purge, redact=redact, dry_run=dry_run, wait=wait, notify=console.say,
     )  # fmt: skip
     word = "would be" if done.dry_run else "are"
@@ -226,7 +247,9 @@ def abandon(
     from . import console
 
     if run is None:
-        console.table("", ("run", "files", "bytes"), [(r.run, r.files, r.num_bytes) for r in unfinished(dataset)])
+        console.table(
+            "", ("run", "files", "bytes"), [(r.run, r.files, r.num_bytes) for r in unfinished(existing(dataset))]
+        )
         return
-    left = give_up(dataset, run, wait=wait, notify=console.say)
+    left = give_up(existing(dataset), run, wait=wait, notify=console.say)
     console.say(f"run {left.run} is given up: {left.files} files, {left.num_bytes / 1e6:,.1f} MB")

@@ -20,7 +20,7 @@ from obstore.store import LocalStore, from_url
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-from ..schemas.errors import ConfigError, IntegrityError, StorageError
+from ..schemas.errors import ConfigError, IntegrityError, NoDatasetError, StorageError
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -59,8 +59,9 @@ class Store:
             if self.url.startswith("file://"):
                 self.root = Path(unquote(urlsplit(self.url).path))
                 if not create and not self.root.is_dir():
-                    raise StorageError(
-                        f"{self.root}: no such folder. Check the path, or create the dataset with a run."
+                    raise NoDatasetError(
+                        f"no dataset at {self.root}: there is no such folder. Check the path, or make the dataset "
+                        "with `auricle run`"
                     )
                 self._store = LocalStore(self.root, mkdir=create)
             else:

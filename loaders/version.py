@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..schemas.curriculum import CURRICULUM_SCHEMA
-from ..schemas.errors import ConfigError, DatasetError, IntegrityError
+from ..schemas.errors import ConfigError, DatasetError, IntegrityError, NoDatasetError
 from ..schemas.keys import sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import POINTER, Status
@@ -263,8 +263,9 @@ def resolve(store: Store, version: int | str | None) -> int:
     """The number that a number, a tag or None (the newest) names."""
     known = numbers(store)
     if not known:
-        raise ConfigError(
-            f"{store.root or store.url}: no version has been published here yet; make one with `auricle run`"
+        raise NoDatasetError(
+            f"no dataset at {store.root or store.url}: no version has been published there yet; "
+            "make one with `auricle run`"
         )
     if version is None:
         number = known[-1]

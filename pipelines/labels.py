@@ -110,8 +110,11 @@ def _nemo(source: Source, name: str, text: str, notices: list[str]) -> Iterator[
             path = _relative(source, row["audio_filepath"], folder)
             if path is None:
                 raise ValueError("outside the source")
+            duration = float(row["duration"]) if row.get("duration") is not None else None
             start = float(row["offset"]) if row.get("offset") is not None else None
-            duration = float(row["duration"]) if start is not None and row.get("duration") is not None else None
+            if start is None and duration is not None:
+                # NeMo reads `duration` seconds from the beginning
+                start = 0.0
             if (start or 0.0) < 0 or (duration is not None and duration <= 0):
                 raise ValueError("negative span")
         except (ValueError, KeyError, TypeError):

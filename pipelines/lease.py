@@ -53,6 +53,15 @@ def lease(store: Store, *, wait: bool, notify: Callable[[str], None] = lambda _:
         _sweep(store, epoch)
 
 
+def holder(store: Store) -> str | None:
+    """Who holds the dataset now, None when nobody does or the holder is known to be dead.
+
+    A look, without watching heartbeats: a machine that died holding the lease still counts.
+    """
+    epoch, released, _ = _newest(store)
+    return None if not epoch or released or _dead_neighbour(store, epoch) else _holder(store, epoch)
+
+
 def _acquire(store: Store, wait: bool, notify: Callable[[str], None]) -> int:
     seen: tuple[int, str] | None = None
     since = time.monotonic()

@@ -9,10 +9,11 @@ from pathlib import Path
 from ..extractors.registry import describe_all
 from ..loaders.store import Store
 from ..schemas.config import RunConfig
-from ..schemas.errors import StorageError
+from ..schemas.errors import NoDatasetError
 from . import ingest
 from .decide import check_rules, decide
 from .document import inputs_digest
+from .lease import holder
 from .missing import curators_of, missing_latents, missing_scores
 from .probe import ProbeRecipe
 from .state import State, open_state, unfinished_runs
@@ -47,6 +48,8 @@ class Plan:
     """Known clips that would change between kept and dropped, by the scores that are there."""
     unfinished: tuple[str, ...] = ()
     """Runs that would be resumed."""
+    held_by: str | None = None
+    """Who holds the dataset while this is counted: the unfinished run is then going on."""
     notices: tuple[str, ...] = ()
 
 
@@ -57,7 +60,7 @@ def plan(config: RunConfig) -> Plan:
     with tempfile.TemporaryDirectory(prefix="auricle-plan-") as nowhere:
         try:
             store = Store(config.dataset)
-        except StorageError:
+        except NoDatasetError:
             # not there yet: plan against an empty dataset without making a folder
             store = Store(nowhere)
         with open_state(store) as state:
@@ -71,10 +74,14 @@ def plan(config: RunConfig) -> Plan:
             missing_scores(state, store, runs, config)
             decide(state, config, curators)
             missing_latents(state, store, runs, config)
-            return _counts(state, parent.document.number if parent else None, tuple(runs), tuple(notices))
+            return _counts(
+                state, parent.document.number if parent else None, tuple(runs), holder(store), tuple(notices)
+            )
 
 
-def _counts(state: State, version: int | None, runs: tuple[str, ...], notices: tuple[str, ...]) -> Plan:
+def _counts(
+    state: State, version: int | None, runs: tuple[str, ...], held_by: str | None, notices: tuple[str, ...]
+) -> Plan:
     def count(query: str) -> int:
         return int(state.one(query) or 0)
 
@@ -99,6 +106,7 @@ def _counts(state: State, version: int | None, runs: tuple[str, ...], notices: t
             "WHERE (d.status = 'kept') <> (p.status = 'kept') AND clip NOT IN (SELECT key FROM score_items)"
         ),
         unfinished=runs,
+        held_by=held_by,
         notices=notices,
     )
 

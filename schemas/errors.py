@@ -2,6 +2,7 @@
 
 AuricleError
 ├── ConfigError        what the user wrote cannot be run                       exit 2
+│   └── NoDatasetError       there is no dataset where one was named
 ├── MissingExtraError  the verb needs an optional dependency                   exit 3
 ├── DatasetError       what is on disk breaks an invariant                     exit 4
 │   ├── SchemaVersionError   written by a newer major version
@@ -30,6 +31,10 @@ class ConfigError(AuricleError):
     """The configuration or the command line cannot be run as written."""
 
     exit_code = 2
+
+
+class NoDatasetError(ConfigError):
+    """There is no dataset at the path that was given: most often a mistyped one."""
 
 
 class MissingExtraError(AuricleError):

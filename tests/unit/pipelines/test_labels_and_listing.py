@@ -48,7 +48,8 @@ def test_a_csv_may_quote(tmp_path: Path) -> None:
 
 def test_a_nemo_manifest_may_hold_spans(tmp_path: Path) -> None:
     rows = [
-        {"audio_filepath": "a.wav", "text": "all", "duration": 2.0},
+        {"audio_filepath": "a.wav", "text": "all"},
+        {"audio_filepath": "c.wav", "text": "its first two seconds", "duration": 2.0},
         {"audio_filepath": str(tmp_path / "b.wav"), "text": "part", "offset": 1.5, "duration": 0.5, "lang": "de"},
         {"audio_filepath": "/elsewhere/c.wav", "text": "out"},
         {"text": "no file"},
@@ -56,6 +57,7 @@ def test_a_nemo_manifest_may_hold_spans(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("\n".join([*map(json.dumps, rows), "{broken"]))
     found, notices = labels(source(tmp_path, transcripts="m.jsonl"))
     assert found["a.wav"]["start_s"] is None
+    assert (found["c.wav"]["start_s"], found["c.wav"]["duration_s"]) == (0.0, 2.0)
     assert (found["b.wav"]["start_s"], found["b.wav"]["duration_s"]) == (1.5, 0.5)
     assert "3 lines of m.jsonl" in notices[0]
 
