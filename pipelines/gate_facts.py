@@ -167,6 +167,9 @@ def _ledger(layout: Layout) -> dict[str, str]:
 def _core(layout: Layout) -> dict[str, str]:
     facts = {f"null_{name}": _where(f"{quoted(name)} IS NULL") for name in NOT_NULL if name in layout.core}
     has = layout.core.issuperset
+    if has({"path", "transcript", "label_source"}):
+        # a takedown that redacts leaves rows with neither path nor text
+        facts["null_path"] = _where("path IS NULL AND (transcript IS NOT NULL OR label_source IS NOT NULL)")
     if has({"status", "duration_s"}):
         facts["bad_durations"] = _where(
             "status <> 'failed' AND (duration_s IS NULL OR NOT isfinite(duration_s) OR duration_s <= 0)"

@@ -144,6 +144,14 @@ def test_each_broken_invariant_is_named_and_critical(table: Callable[..., list[P
     assert broken in [check.expectation for check in failures(result) if check.severity == "critical"]
 
 
+def test_a_redacted_clip_has_neither_path_nor_text_and_passes(table: Callable[..., list[Path]]) -> None:
+    rows = [clip(n) for n in range(20)]
+    rows[7] |= {"path": None, "transcript": None, "transcript_sha256": None, "label_source": None}
+    assert judge(table(rows), None, Gate()).verdict == "passed"
+    rows[8] |= {"path": None, "transcript": "still here"}
+    assert [c.expectation for c in failures(judge(table(rows), None, Gate()))] == ["every clip names its path"]
+
+
 def test_implausible_scores_mark_the_version_and_do_not_stop_it(table: Callable[..., list[Path]]) -> None:
     rows = [clip(n) for n in range(20)]
     rows[3]["snr"] |= {"snr_db": -300.0}
