@@ -1,0 +1,56 @@
+"""Files become recordings and clips; whatever happens to a file, the ledger has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corpus import config, write_corpus
+from inprocess import without_ray
+
+from auricle.pipelines.probe import _Probe
+from auricle.pipelines.run import run
+from auricle.pipelines.units import Result, failure
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    without_ray(monkeypatch)
+    write_corpus(tmp_path / "audio", 4)
+    return tmp_path
+
+
+def test_a_file_that_ended_its_worker_before_it_was_hashed_is_in_the_ledger(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = _Probe.__call__
+
+    def isolated(self: _Probe, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
+        for item in items:
+            if "clip_0001" in item["uri"]:
+                yield failure(item, "timed_out", "clip_0001.wav: its decoder gave nothing for 60 s, twice")
+            else:
+                yield from probe(self, [item])
+
+    monkeypatch.setattr(_Probe, "__call__", isolated)
+    version = run(config(corpus / "audio", corpus / "data")).version
+    counts = version.document.counts
+    assert (counts.files, counts.decoded, counts.failed_files) == (4, 3, 1)
+    assert version.document.failed_by_reason == {"timed_out": 1}
+    failed = [r for r in version.recordings().to_pylist() if r["status"] == "failed"]
+    assert failed[0]["aliases"][0]["path"] == "clip_0001.wav"
+    assert "nothing for 60 s" in failed[0]["message"]
+
+
+def test_a_recording_that_was_cut_off_fails_until_the_configuration_accepts_it(corpus: Path) -> None:
+    cut = corpus / "audio" / "clip_0002.wav"
+    cut.write_bytes(cut.read_bytes()[:-8000])
+    version = run(config(corpus / "audio", corpus / "data")).version
+    assert version.document.failed_by_reason == {"corrupt": 1}
+    accepting = config(corpus / "audio", corpus / "data", segment={"truncated": "accept"})
+    version = run(accepting).version
+    assert version.document.failed_by_reason == {}
+    assert version.document.counts.clips == 4
+    assert version.document.stages[0].done == 4, "a changed segmentation opens every file again"

@@ -1,0 +1,61 @@
+"""What a plan says: what is new, that a run is in progress, and nothing done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from corpus import config, write_corpus
+from inprocess import without_ray
+
+from auricle.jobs.show import print_plan
+from auricle.loaders.store import Store
+from auricle.pipelines.lease import lease
+from auricle.pipelines.plan import plan
+from auricle.pipelines.run import run
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    without_ray(monkeypatch)
+    write_corpus(tmp_path / "audio", 3)
+    return tmp_path
+
+
+def test_a_plan_for_a_dataset_that_is_not_there_yet_makes_nothing(corpus: Path) -> None:
+    found = plan(config(corpus / "audio", corpus / "data"))
+    assert (found.version, found.new_files, found.held_by) == (None, 3, None)
+    assert found.new_hours * 3600 == pytest.approx(1.5, rel=0.01)
+    assert not (corpus / "data").exists()
+
+
+def test_a_plan_beside_a_live_run_says_that_it_is_in_progress(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(corpus / "audio", corpus / "data")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("auricle.pipelines.run.pack", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings)
+    print_plan(plan(settings))
+    assert "is unfinished, the next run resumes it" in capsys.readouterr().out
+    with lease(Store(settings.dataset), wait=False):
+        beside = plan(settings)
+    assert beside.held_by is not None
+    assert beside.held_by.startswith("process ")
+    print_plan(beside)
+    assert f"is in progress ({beside.held_by})" in capsys.readouterr().out
+    print_plan(plan(settings))
+    assert "in progress" not in capsys.readouterr().out
+
+
+def test_nothing_new_is_said_in_one_line(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = config(corpus / "audio", corpus / "data")
+    run(settings)
+    print_plan(plan(settings))
+    out = capsys.readouterr().out
+    assert out == "nothing new against version 1: 3 files are unchanged; a run would do and publish nothing\n"
