@@ -16,7 +16,7 @@ from ..schemas.config import Strict
 from ..schemas.score import NOT_APPLICABLE, UNMEASURABLE, Row, ScoreColumn
 from .acoustic_model import acoustic_model_sha256
 from .aligner import MAX_DURATION_S, Alignment, Mode, align, listen
-from .cepstra import FRAME_S, SAMPLE_RATE
+from .cepstra import FRAME_S, HOP, SAMPLE_RATE, WINDOW
 from .models import weights_sha256
 from .perclip import PerClip, Unmeasurable
 from .pronunciation import RULES, known
@@ -116,6 +116,21 @@ def word_fit(alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
     return np.bincount(word, alignment.nats[spoken]) / frames, frames
 
 
+def word_times(words: Sequence[str], alignment: Alignment) -> bytes:
+    """When each word is said: JSON `[["hello", 0.408, 0.798], ...]` in UTF-8, seconds from the start of the clip.
+
+    A word's edges lie between the centres of two analysis frames, where the path goes from one phone to the next.
+    Words that nobody can pronounce have no entry.
+    """
+    edge_s = (WINDOW - HOP) / 2 / SAMPLE_RATE
+    found = []
+    for index in np.unique(alignment.word[alignment.word >= 0]):
+        own = alignment.word == index
+        first, last = alignment.start[own].min(), alignment.end[own].max()
+        found.append([words[index], *(round(float(edge) * FRAME_S + edge_s, 3) for edge in (first, last))])
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def oov_ratio(words: Sequence[str]) -> float:
     """Share of `words` that the dictionary lacks."""
     return sum(not known(word) for word in words) / len(words)
@@ -150,13 +165,14 @@ class TranscriptCurator(PerClip):
     to be English and is not."""
 
     name = "alignment"
-    version = 3
+    version = 4
     columns = (
         ScoreColumn("transcript_trust", "float32", "1", "Calibrated probability that the text is what is said"),
         ScoreColumn("align_nats_per_frame", "float32", "nat", "Mean fit of the words' phones per 10 ms, 0 is perfect"),
         ScoreColumn("min_word_nats", "float32", "nat", "The same over the word that fits worst"),
         ScoreColumn("oov_ratio", "float32", "1", "Share of the words that the dictionary lacks"),
         ScoreColumn("align_ok", "bool", "1", "Whether the words fit into the clip at all; trust is 0 where not"),
+        ScoreColumn("word_times", "binary", "s", "JSON list of [word, start, end], seconds from the clip's start"),
     )
     inputs = ("transcript", "language")
     Options = TranscriptOptions
@@ -193,4 +209,5 @@ class TranscriptCurator(PerClip):
             "transcript_trust": trust(found, fitted(self.options.mode)),
             "align_nats_per_frame": found["fit"],
             "min_word_nats": found["worst_word_fit"],
+            "word_times": word_times(words, aligned[0]),
         }

@@ -8,6 +8,7 @@ long is reported.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,6 +31,11 @@ class Word:
     text: str
     start_s: float
     end_s: float
+
+
+def timed_words(word_times: bytes | None) -> list[Word]:
+    """The words of a clip from the column `word_times` of the curator `alignment`; none where it has no value."""
+    return [Word(text, start_s, end_s) for text, start_s, end_s in json.loads(word_times or b"[]")]
 
 
 @dataclass(frozen=True)

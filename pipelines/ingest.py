@@ -170,6 +170,7 @@ def _labelled(state: State) -> None:
             JOIN recordings_now r ON r.recording = c.recording JOIN sources s ON s.source = a.source
             LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
                 AND (l.start_s IS NULL OR abs(l.start_s * r.sample_rate - c.start) < 1)
+                AND (l.channel IS NULL OR l.channel = c.channel)
         )
         SELECT clip, arg_min(transcript, (transcript IS NULL, source_rank, path, transcript)) AS transcript,
             arg_min(language, (transcript IS NULL, source_rank, path, transcript)) AS language,

@@ -22,6 +22,7 @@ LABELS = pa.schema(
         pa.field("path", pa.string()),
         pa.field("start_s", pa.float64()),  # null: the label is of the whole recording
         pa.field("duration_s", pa.float64()),
+        pa.field("channel", pa.int16()),  # null: the label is of every channel
         pa.field("transcript", pa.string()),
         pa.field("language", pa.string()),
         pa.field("speaker", pa.string()),
@@ -89,14 +90,16 @@ def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list
             bad += 1
             continue
         row = dict(zip(header, (cell.strip() or None for cell in cells), strict=True))
-        path = _relative(source, row.get("file") or "", folder)
-        if path is None:
+        path, channel = _relative(source, row.get("file") or "", folder), row.get("channel")
+        if path is None or (channel is not None and not channel.isdecimal()):
             bad += 1
             continue
-        yield _label(source, name, path, row.get("transcript"), row.get("language"), row.get("speaker"))
+        label = _label(source, name, path, row.get("transcript"), row.get("language"), row.get("speaker"))
+        yield label if channel is None else label | {"channel": int(channel)}
     if bad:
         notices.append(
-            f"source {source.name!r}: {bad} lines of {name} do not have {len(header)} columns with a file inside"
+            f"source {source.name!r}: {bad} lines of {name} do not have {len(header)} columns with a file inside "
+            "(and a channel counted from 0, where there is such a column)"
         )
 
 
@@ -115,14 +118,15 @@ def _nemo(source: Source, name: str, text: str, notices: list[str]) -> Iterator[
             if start is None and duration is not None:
                 # NeMo reads `duration` seconds from the beginning
                 start = 0.0
-            if (start or 0.0) < 0 or (duration is not None and duration <= 0):
+            channel = int(row["channel"]) if row.get("channel") is not None else None
+            if (start or 0.0) < 0 or (channel or 0) < 0 or (duration is not None and duration <= 0):
                 raise ValueError("negative span")
         except (ValueError, KeyError, TypeError):
             bad += 1
             continue
         language = row.get("language") or row.get("lang")
         label = _label(source, name, path, row.get("text"), language, row.get("speaker"))
-        yield label | {"start_s": start, "duration_s": duration}
+        yield label | {"start_s": start, "duration_s": duration, "channel": channel}
     if bad:
         notices.append(
             f"source {source.name!r}: {bad} lines of {name} are not JSON with an audio_filepath inside the source"

@@ -21,7 +21,8 @@ class Source(Strict):
     name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
     transcripts: str | None = Field(
         default=None,
-        description="Labels: a .tsv or .csv with columns file, speaker, language, transcript; a NeMo .jsonl manifest; "
+        description="Labels: a .tsv or .csv with columns file, speaker, language, transcript and, where each channel "
+        "has its own words, channel from 0; a NeMo .jsonl manifest; "
         "or 'trans.txt' for LibriSpeech's *.trans.txt beside the audio. Relative to `path`",
     )
     language: str | None = Field(default=None, description="ISO 639-1 code for clips whose label names none")
@@ -147,7 +148,10 @@ class Quota(Strict):
 class RepresentationConfig(Strict):
     """One representation to extract."""
 
-    codec: str = Field(description="builtin, mimi, encodec24, encodec48, or a codec from an installed package")
+    codec: str = Field(
+        description="builtin, mimi, encodec24, encodec48, units, features, conversation (both channels through the "
+        "codec that options name), or a codec from an installed package"
+    )
     kind: str = Field(description="codes or latents, or another view of the codec; `auricle codecs` lists them")
     rate_hz: float | None = Field(default=None, gt=0, description="Frame rate in Hz; default: the codec's own")
     num_codebooks: int | None = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from corpus import config
 
 from auricle.extractors import registry
 from auricle.extractors.conversation import sides
+from auricle.extractors.text_stream import END_OF_PAD, PAD, pairs_of_bytes
 from auricle.extractors.units import fit_units
 from auricle.jobs.decode import Decoder
+from auricle.jobs.espeak import Voice, synthesise
 from auricle.loaders import Version, crop, cropped, open_version
 from auricle.loaders.pull import pull
 from auricle.loaders.verify import verify
@@ -24,6 +27,7 @@ from auricle.schemas.representation import frame_range
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
+DOCS = Path(__file__).parents[2] / "docs/units_and_features.md"
 RATE = 24_000
 TURNS = ((0, 0.4, 1.8), (1, 1.4, 2.6), (0, 3.0, 3.5))
 """(side, start_s, end_s) of the dialogue; both speak between 1.4 and 1.8 s."""
@@ -218,3 +222,63 @@ def test_representations(tmp_path: Path, audio: Path, units: Path, subtests: Any
             by_path(back, "conversation-builtin")["dialogue.wav"],
             by_path(version, "conversation-builtin")["dialogue.wav"],
         )
+
+
+LINES = ((0, 0.3, "good morning harbour"), (1, 1.2, "the boat is empty"), (0, 3.0, "we saw seven green boats"))
+"""(side, start_s, what is said): the second line begins before the first has ended."""
+GAP_S = 0.15
+
+
+def lines_said() -> tuple[np.ndarray, dict[int, list[tuple[str, float]]]]:
+    """Two synthetic voices, `[2, T]`, and where each side's words begin, in seconds."""
+    said: dict[int, list[tuple[str, float]]] = {0: [], 1: []}
+    audio = np.zeros((2, 8 * 22_050), np.float32)
+    for side, start_s, line in LINES:
+        at = round(start_s * 22_050)
+        for word in line.split():
+            samples, rate = synthesise(word, Voice(("en-us+f1", "en-us+m3")[side], 150))
+            spoken = samples.astype(np.float32) / 32768
+            loud = np.flatnonzero(np.abs(spoken) > 0.02)
+            spoken = spoken[loud[0] : loud[-1] + 1]
+            said[side].append((word, at / rate))
+            audio[side, at : at + len(spoken)] += spoken
+            at += len(spoken) + round(GAP_S * rate)
+    assert said[1][0][1] < said[0][2][1] + 0.5, "the voices overlap"
+    return audio, said
+
+
+def test_the_documented_layout_puts_each_sides_words_where_they_are_said(tmp_path: Path, monkeypatch: Any) -> None:
+    audio, said = lines_said()
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    soundfile.write(folder / "call.wav", audio.T, 22_050)
+    rows = [f"call.wav\t{side}\tspeaker{side}\ten\t{' '.join(w for w, _ in words)}" for side, words in said.items()]
+    (folder / "transcripts.tsv").write_text("\n".join(["file\tchannel\tspeaker\tlanguage\ttranscript", *rows]) + "\n")
+    made = config(
+        folder,
+        tmp_path / "talk",
+        score={"curators": ["alignment", "channels"]},
+        keep=[],
+        representations=[{"codec": "conversation", "kind": "codes"}],
+        gate={"min_clips": 1},
+    )
+    version = run(made).version
+    assert [r["speaker"] for r in version.clips(["speaker"]).to_pylist()] == ["speaker0", "speaker1"]
+
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python paired streams\n(.*?)```", DOCS.read_text(), re.S)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    (sample,) = version.samples("conversation")
+    assert set(found["samples"]) == {(sample.key, 0), (sample.key, 1)}
+    for side, words in said.items():
+        layout = found["samples"][sample.key, side]
+        assert layout.shape == (17, sample.array.shape[1])
+        assert np.array_equal(layout[1:9], sides(sample.array)[side])
+        text = layout[0, ::6]
+        spelled = np.flatnonzero((text > END_OF_PAD) & np.isin(np.roll(text, 1), (PAD, END_OF_PAD)))
+        for word, start_s in words:
+            (first, *_) = pairs_of_bytes(word)
+            place = np.flatnonzero(text == first)
+            assert np.abs(place - int(start_s * 12.5)).min() <= 1, (word, start_s, place)
+        assert len(spelled) <= len(words)

@@ -16,6 +16,7 @@ from auricle.curators.transcript import (
     fits,
     trust,
     word_fit,
+    word_times,
 )
 from auricle.curators.waveform import resample
 from auricle.jobs.espeak import Voice, synthesise
@@ -215,3 +216,34 @@ def test_the_alignment_agrees_with_pocketsphinx_where_that_one_succeeds():
     assert len(theirs) == len(ours)
     assert np.median(np.abs(np.array(ours) - theirs)) <= 2
     assert np.mean(np.abs(np.array(ours) - theirs) <= 5) >= 0.8
+
+
+def test_words_are_said_where_the_times_say():
+    """Words spoken one by one and laid half a second apart; a trained aligner's edges are off by some hundredths."""
+    words, pieces, truth, at = TEXT.split(), [], [], 0
+    for word in words:
+        spoken = say(word)
+        loud = np.flatnonzero(np.abs(spoken) > 0.02)
+        truth.append(((at + loud[0]) / RATE, (at + loud[-1]) / RATE))
+        pieces += [spoken, np.zeros(RATE // 2, np.float32)]
+        at += len(spoken) + RATE // 2
+    row = score(TEXT, np.concatenate(pieces))
+    found = json.loads(row["word_times"])
+    assert [word for word, _, _ in found] == words
+    for (word, start, end), (began, ended) in zip(found, truth, strict=True):
+        assert abs(start - began) <= 0.08, word
+        assert abs(end - ended) <= 0.12, word
+
+
+def test_word_times_leave_out_words_that_nobody_can_pronounce_and_pauses():
+    own = Alignment(
+        word=np.array([-1, 0, 0, -1, 2]),
+        start=np.array([0, 10, 15, 22, 30]),
+        end=np.array([10, 15, 22, 30, 41]),
+        nats=np.zeros(5),
+    )
+    assert json.loads(word_times(["two", "ъ", "words"], own)) == [["two", 0.108, 0.228], ["words", 0.308, 0.418]]
+
+
+def test_a_text_that_does_not_fit_has_no_times():
+    assert score(" ".join([TEXT] * 20))["word_times"] is None

@@ -41,6 +41,25 @@ def test_a_tsv_is_taken_literally_and_bad_lines_are_counted(tmp_path: Path) -> N
     assert "2 lines of t.tsv" in notices[0]
 
 
+def test_a_label_may_be_of_one_channel(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text(
+        "file\tchannel\tspeaker\ttranscript\na.wav\t0\tann\thello\na.wav\t1\tbob\thi\nb.wav\t\tcy\tboth\nc.wav\t-1\t\tno\n"
+    )
+    (tmp_path / "m.jsonl").write_text(
+        '{"audio_filepath": "a.wav", "text": "hello", "channel": 1}\n{"audio_filepath": "b.wav", "channel": "left"}\n'
+    )
+    table, notices = read_labels([source(tmp_path, transcripts="t.tsv")], list_sources([source(tmp_path)]).files)
+    assert list(zip(table["path"].to_pylist(), table["channel"].to_pylist(), strict=True)) == [
+        ("a.wav", 0),
+        ("a.wav", 1),
+        ("b.wav", None),
+    ]
+    assert "1 lines of t.tsv" in notices[0]
+    table, notices = read_labels([source(tmp_path, transcripts="m.jsonl")], list_sources([source(tmp_path)]).files)
+    assert table["channel"].to_pylist() == [1]
+    assert "1 lines of m.jsonl" in notices[0]
+
+
 def test_a_csv_may_quote(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('file,transcript\na.wav,"one, ""two"""\n')
     assert labels(source(tmp_path, transcripts="t.csv"))[0]["a.wav"]["transcript"] == 'one, "two"'
