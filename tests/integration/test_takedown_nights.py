@@ -1,18 +1,26 @@
 """What was taken down does not come back with the next night, whatever the sources say."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 from corpus import config, write_clip, write_corpus, write_labels
+from everything import Needle, holders
 from inprocess import without_ray
 
+from auricle.jobs.cli import main
+from auricle.jobs.report import write_report
 from auricle.loaders import Version, open_version
 from auricle.loaders.verify import verify
+from auricle.pipelines.curriculum import curriculum
 from auricle.pipelines.rollback import rollback
 from auricle.pipelines.run import run
 from auricle.pipelines.takedown import takedown
+from auricle.schemas.config import RunConfig
+from auricle.schemas.errors import GateError
 
 
 @pytest.fixture
@@ -22,6 +30,151 @@ def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_corpus(tmp_path / "audio", 8)
     run(config(tmp_path / "audio", tmp_path / "data"))
     return tmp_path
+
+
+class Killed(BaseException):
+    """Ends a run where a kill would."""
+
+
+GONE = (1, 5, 9, 13)
+"""Clips of speaker1 among the first sixteen."""
+
+
+@pytest.fixture
+def nights(night: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Five versions with reports, judgements and curricula, their clips in several shards and parts, dead members
+    among them; then a candidate that the gate refused and a run that was killed."""
+    settings = full(night)
+    for first, count in ((0, 8), (8, 4), (12, 4)):
+        write_corpus(night / "audio", count, first=first)
+        version = run(settings).version
+        curriculum(version, "cheap-codes")
+        write_report(version)
+    write_report(run(full(night, keep=[{"score": "loudness_db", "min": -21, "reason": "quiet"}])).version)
+    write_corpus(night / "audio", 4, first=16)
+    with pytest.raises(GateError):
+        run(full(night, gate={"enabled": True, "min_clips": 1000}))
+    with monkeypatch.context() as patch:
+        patch.setattr("auricle.pipelines.run.extract", killed)
+        with pytest.raises(Killed):
+            run(full(night, score={"curators": ["loudness", "words"], "options": {"loudness": {"floor_db": -90}}}))
+    return night
+
+
+def full(root: Path, **changes: Any) -> RunConfig:
+    both = [{"codec": "cheap", "kind": "codes"}, {"codec": "cheap", "kind": "latents"}]
+    return config(root / "audio", root / "data", **{"representations": both, "gate": {"enabled": True}, **changes})
+
+
+def killed(*_: Any) -> None:
+    raise Killed
+
+
+def needles(root: Path, clips: Sequence[int]) -> dict[str, Needle]:
+    """What must not be found of these clips: words, paths, keys, hashes, samples of the audio and of both latents."""
+    found: dict[str, Needle] = {}
+    version = open_version(str(root / "data"), 4)
+    rows = {row["path"]: row for row in version.clips().to_pylist()}
+    keys = {rows[f"clip_{i:04d}.wav"]["clip"]: i for i in clips}
+    for name in version.document.representations:
+        for sample in version.samples(name):
+            if sample.key in keys:
+                found[f"{name} of {keys[sample.key]}"] = sample.array.tobytes()
+    for key, i in keys.items():
+        samples, _ = soundfile.read(root / "audio" / f"clip_{i:04d}.wav", dtype="float32")
+        row = rows[f"clip_{i:04d}.wav"]
+        found |= {
+            f"audio of {i}": samples, f"words of {i}": f"words of clip_{i:04d}",
+            f"path of {i}": f"clip_{i:04d}.wav", f"key of {i}": key, f"recording of {i}": row["recording"],
+            f"samples of {i}": row["pcm_sha256"], f"words' hash of {i}": row["transcript_sha256"],
+        }  # fmt: skip
+    return found
+
+
+def without_tombstones(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Tombstones hold two hashes of each clip, so that it is known when it comes back."""
+    rest = {name: {f for f in files if not f.startswith("tombstones/")} for name, files in found.items()}
+    return {name: files for name, files in rest.items() if files}
+
+
+def test_a_purge_after_several_nights_leaves_nothing_in_any_file_and_the_next_night_brings_nothing_back(
+    nights: Path,
+) -> None:
+    data = nights / "data"
+    sought = needles(nights, GONE)
+    before = holders(data, sought)
+    played = {name for name in before if name.startswith("audio")}
+    assert played, "a page plays some of them"
+    assert set(before) - played == {name for name in sought if not name.startswith("audio")}
+    assert {path.split("/")[0] for files in before.values() for path in files} >= {
+        "objects", "shards", "derived", "runs",
+    }  # fmt: skip
+    result = takedown(str(data), speaker="speaker1", purge=True)
+    assert result.retired == [1, 2, 3, 4, 5]
+    assert without_tombstones(holders(data, sought)) == {}
+    assert without_tombstones(holders(data, {"speaker": "speaker1"})) == {}
+    assert verify(str(data)) == []
+    # the sources still have her clips, under old names and new, and clip 17, which nobody had seen published
+    shutil.copy(nights / "audio/clip_0001.wav", nights / "audio/again_0001.wav")
+    write_corpus(nights / "audio", 4, first=20)
+    version = run(full(nights)).version
+    write_report(version)
+    curriculum(version, "cheap-codes")
+    assert {r["path"] for r in version.clips(["path"]).to_pylist()} == {
+        f"clip_{i:04d}.wav" for i in range(24) if i not in GONE
+    }
+    assert without_tombstones(holders(data, sought)) == {}
+    assert verify(str(data)) == []
+
+
+def test_redaction_after_several_nights_keeps_latents_and_leaves_no_text_or_path_in_any_file(nights: Path) -> None:
+    data = nights / "data"
+    sought = needles(nights, GONE)
+    hidden = {name: needle for name, needle in sought.items() if name.startswith(("words", "path"))}
+    takedown(str(data), speaker="speaker1", redact=True, purge=True)
+    assert holders(data, hidden) == {}
+    write_corpus(nights / "audio", 1, first=20)
+    version = run(full(nights)).version
+    write_report(version)
+    assert holders(data, hidden) == {}
+    left = holders(data, {name: needle for name, needle in sought.items() if name.startswith("cheap")})
+    assert len(left) == 2 * len(GONE)
+    live = {sample.key for sample in version.samples("cheap-latents")}
+    assert {sought[f"key of {i}"] for i in GONE} <= live
+    assert verify(str(data)) == []
+
+
+def test_neither_logs_nor_output_carry_what_is_said(
+    night: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a night is refused, fails, or a takedown names who goes."""
+    caplog.set_level("DEBUG")
+    (night / "audio/broken_0008.wav").write_bytes(b"no audio")
+    write_labels(night / "audio", clip_0002="a secret that nobody may read")
+    path = night / "auricle.yaml"
+
+    def command(*words: str, **changes: Any) -> int:
+        path.write_text(full(night, **changes).model_dump_json())
+        monkeypatch.setattr("sys.argv", ["auricle", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    data = str(night / "data")
+    assert command("plan", str(path)) == 0
+    assert command("run", str(path), gate={"enabled": True, "min_clips": 1000}) == 20
+    assert command("run", str(path), gate={"enabled": True, "suite": "absent.json"}) == 2
+    assert command("run", str(path)) == 0
+    assert command("show", data) == 0
+    assert command("diff", data, "1", "2") == 0
+    assert command("verify", data) == 0
+    assert command("takedown", data, "--where", "nothing = 'a secret that nobody may read'") == 2
+    assert command("takedown", data, "--speaker", "speaker1", "--purge") == 0
+    assert command("gc", data, "--keep-last", "1", "--delete") == 0
+    told = "".join(capfd.readouterr()) + caplog.text
+    assert "version 2" in told
+    assert "words of" not in told
+    assert "secret" not in told.replace("nothing = 'a secret that nobody may read'", "")
 
 
 def again(root: Path) -> Version:
