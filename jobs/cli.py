@@ -7,7 +7,8 @@ import sys
 
 import typer
 
-from ..schemas.errors import AuricleError, MissingExtraError
+from ..schemas.errors import AuricleError, ConfigError, StorageError
+from .extras import missing_extra
 
 EXITS = (
     "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "
@@ -28,48 +29,52 @@ app = typer.Typer(
     epilog=EXITS,
 )
 
-EXTRA_OF = {
-    "ray": "curate", "duckdb": "curate", "soundfile": "curate", "torchaudio": "curate", "encodec": "curate",
-    "moshi": "curate", "scipy": "curate", "onnxruntime": "curate", "pocketsphinx": "curate", "av": "curate",
-    "great_expectations": "curate", "safetensors": "curate", "pandas": "curate", "espeakng_loader": "curate",
-    "torch": "train", "jinja2": "dashboard", "starlette": "dashboard", "uvicorn": "dashboard", "webdataset": "export",
-    "datasets": "export", "deltalake": "export",
-}  # fmt: skip
-"""The extra that carries a module, for the message of a verb whose module is absent."""
-
-
 INTERRUPTED = 130
+PIPE_CLOSED = 141
+"""As a shell reports a program whose reader went away: `auricle show ... | head`."""
 
 
 def main() -> None:
     """Entry point."""
     from . import commands
 
-    commands.register(app)
+    if not app.registered_commands:
+        commands.register(app)
     try:
         # without standalone mode typer returns the code of an exit, and 130 for an interrupt
         code = app(standalone_mode=False)
-    except AuricleError as error:
-        _fail(str(error), error.exit_code)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").split(".")[0]
-        if missing not in EXTRA_OF:
-            raise
-        verb = " ".join(["auricle", *sys.argv[1:2]])
-        _fail(str(MissingExtraError(verb, EXTRA_OF[missing], missing)), MissingExtraError.exit_code)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
-            context = getattr(error, "ctx", None)
-            usage = f"{context.get_usage()}\n" if context is not None else ""
-            _fail(f"{usage}{error.format_message()}", 2)  # pyright: ignore[reportAttributeAccessIssue]
-        if os.environ.get("AURICLE_DEBUG"):
-            raise
-        _fail(f"unexpected {type(error).__name__}: {error}. AURICLE_DEBUG=1 shows where it came from.", 1)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except BrokenPipeError:
+        # nobody reads on: leave nothing for the interpreter to flush into the closed pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
+    except Exception as error:
+        message, code = explained(error, sys.argv[1:])
+        if code == 1 and os.environ.get("AURICLE_DEBUG"):
+            raise
+        _fail(message, code)
     if code == INTERRUPTED:
         _fail("interrupted; the same command goes on from where this one stopped", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
+    """What to tell the user of an error, and the exit code."""
+    if isinstance(error, AuricleError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError) and (absent := missing_extra(error, arguments)):
+        return str(absent), absent.exit_code
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"{error.filename}: no such file or folder", ConfigError.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}", StorageError.exit_code
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
+        context = getattr(error, "ctx", None)
+        usage = f"{context.get_usage()}\n" if context is not None else ""
+        return f"{usage}{error.format_message()}", 2  # pyright: ignore[reportAttributeAccessIssue]
+    return f"unexpected {type(error).__name__}: {error}. AURICLE_DEBUG=1 shows where it came from.", 1
 
 
 def _fail(message: str, code: int) -> None:
