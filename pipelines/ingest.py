@@ -6,12 +6,13 @@ files ──known by size and time──▶ recordings ──▶ clips ──▶
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ..loaders.store import Store
 from ..schemas.config import RunConfig
 from . import honour
-from .labels import read_labels
+from .labels import LABELS, read_labels
 from .listing import list_sources
 from .probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
 from .state import State, literal
@@ -28,9 +29,12 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False) -> 
     cut the same way; with `paranoid` every file is read and hashed again.
     """
     listing = list_sources(list(config.sources))
-    labels, notices = read_labels(config.sources, listing.files)
     state.table("files_listed", listing.files)
-    state.table("labels", labels)
+    notices = [*listing.notices]
+    # gigabytes, for 10^7 files
+    del listing
+    paths = partial(state.arrow, "SELECT source, path FROM files_listed")
+    state.fill("labels", LABELS, read_labels(config.sources, paths, notices))
     _sources(state, config)
     state.sql(
         """CREATE OR REPLACE TABLE spans AS
@@ -66,7 +70,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False) -> 
             concat_ws(chr(31), source, path, size, mtime_ns, coalesce(etag, ''), segmentation)), 1, 32) AS key
         FROM files ANTI JOIN known_files USING (source, path)"""
     )
-    return [*listing.notices, *notices]
+    return notices
 
 
 def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe, config: RunConfig) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
@@ -37,41 +38,40 @@ ODD = frozenset(("", ".", ".."))
 """Parts of a path that are not names."""
 
 
-def read_labels(sources: Iterable[Source], files: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Labels of all sources, and a line for each thing in the label files that could not be used.
+def read_labels(
+    sources: Iterable[Source], files: Callable[[], pa.Table], notices: list[str]
+) -> Iterator[pa.RecordBatch]:
+    """Labels of all sources (`LABELS`), batch by batch: a corpus of 10^7 clips has gigabytes of them.
 
+    files: gives the source and path of every file; asked for only where labels lie beside the audio.
+    notices: gets a line for each thing in the label files that could not be used.
     Raises `ConfigError` when a label file that the configuration names is absent or has no usable form.
     """
-    notices: list[str] = []
-    batches: list[pa.RecordBatch] = []
     for source in sources:
         if source.transcripts is None:
             continue
         if source.transcripts == "trans.txt":
-            found = _librispeech(source, files)
+            found = _librispeech(source, files())
         else:
-            found = _parse(source, source.transcripts, _read(source, source.transcripts), notices)
-        # a row as Python objects takes ten times the memory of a row as Arrow
+            found = _parse(source, source.transcripts, notices)
         while rows := list(islice(found, ROWS_PER_BATCH)):
-            batches.append(pa.RecordBatch.from_pylist(rows, schema=LABELS))
-    return pa.Table.from_batches(batches, schema=LABELS), notices
+            yield pa.RecordBatch.from_pylist(rows, schema=LABELS)
 
 
-def _parse(source: Source, name: str, text: str, notices: list[str]) -> Iterator[Label]:
+def _parse(source: Source, name: str, notices: list[str]) -> Iterator[Label]:
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix == ".tsv":
-        yield from _table(
-            source, name, csv.reader(io.StringIO(text, ""), delimiter="\t", quoting=csv.QUOTE_NONE), notices
-        )
-    elif suffix == ".csv":
-        yield from _table(source, name, csv.reader(io.StringIO(text, "")), notices)
-    elif suffix in (".jsonl", ".json", ".ndjson"):
-        yield from _nemo(source, name, text, notices)
-    else:
-        raise ConfigError(
-            f"source {source.name!r}: transcripts {name!r} has the ending {suffix or 'none'!r}; "
-            "a .tsv, .csv or .jsonl file, or 'trans.txt', is required"
-        )
+    with _open(source, name) as lines:
+        if suffix == ".tsv":
+            yield from _table(source, name, csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), notices)
+        elif suffix == ".csv":
+            yield from _table(source, name, csv.reader(lines), notices)
+        elif suffix in (".jsonl", ".json", ".ndjson"):
+            yield from _nemo(source, name, lines, notices)
+        else:
+            raise ConfigError(
+                f"source {source.name!r}: transcripts {name!r} has the ending {suffix or 'none'!r}; "
+                "a .tsv, .csv or .jsonl file, or 'trans.txt', is required"
+            )
 
 
 def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list[str]) -> Iterator[Label]:
@@ -103,9 +103,9 @@ def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list
         )
 
 
-def _nemo(source: Source, name: str, text: str, notices: list[str]) -> Iterator[Label]:
+def _nemo(source: Source, name: str, lines: Iterable[str], notices: list[str]) -> Iterator[Label]:
     bad, folder = 0, PurePosixPath(name).parent
-    for line in io.StringIO(text, "\n"):
+    for line in lines:
         if not line.strip():
             continue
         try:
@@ -144,10 +144,11 @@ def _librispeech(source: Source, files: pa.Table) -> Iterator[Label]:
             folders.add(str(path.parent))
     for folder in sorted(folders):
         for name in _trans_files(source, folder):
-            for line in _read(source, name).split("\n"):
-                utterance, _, text = line.strip().partition(" ")
-                if path := audio.get((folder, utterance)):
-                    yield _label(source, name, path, text, None, utterance.split("-")[0])
+            with _open(source, name) as lines:
+                for line in lines:
+                    utterance, _, text = line.strip().partition(" ")
+                    if path := audio.get((folder, utterance)):
+                        yield _label(source, name, path, text, None, utterance.split("-")[0])
 
 
 def _trans_files(source: Source, folder: str) -> list[str]:
@@ -196,13 +197,18 @@ def _relative(source: Source, file: str, folder: PurePosixPath) -> str | None:
     return "/".join(parts) or None
 
 
-def _read(source: Source, name: str) -> str:
+@contextlib.contextmanager
+def _open(source: Source, name: str) -> Iterator[TextIO]:
+    """The lines of a label file, their ends as they are."""
     try:
         if "://" in source.path:
-            return Store(source.path).get(name).decode("utf-8-sig", errors="replace")
-        return (Path(source.path).expanduser() / name).read_text(encoding="utf-8-sig", errors="replace")
+            raw: BinaryIO = io.BytesIO(Store(source.path).get(name))
+        else:
+            raw = (Path(source.path).expanduser() / name).open("rb")
     except (OSError, IntegrityError) as error:
         raise ConfigError(
             f"source {source.name!r}: its transcripts {name!r} cannot be read under {source.path}. "
             "`transcripts` is relative to the source's `path`."
         ) from error
+    with io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as lines:
+        yield lines

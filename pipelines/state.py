@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,14 @@ class State:
         self.db.register("_incoming", data)
         self.db.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM _incoming")
         self.db.unregister("_incoming")
+
+    def fill(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        """Make (or remake) a table from Arrow batches, one at a time."""
+        self.table(name, schema.empty_table())
+        for batch in batches:
+            self.db.register("_incoming", pa.Table.from_batches([batch]))
+            self.db.execute(f"INSERT INTO {quoted(name)} SELECT * FROM _incoming")
+            self.db.unregister("_incoming")
 
     def stream(self, query: str, rows: int = 1 << 14) -> pa.RecordBatchReader:
         """The result of a query, batch by batch, read from a cursor of its own."""

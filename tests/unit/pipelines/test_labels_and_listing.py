@@ -16,8 +16,14 @@ from auricle.schemas.errors import ConfigError, StorageError
 
 
 def labels(source: Source) -> tuple[dict[str, dict[str, object]], list[str]]:
-    table, notices = read_labels([source], list_sources([source]).files)
-    return {row["path"]: row for row in table.to_pylist()}, notices
+    rows, notices = rows_of(source)
+    return {str(row["path"]): row for row in rows}, notices
+
+
+def rows_of(source: Source) -> tuple[list[dict[str, object]], list[str]]:
+    notices: list[str] = []
+    files = list_sources([source]).files
+    return [row for batch in read_labels([source], lambda: files, notices) for row in batch.to_pylist()], notices
 
 
 def source(root: Path, **options: object) -> Source:
@@ -48,15 +54,15 @@ def test_a_label_may_be_of_one_channel(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text(
         '{"audio_filepath": "a.wav", "text": "hello", "channel": 1}\n{"audio_filepath": "b.wav", "channel": "left"}\n'
     )
-    table, notices = read_labels([source(tmp_path, transcripts="t.tsv")], list_sources([source(tmp_path)]).files)
-    assert list(zip(table["path"].to_pylist(), table["channel"].to_pylist(), strict=True)) == [
+    rows, notices = rows_of(source(tmp_path, transcripts="t.tsv"))
+    assert [(row["path"], row["channel"]) for row in rows] == [
         ("a.wav", 0),
         ("a.wav", 1),
         ("b.wav", None),
     ]
     assert "1 lines of t.tsv" in notices[0]
-    table, notices = read_labels([source(tmp_path, transcripts="m.jsonl")], list_sources([source(tmp_path)]).files)
-    assert table["channel"].to_pylist() == [1]
+    rows, notices = rows_of(source(tmp_path, transcripts="m.jsonl"))
+    assert [row["channel"] for row in rows] == [1]
     assert "1 lines of m.jsonl" in notices[0]
 
 
