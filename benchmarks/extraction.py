@@ -21,14 +21,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import soundfile
 
 from auricle.extractors import encodec, mimi, registry
 from auricle.extractors.inference import environment, inference
 from auricle.extractors.packing import extract_many
 from auricle.extractors.resample import resample
+from auricle.loaders.store import Store
+from auricle.pipelines.cluster import ray_session, run_units
+from auricle.pipelines.extract import ExtractRecipe
+from auricle.pipelines.units import write_plan
 from auricle.schemas.config import RepresentationConfig
+from auricle.schemas.keys import clip_key, sha256_file
 
+CLIPS_PER_UNIT = 4
 SECTIONS = ("speed", "views", "modes", "long")
 NATIVE = {
     "mimi": [
@@ -68,30 +75,36 @@ def main() -> None:
 
 
 def measure_speed(codec: str, weights: str, clips: list[Path], seconds: float, args: Any) -> None:
-    """Load, encode, save, by three loops: ours, upstream's with as many processes, upstream's naive one."""
+    """Load, encode, save: the pipeline, and loops around our extractor and upstream's, and upstream's naive one."""
     label = {
+        "pipeline": f"whole pipeline: Ray, {args.processes} workers, units, receipts",
         "ours": f"extractor, {args.processes} processes of 1 thread",
         "upstream": f"upstream encode, {args.processes} processes of 1 thread, inference mode",
         "naive": "naive loop: 1 process, a thread per core, no_grad",
     }
     wall: dict[str, list[float]] = {arm: [] for arm in label}
     cpu: dict[str, list[float]] = {arm: [] for arm in label}
-    for _ in range(args.rounds):
-        for arm in label:
-            took, used = run_arm(arm, codec, weights, clips, 1 if arm == "naive" else args.processes)
-            wall[arm].append(seconds / took)
-            cpu[arm].append(seconds / used)
+    with ray_session(args.processes):
+        for _ in range(args.rounds):
+            for arm in label:
+                if arm == "pipeline":
+                    took, used = run_pipeline(codec, weights, clips, args.processes)
+                else:
+                    took, used = run_arm(arm, codec, weights, clips, 1 if arm == "naive" else args.processes)
+                wall[arm].append(seconds / took)
+                cpu[arm].append(seconds / used)
     for arm, text in label.items():
         spread = ", ".join(f"{rate:.1f}" for rate in wall[arm])
         print(
             f"speed  {text:64} {statistics.median(wall[arm]):5.1f} x real time by the clock (rounds {spread}), "
             f"{statistics.median(cpu[arm]):5.1f} s of audio per CPU-second"
         )
-    for arm in ("upstream", "naive"):
-        clock, used = (
-            statistics.median(a / b for a, b in zip(rates["ours"], rates[arm], strict=True)) for rates in (wall, cpu)
-        )
-        print(f"speed  extractor / {arm}: {clock:.2f} by the clock, {used:.2f} by CPU time")
+    for first, name in (("pipeline", "pipeline"), ("ours", "extractor")):
+        for arm in ("upstream", "naive"):
+            clock, used = (
+                statistics.median(a / b for a, b in zip(rates[first], rates[arm], strict=True)) for rates in (wall, cpu)
+            )
+            print(f"speed  {name} / {arm}: {clock:.2f} by the clock, {used:.2f} by CPU time")
 
 
 def run_arm(arm: str, codec: str, weights: str, clips: list[Path], processes: int) -> tuple[float, float]:
@@ -117,6 +130,37 @@ def run_arm(arm: str, codec: str, weights: str, clips: list[Path], processes: in
         assert all(worker.exitcode == 0 for worker in workers), "a worker failed"
         assert len(list(Path(out).iterdir())) == len(clips)
     return took, sum(used[:])
+
+
+def run_pipeline(codec: str, weights: str, clips: list[Path], processes: int) -> tuple[float, float]:
+    """Seconds by the clock from the first unit's start to the last receipt, and CPU-seconds of the workers, both
+    without units of one clip at the beginning in which the workers load their models."""
+    recipe = ExtractRecipe((config(codec, weights, kind="codes"),))
+    rows = []
+    for unit, path in enumerate([*clips[:1] * (2 * processes), *clips]):
+        frames, recording = soundfile.info(path).frames, sha256_file(path)
+        warm = unit < 2 * processes
+        rows.append(
+            {
+                "unit": unit if warm else 2 * processes + (unit - 2 * processes) // CLIPS_PER_UNIT,
+                "key": clip_key(recording, unit, 0, frames),
+                "recording": recording,
+                "uri": str(path),
+                "channel": 0,
+                "start": 0,
+                "end": frames,
+                "representations": recipe.specs[0].name,
+            }
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder, create=True)
+        plan = write_plan(store, "bench", recipe, pa.Table.from_pylist(rows).to_reader())
+        loading = {ref.unit for ref in plan[: 2 * processes]}
+        outcomes = [o for o in run_units(recipe, store, "bench", plan, processes) if o.unit not in loading]
+    assert sum(o.done for o in outcomes) == len(clips)
+    assert not any(o.failed for o in outcomes)
+    took = max(o.finished_s for o in outcomes) - min(o.started_s for o in outcomes)
+    return took, sum(o.cpu_s for o in outcomes)
 
 
 def work(

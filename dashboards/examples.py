@@ -106,16 +106,20 @@ def card(example: Example, rules: Iterable[Rule], budget: int) -> dict[str, Any]
         "example": example,
         "scores": sorted((s for s in scores if s[0] in tested), key=lambda s: not s[2]),
         "further": [s for s in scores if s[0] not in tested],
-        "excerpt": None,
     }
-    if not example.audio_wav:
-        return found | {"problem": "the recording is not there any more"}
+    return found | heard(example.audio_wav, budget, f"Clip {example.clip}")
+
+
+def heard(audio_wav: bytes, budget: int, label: str) -> dict[str, Any]:
+    """A sound cut to `budget` bytes with its pictures, or the problem that there is none; for the macro `sound`."""
+    if not audio_wav:
+        return {"excerpt": None, "problem": "the recording is not there any more"}
     try:
-        sound = excerpt(example.audio_wav, budget)
+        sound = excerpt(audio_wav, budget)
     except ValueError as error:
-        return found | {"problem": str(error)}
+        return {"excerpt": None, "problem": str(error)}
     picture = spectrogram(sound.waveform, sound.sample_rate)
-    return found | {
+    return {
         "excerpt": sound,
         "audio": data_uri(sound.data, sound.mime),
         "picture": data_uri(picture.png, "image/png"),
@@ -123,5 +127,5 @@ def card(example: Example, rules: Iterable[Rule], budget: int) -> dict[str, Any]
         "waveform": charts.waveform(*outline(sound.waveform, 160)),
         "max_khz": picture.max_hz / 1000,
         "cut": sound.total_s > sound.duration_s + 0.05,
-        "label": f"Clip {example.clip}",
+        "label": label,
     }

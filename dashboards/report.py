@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..schemas.representation import RepresentationSpec
 from ..schemas.version import VersionDocument
 from . import charts, diagnosis
+from .decoded import Decoded, pairs
 from .examples import Example, listening
 from .pages import environment, style, style_hash
 from .rules import Rule, rules_of, said_of
@@ -47,9 +49,11 @@ def render(
     examples: Sequence[Example],
     previous_profile: Mapping[str, Any] | None = None,
     judgement: Sequence[Mapping[str, Any]] = (),
+    decoded: tuple[RepresentationSpec, Sequence[Decoded]] | None = None,
 ) -> str:
     """The page. profile: `dashboards.profile.profile`; diagnostics: representation -> `to_dict()` of its diagnosis;
-    previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`.
+    previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`;
+    decoded: codes, and clips before and after them.
 
     At most `examples.MAX_EXAMPLES` examples are shown, evenly over reasons, each cut and coded to fit the page.
     """
@@ -84,6 +88,7 @@ def render(
         stages=_stages(document),
         peaks=any(stage.peak_worker_bytes for stage in document.stages),
         listening=listening(examples, rules, list(document.dropped_by_reason)),
+        decoded=pairs(*decoded) if decoded else None,
         words=CORE_WORDS,
         config=json.dumps(document.config, indent=2, ensure_ascii=False, default=str),
     )

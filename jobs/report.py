@@ -19,6 +19,7 @@ from ..pipelines.diagnose import diagnose
 from ..pipelines.judge import judgement
 from ..pipelines.listen import clip_audio, wav_bytes
 from ..schemas.errors import AuricleError, ClipError
+from .heard import builtin_codes, decoded_clips
 
 EXAMPLES_PER_REASON = 3
 LONGEST_EXAMPLE_S = 60.0
@@ -37,6 +38,7 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
         list(_examples(version)),
         _parent_profile(version),
         _judgement(version),
+        (codes, list(decoded_clips(version, codes))) if (codes := builtin_codes(version)) else None,
     ).encode()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

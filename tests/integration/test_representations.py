@@ -17,6 +17,7 @@ from auricle.extractors.text_stream import END_OF_PAD, PAD, pairs_of_bytes
 from auricle.extractors.units import fit_units
 from auricle.jobs.decode import Decoder
 from auricle.jobs.espeak import Voice, synthesise
+from auricle.jobs.report import write_report
 from auricle.loaders import Version, crop, cropped, open_version
 from auricle.loaders.pull import pull
 from auricle.loaders.verify import verify
@@ -208,6 +209,11 @@ def test_representations(tmp_path: Path, audio: Path, units: Path, subtests: Any
                 assert np.array_equal(got, cropped(sample, spec, start, end))
                 assert low * spec.frame_size / spec.sample_rate <= start / rate
                 assert high * spec.frame_size / spec.sample_rate >= end / rate
+
+    with subtests.test("the report plays kept clips before and after the codec"):
+        page = Path(write_report(version, tmp_path / "report.html", diagnose_first=False)).read_text()
+        assert page.count("<p>recorded</p>") == page.count("<p>decoded</p>") == 3
+        assert "8 codebooks, 6 kbit/s" in page
 
     with subtests.test("a side that is dropped takes the conversation with it, and the gate agrees"):
         rule = [{"score": "loudness_db", "min": -19.4, "reason": "quiet"}]

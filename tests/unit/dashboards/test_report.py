@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auricle.dashboards.decoded import Decoded
 from auricle.dashboards.examples import MAX_EXAMPLES, card, choose, evenly
 from auricle.dashboards.profile import profile
 from auricle.dashboards.report import Example, render
@@ -250,3 +251,17 @@ def test_a_page_of_many_long_sounds_stays_below_two_megabytes(sample: Any) -> No
     source = render(sample.document, sample.profile, sample.diagnostics, long, sample.previous_profile)
     assert len(source.encode()) < 2_000_000
     assert Page(source).tags["audio"] == len(re.findall("<audio ", source)) >= 20
+
+
+def test_clips_before_and_after_the_codec_can_be_heard_and_the_page_stays_small(sample: Any) -> None:
+    codes = next(entry.spec for entry in sample.document.representations.values() if entry.spec.is_codes)
+    sounds = [e for e in sample.examples if e.audio_wav.startswith(b"RIFF") and len(e.audio_wav) > 100]
+    clips = [Decoded(e.clip, e.path, e.audio_wav, b"" if i == 1 else e.audio_wav) for i, e in enumerate(sounds[:5])]
+    source = render(sample.document, sample.profile, None, sounds * 3, decoded=(codes, clips))
+    plain = render(sample.document, sample.profile, None, sounds * 3)
+    found, without = Page(source), Page(plain)
+    assert "Before and after the codec" in " ".join(found.text)
+    assert "Before and after the codec" not in " ".join(without.text)
+    assert found.tags["audio"] - without.tags["audio"] == 2 * 3 - 1
+    assert "No sound: the recording is not there any more" in source
+    assert len(source.encode()) < 2_000_000
