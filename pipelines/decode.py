@@ -111,22 +111,25 @@ def read_spans(path: Path, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[t
         return
     with open_audio(path) as reader:
         position = 0
-        parts: dict[tuple[int, int], list[np.ndarray]] = {}
+        # filled in place: a clip of hours is never held twice
+        held: dict[tuple[int, int], np.ndarray] = {}
         for first, block in reader.blocks(todo[0][0]):
             position = first + block.shape[1]
             for span in todo:
                 if span[0] >= position:
                     break
-                cut = block[:, max(span[0] - first, 0) : max(span[1] - first, 0)]
-                if cut.shape[1]:
-                    parts.setdefault(span, []).append(cut)
+                low, high = max(span[0], first), min(span[1], position)
+                if low < high:
+                    if span not in held:
+                        held[span] = np.empty((block.shape[0], span[1] - span[0]), np.float32)
+                    held[span][:, low - span[0] : high - span[0]] = block[:, low - first : high - first]
             while todo and todo[0][1] <= position:
                 span = todo.pop(0)
-                yield span, np.concatenate(parts.pop(span), axis=1), reader.info.sample_rate
+                yield span, held.pop(span), reader.info.sample_rate
             # spans that end earlier than an overlapping longer one before them
             for span in [s for s in todo if s[1] <= position]:
                 todo.remove(span)
-                yield span, np.concatenate(parts.pop(span), axis=1), reader.info.sample_rate
+                yield span, held.pop(span), reader.info.sample_rate
             if not todo:
                 return
         raise ClipError(
