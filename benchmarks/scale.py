@@ -74,7 +74,6 @@ def settings(root: Path, *, quiet_db: float = -100.0, curators: tuple[str, ...] 
             "keep": [{"score": "snr_db", "min": quiet_db, "reason": "noisy"}],
             "duplicates": {"near": False},
             "representations": [{"codec": "builtin", "kind": "codes"}, {"codec": "builtin", "kind": "latents"}],
-            "gate": {"enabled": False},
         }
     )
 
@@ -315,30 +314,33 @@ def operate(operation: str, root: Path, count: int) -> str:
     return f"gate {judge(candidate.files(), parent.files(), Gate()).verdict}"
 
 
-def measured(operation: str, root: Path, count: int) -> tuple[float, int, str]:
-    """Seconds, peak bytes and words of one operation in a process of its own."""
+def measured(operation: str, root: Path, count: int) -> dict[str, Any]:
+    """Wall and CPU seconds, peak bytes and words of one operation in a process of its own."""
     command = [sys.executable, __file__, "one", operation, str(root), str(count)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
         raise SystemExit(f"{operation} at {count}: {done.stderr[-2000:]}")
-    result = json.loads(done.stdout.splitlines()[-1])
-    return result["wall_s"], result["peak"] - result["base"], result["found"]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def sizes(counts: list[int], scratch: Path | None) -> None:
     """The table of docs/scale.md."""
     print(f"{os.cpu_count()} cores; peak is over what the imports take")
-    print("| clips | operation | wall s | us per clip | peak MB | bytes per clip | |\n|-|-|-|-|-|-|-|")
+    print("| clips | operation | wall s | CPU s | CPU us per clip | peak MB | bytes per clip | |\n|-|-|-|-|-|-|-|-|")
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="auricle-scale-", dir=scratch) as folder:
             for operation in ("make", *OPERATIONS):
-                wall, peak, found = measured(operation, Path(folder), count)
-                print(
-                    f"| {count} | {operation} | {wall:.1f} | {wall / count * 1e6:.1f} | {peak / 1e6:.0f} "
-                    f"| {peak / count:.0f} | {found} |",
-                    flush=True,
-                )
+                _line(operation, count, measured(operation, Path(folder), count))
+
+
+def _line(operation: str, count: int, found: dict[str, Any]) -> None:
+    peak, cpu = found["peak"] - found["base"], found["cpu_s"]
+    print(
+        f"| {count} | {operation} | {found['wall_s']:.1f} | {cpu:.1f} | {cpu / count * 1e6:.1f} | {peak / 1e6:.0f} "
+        f"| {peak / count:.0f} | {found['found']} |",
+        flush=True,
+    )
 
 
 def nights(count: int, clips: int) -> None:
@@ -465,11 +467,11 @@ def main() -> None:
         idle(given.count)
     else:
         base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        started = time.monotonic()
+        started, cpu = time.monotonic(), time.process_time()
         found = operate(given.operation, given.root, given.count)
-        wall = time.monotonic() - started
+        wall, cpu = time.monotonic() - started, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"wall_s": wall, "peak": peak, "base": base, "found": found}))
+        print(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak": peak, "base": base, "found": found}))
 
 
 if __name__ == "__main__":

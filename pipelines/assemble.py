@@ -1,11 +1,14 @@
 """Assemble the candidate: parts of the clip and recording tables, rewritten only where a row changed."""
 
+# pyarrow.compute makes its functions at import, where no type checker sees them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..loaders.layout import clips_path, recordings_path
@@ -16,7 +19,7 @@ from ..schemas.score import Curator
 from ..schemas.tables import RECORDINGS, clip_schema
 from ..schemas.version import Object
 from .missing import known
-from .state import State, literal, quoted
+from .state import State, quoted
 
 ROWS_PER_PART = 200_000
 """Rows of a part at most: tens of megabytes, read and compared as one table."""
@@ -98,29 +101,44 @@ def _parts(
     path_of: Callable[[str], str],
 ) -> list[Object]:
     names = ", ".join(quoted(name) for name in schema.names)
+    files = pa.array([str(file) for _, file in old], pa.string())
+    state.table("old_parts", pa.table({"part_file": files, "part": pa.array(range(len(old)), pa.int64())}))
+    # one pass: a query per part would join the whole corpus for each of them
+    rows = state.stream(
+        f"SELECT {names}, coalesce(o.part, {len(old)}) AS part FROM {view} LEFT JOIN old_parts o USING (part_file) "
+        f"ORDER BY part, {order}"
+    )
     parts: list[Object] = []
-    for entry, file in old:
-        rows = _arrow(
-            state, f"SELECT {names} FROM {view} WHERE part_file = {literal(str(file))} ORDER BY {order}", schema
-        )
-        if rows.num_rows and _same(rows, file):
-            parts.append(entry)
-        elif rows.num_rows:
-            parts.append(write_part(store, rows, path_of))
-    fresh = state.stream(f"SELECT {names} FROM {view} WHERE part_file IS NULL ORDER BY {order}")
-    held: list[pa.Table] = []
-    for batch in fresh:
-        held.append(pa.Table.from_batches([batch]).cast(schema))
-        if sum(t.num_rows for t in held) >= ROWS_PER_PART:
-            parts.append(write_part(store, pa.concat_tables(held), path_of))
-            held = []
-    if held and sum(t.num_rows for t in held):
-        parts.append(write_part(store, pa.concat_tables(held), path_of))
+    for number, table in _by_part(rows, len(old)):
+        found = table.cast(schema)
+        if number < len(old) and _same(found, old[number][1]):
+            parts.append(old[number][0])
+        else:
+            parts.append(write_part(store, found, path_of))
     return parts
 
 
-def _arrow(state: State, query: str, schema: pa.Schema) -> pa.Table:
-    return state.arrow(query).cast(schema)
+def _by_part(rows: pa.RecordBatchReader, fresh: int) -> Iterator[tuple[int, pa.Table]]:
+    """Number and rows of each part, from rows sorted by their `part`; those numbered `fresh` are cut into parts of
+    `ROWS_PER_PART`."""
+    held: list[pa.Table] = []
+    number = count = 0
+    for batch in rows:
+        table = pa.Table.from_batches([batch])
+        while table.num_rows:
+            first = table["part"][0].as_py()
+            if held and (first != number or (number == fresh and count == ROWS_PER_PART)):
+                yield number, pa.concat_tables(held)
+                held, count = [], 0
+            number = first
+            size = pc.sum(pc.equal(table["part"], number)).as_py()
+            if number == fresh:
+                size = min(size, ROWS_PER_PART - count)
+            held.append(table.slice(0, size).drop_columns("part"))
+            count += size
+            table = table.slice(size)
+    if held:
+        yield number, pa.concat_tables(held)
 
 
 def _same(rows: pa.Table, file: Path) -> bool:

@@ -150,7 +150,7 @@ def test_neither_logs_nor_output_carry_what_is_said(
     """Also where a night is refused, fails, or a takedown names who goes."""
     caplog.set_level("DEBUG")
     (night / "audio/broken_0008.wav").write_bytes(b"no audio")
-    write_labels(night / "audio", clip_0002="a secret that nobody may read")
+    write_labels(night / "audio", clip_0002="a zanzibar that nobody may read")
     path = night / "auricle.yaml"
 
     def command(*words: str, **changes: Any) -> int:
@@ -168,13 +168,13 @@ def test_neither_logs_nor_output_carry_what_is_said(
     assert command("show", data) == 0
     assert command("diff", data, "1", "2") == 0
     assert command("verify", data) == 0
-    assert command("takedown", data, "--where", "nothing = 'a secret that nobody may read'") == 2
+    assert command("takedown", data, "--where", "nothing = 'a zanzibar that nobody may read'") == 2
     assert command("takedown", data, "--speaker", "speaker1", "--purge") == 0
     assert command("gc", data, "--keep-last", "1", "--delete") == 0
     told = "".join(capfd.readouterr()) + caplog.text
     assert "version 2" in told
     assert "words of" not in told
-    assert "secret" not in told.replace("nothing = 'a secret that nobody may read'", "")
+    assert "zanzibar" not in told.replace("nothing = 'a zanzibar that nobody may read'", "")
 
 
 def again(root: Path) -> Version:
