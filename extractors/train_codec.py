@@ -84,7 +84,9 @@ class Run:
 
     def start(self) -> None:
         """Principal components for the linear shortcut, k-means for the codebooks."""
-        many = torch.from_numpy(np.concatenate([self.crops(10**9 + i) for i in range(24)]))
+        # a codebook needs as many frames as it has entries
+        batches = max(24, -(-2 * self.model.config.cardinality // self.batch_frames))
+        many = torch.from_numpy(np.concatenate([self.crops(10**9 + i) for i in range(batches)]))
         with torch.no_grad():
             self.model.start_linear(self.model.analysis(many))
             if self.config.quantizer == "rvq":

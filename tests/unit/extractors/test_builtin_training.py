@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+import yaml
 
 from auricle.extractors import builtin_evaluation as evaluation
 from auricle.extractors import registry
+from auricle.extractors.builtin import WEIGHTS
 from auricle.extractors.builtin_data import Crops, SpeechSource, Utterance, is_held_out, load_speech
 from auricle.extractors.builtin_losses import LowWave, MultiScaleMel
 from auricle.extractors.builtin_model import BuiltinCodec, BuiltinConfig
 from auricle.extractors.builtin_rvq import fit_codebooks, lloyd, nearest, quantize_for_training
 from auricle.extractors.fsq import Fsq, ResidualFsq
 from auricle.extractors.train_codec import CodecTraining, export, learning_rate, train
+from auricle.jobs.config_file import load_model
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.errors import ConfigError
+from auricle.schemas.keys import sha256_file
 
+RECIPE = Path(__file__).parents[3] / "docs/builtin_codec.yaml"
 RATE = 24_000
 
 
@@ -243,3 +250,26 @@ def test_training_resumes_to_the_same_weights_as_an_uninterrupted_run_and_export
     assert spec.trained
     (built,) = registry.build([view])
     assert built.extract(speech_like(0.5, 1)[None], 16000)[spec.name].shape == (8, 38)
+
+
+def test_the_recipe_names_the_data_of_the_weights_that_ship():
+    recipe = load_model(CodecTraining, RECIPE)
+    card = json.loads(WEIGHTS.with_suffix(".json").read_text())
+    named = [{"name": s.path.name, "licence": s.licence, "exclude": s.exclude} for s in recipe.sources]
+    assert named == card["training"]["data"]
+    settings = recipe.model_dump(exclude={"sources", "out", "steps", "quantizer", "seed"})
+    assert settings == CodecTraining(sources=recipe.sources, out=recipe.out).model_dump(include=set(settings))
+
+
+def test_one_command_trains_exports_and_prints_the_card(source, tmp_path):
+    recipe = yaml.safe_load(RECIPE.read_text())
+    recipe |= {"sources": [source.model_dump(mode="json")], "out": str(tmp_path / "run"), "held_out_share": 0.3}
+    recipe |= {"steps": 2, "batch": 1, "crop_s": 0.4}
+    (tmp_path / "codec.yaml").write_text(yaml.safe_dump(recipe))
+    weights = tmp_path / "builtin.safetensors"
+    command = ["train", "codec", str(tmp_path / "codec.yaml"), "--export", str(weights)]
+    done = subprocess.run([sys.executable, "-m", "auricle.jobs.cli", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert (card["training"]["steps"], card["weights_sha256"]) == (2, sha256_file(weights))
+    assert card["weights_sha256"] in done.stdout
