@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from auricle.curators.edit_distance import edit_distance
 from auricle.curators.relabel import MARGIN, MIN_TRUST, PocketsphinxRecogniser, relabel
 from auricle.curators.spoken_words import spoken_words
-from auricle.curators.train_pronunciation import edit_distance
 from auricle.curators.train_transcript import conditions, gather_noises, gather_utterances, load
 from auricle.curators.transcript import TranscriptCurator
 from auricle.curators.transcript_cases import CORRUPTIONS, cases
@@ -82,7 +82,7 @@ def main() -> None:
                 clip.transcript = u.text if kind == "correct" else made[u.path].get(kind)
 
             class Remembered:
-                name, languages = recogniser.name, recogniser.languages
+                name, languages, min_difference = recogniser.name, recogniser.languages, recogniser.min_difference
 
                 def transcribe(self, batch: Sequence[Clip], heard: Sequence[str] = heard) -> list[str]:
                     return [heard[int(clip.key)] for clip in batch]

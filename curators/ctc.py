@@ -12,7 +12,7 @@ from pydantic import Field
 from ..schemas.clip import Clip
 from ..schemas.config import Strict
 from ..schemas.score import NOT_APPLICABLE, UNMEASURABLE, Row, ScoreColumn
-from .ctc_model import CtcSpec, load, resolve, sha256
+from .ctc_model import CtcSpec, emissions, in_batches, resolve, sha256
 from .perclip import PerClip, Unmeasurable
 from .spoken_words import spoken_words
 from .waveform import RESAMPLER, resampled
@@ -121,35 +121,10 @@ class CtcCurator(PerClip):
             fits = MIN_DURATION_S <= clip.duration_s <= MAX_DURATION_S and np.isfinite(clip.waveform).all()
             if fits and not isinstance(self._words(clip), str):
                 waiting.append(clip)
-        waiting.sort(key=lambda clip: clip.duration_s)
-        while waiting:
-            group = [waiting.pop()]
-            longest = group[0].duration_s
-            while waiting and longest * (len(group) + 1) <= self.options.batch_s:
-                group.append(waiting.pop())
-            for clip, scores in zip(group, self._run([resampled(c, rate) for c in group]), strict=True):
+        for group in in_batches(waiting, lambda clip: clip.duration_s, self.options.batch_s):
+            found = emissions(self.spec, self.options.device, [resampled(c, rate) for c in group])
+            for clip, scores in zip(group, found, strict=True):
                 clip.memo[self._memo] = scores
-
-    def _run(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """`[F, labels]` float32 log probabilities of each waveform."""
-        import torch
-
-        model = load(self.spec, self.options.device)
-        # a group norm over time sees the padding: such models give the same result only one clip at a time
-        alone = any(isinstance(module, torch.nn.GroupNorm) for module in model.modules())
-        out = []
-        for part in [[w] for w in waveforms] if alone else [list(waveforms)]:
-            lengths = torch.tensor([len(w) for w in part])
-            padded = torch.zeros(len(part), int(lengths.max()))
-            for k, waveform in enumerate(part):
-                x = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
-                padded[k, : len(x)] = torch.nn.functional.layer_norm(x, x.shape) if model.normalise else x
-            device = torch.device(self.options.device)
-            with torch.inference_mode():
-                scores, frames = model(padded.to(device), lengths.to(device))
-                logs = torch.log_softmax(scores.float(), dim=-1).cpu().numpy()
-            out += [logs[k, : int(frames[k])] for k in range(len(part))]
-        return out
 
 
 def align_tokens(scores: np.ndarray, words: Sequence[Sequence[int]], blank: int) -> tuple[float | None, float, float]:

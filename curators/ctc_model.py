@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from ..schemas.errors import ConfigError, MissingExtraError, WeightsError
 from ..schemas.keys import sha256_file
@@ -15,8 +18,10 @@ from ..schemas.keys import sha256_file
 if TYPE_CHECKING:
     import torch
 
+Item = TypeVar("Item")
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 BLANK_LABEL = "-"
+WORD_BOUNDARY = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,39 @@ def load(spec: CtcSpec, device: str) -> torch.nn.Module:
         raise WeightsError(f"alignment model {spec.name}: {spec.weights.name} does not fit: {error}"[:500]) from None
     model.register_buffer("normalise", torch.tensor(normalise), persistent=False)
     return model.eval().requires_grad_(False).to(torch.device(device))
+
+
+def emissions(spec: CtcSpec, device: str, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """`[F, labels]` float32 log probabilities of each waveform `[T]` at the model's rate, in one call of the model."""
+    import torch
+
+    model = load(spec, device)
+    # a group norm over time sees the padding: such models give the same result only one clip at a time
+    alone = any(isinstance(module, torch.nn.GroupNorm) for module in model.modules())
+    out = []
+    for part in [[w] for w in waveforms] if alone else [list(waveforms)]:
+        lengths = torch.tensor([len(w) for w in part])
+        padded = torch.zeros(len(part), int(lengths.max()))
+        for k, waveform in enumerate(part):
+            x = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
+            padded[k, : len(x)] = torch.nn.functional.layer_norm(x, x.shape) if model.normalise else x
+        place = torch.device(device)
+        with torch.inference_mode():
+            scores, frames = model(padded.to(place), lengths.to(place))
+            logs = torch.log_softmax(scores.float(), dim=-1).cpu().numpy()
+        out += [logs[k, : int(frames[k])] for k in range(len(part))]
+    return out
+
+
+def in_batches(items: Iterable[Item], duration_s: Callable[[Item], float], batch_s: float) -> Iterator[list[Item]]:
+    """The items, longest first, in groups whose padded duration is at most `batch_s`, or of one item."""
+    waiting = sorted(items, key=duration_s)
+    while waiting:
+        group = [waiting.pop()]
+        longest = duration_s(group[0])
+        while waiting and longest * (len(group) + 1) <= batch_s:
+            group.append(waiting.pop())
+        yield group
 
 
 def read_state(path: Path) -> dict[str, Any]:

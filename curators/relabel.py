@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -13,12 +13,18 @@ from ..schemas.clip import Clip
 from ..schemas.errors import ConfigError
 from ..schemas.score import Curator
 from .acoustic_model import acoustic_model_sha256
+from .edit_distance import edit_distance
+from .spoken_words import spoken_words
 from .waveform import peak, resampled
 
 MARGIN = 0.3
 """By how much the new text's trust must beat the old one's."""
 MIN_TRUST = 0.5
 """And what it must reach: a bad text is not replaced by a slightly less bad one."""
+WEAK = 0.68
+"""Share of letters in which what a weak recogniser hears must differ from the old text. Where it hears some of the old
+text, that text is the better one of the two, however much the judge trusts the new. On learners' speech 95 % of
+unrelated texts differ that much, and a fifth of those with a quarter of the words wrong."""
 ENTRY_POINT_GROUP = "auricle.recognisers"
 """Another package adds a recogniser by an entry point in this group: its name = "package.module:make"."""
 
@@ -35,6 +41,11 @@ class Recogniser(Protocol):
     @property
     def languages(self) -> tuple[str, ...] | None:
         """ISO 639-1 codes that it can recognise; None for any."""
+        ...
+
+    @property
+    def min_difference(self) -> float:
+        """Share of letters in which its text must differ from the old one to be taken: 0 for a good recogniser."""
         ...
 
     def transcribe(self, batch: Sequence[Clip]) -> list[str]:
@@ -64,12 +75,16 @@ def relabel(
     judge: Curator,
     margin: float = MARGIN,
     min_trust: float = MIN_TRUST,
+    min_difference: float | None = None,
 ) -> list[Relabelled]:
     """A proposal for every clip, in order. The clips are not changed.
 
     judge: a curator with the column transcript_trust. A clip is not even recognised where its own text cannot be
     beaten by `margin`. A clip without a transcript, or with one that has no trust, takes the new one from `min_trust`.
+    min_difference: share of letters in which a new text must differ from the old; default what the recogniser asks.
     """
+    if min_difference is None:
+        min_difference = recogniser.min_difference
     old = [row.get("transcript_trust") for row in judge.score(clips)]
     asked = [
         k
@@ -83,7 +98,7 @@ def relabel(
     trials = [replace(clips[k], transcript=texts[k], memo=dict(clips[k].memo)) for k in heard]
     new = dict(zip(heard, (row.get("transcript_trust") for row in judge.score(trials)), strict=True))
     return [
-        decide(clip, texts.get(k), old[k], new.get(k), recogniser.name, k in asked, margin, min_trust)
+        decide(clip, texts.get(k), old[k], new.get(k), recogniser.name, k in asked, margin, min_trust, min_difference)
         for k, clip in enumerate(clips)
     ]
 
@@ -97,6 +112,7 @@ def decide(
     asked: bool,
     margin: float,
     min_trust: float,
+    min_difference: float,
 ) -> Relabelled:
     """The row of one clip."""
     taken = False
@@ -110,16 +126,25 @@ def decide(
         reason = f"new trust {new:.2f} is below {min_trust:.2f}"
     elif old is not None and new < old + margin:
         reason = f"new trust {new:.2f} does not beat {old:.2f} by {margin:.2f}"
+    elif (differs := difference(clip.transcript or "", text)) < min_difference:
+        reason = f"{1 - differs:.0%} of the old text was heard, so it is the better guess"
     else:
         taken = True
         reason = "no trust in the old text" if old is None else f"new trust {new:.2f} beats {old:.2f}"
     return Relabelled(clip.key, clip.transcript, text, old, new, model, taken, reason)
 
 
+def difference(a: str, b: str) -> float:
+    """Share of letters that differ between two texts: edit distance over the longer one; 1.0 for an empty one."""
+    a, b = (" ".join(spoken_words(text)) for text in (a, b))
+    return edit_distance(a, b) / max(len(a), len(b), 1) if a and b else 1.0
+
+
 class PocketsphinxRecogniser:
     """pocketsphinx with its own US English model: always at hand, offline; half of the words of read speech wrong."""
 
     languages = ("en",)
+    min_difference = WEAK
     sample_rate = 16000
 
     def __init__(self) -> None:
@@ -148,7 +173,13 @@ class PocketsphinxRecogniser:
         return "" if best is None else best.hypstr
 
 
-RECOGNISERS: dict[str, Callable[[], Recogniser]] = {"pocketsphinx": PocketsphinxRecogniser}
+def _ctc(**options: Any) -> Recogniser:
+    from .ctc_recogniser import CtcRecogniser
+
+    return CtcRecogniser(**options)
+
+
+RECOGNISERS: dict[str, Callable[..., Recogniser]] = {"pocketsphinx": PocketsphinxRecogniser, "ctc": _ctc}
 
 
 def recognisers() -> tuple[str, ...]:
@@ -156,19 +187,18 @@ def recognisers() -> tuple[str, ...]:
     return (*RECOGNISERS, *sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - set(RECOGNISERS)))
 
 
-def recogniser(name: str) -> Recogniser:
-    """The recogniser of that name; `ConfigError` with the names that exist otherwise."""
-    if name in RECOGNISERS:
-        return RECOGNISERS[name]()
-    for point in entry_points(group=ENTRY_POINT_GROUP):
+def recogniser(name: str, options: Mapping[str, Any] | None = None) -> Recogniser:
+    """The recogniser of that name; `ConfigError` with the names that exist, or with what is wrong with an option."""
+    make = RECOGNISERS.get(name)
+    for point in entry_points(group=ENTRY_POINT_GROUP) if make is None else ():
         if point.name == name:
             try:
-                return point.load()()
+                make = point.load()
             except Exception as error:
-                raise ConfigError(f"recogniser '{name}' ({point.value}) cannot be made: {error}") from error
-    raise ConfigError(f"unknown recogniser '{name}'. Recognisers: {', '.join(recognisers())}")
-
-
-def rows(proposals: Iterable[Relabelled]) -> list[dict[str, Any]]:
-    """The proposals as rows of a table, columns as the fields of `Relabelled`."""
-    return [{name: getattr(proposal, name) for name in Relabelled.__dataclass_fields__} for proposal in proposals]
+                raise ConfigError(f"recogniser '{name}' ({point.value}) cannot be imported: {error}") from error
+    if make is None:
+        raise ConfigError(f"unknown recogniser '{name}'. Recognisers: {', '.join(recognisers())}")
+    try:
+        return make(**(options or {}))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"recogniser '{name}': {error}") from error

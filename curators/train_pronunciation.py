@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .edit_distance import edit_distance
 from .pronunciation import CONTEXTS, RULES, best_rule, context, dictionary
 
 ITERATIONS = 4
@@ -104,16 +105,6 @@ def phone_errors(rules: dict[str, str], words: Sequence[str]) -> float:
         wrong += min(edit_distance(guess, option) for option in options)
         total += len(options[0])
     return wrong / total
-
-
-def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:
-    """Levenshtein's."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
-    return row[-1]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Verbs about models and sound: weights, train, decode, explore."""
+"""Verbs about models and sound: relabel, weights, train, decode, explore."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .verbs_dataset import DatasetArg
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
+    app.command()(relabel)
     app.command()(decode)
     app.command()(explore)
     weights = typer.Typer(no_args_is_help=True, help="Weights of the codecs: what is here, fetch, check.")
@@ -23,6 +24,74 @@ def add(app: typer.Typer) -> None:
     train.command("codec")(train_codec)
     train.command("curator")(train_curator)
     app.add_typer(train, name="train")
+
+
+def relabel(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
+    recogniser: Annotated[
+        str, typer.Option(help="pocketsphinx (English, offline), ctc, or one of an installed package")
+    ] = "pocketsphinx",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the recogniser, e.g. model=./folder")
+    ] = None,
+    below: Annotated[float, typer.Option(help="Clips whose transcript_trust is under this are asked about")] = 0.5,
+    margin: Annotated[float, typer.Option(help="By how much the new text's trust must beat the old one's")] = 0.3,
+    min_trust: Annotated[float, typer.Option(help="Trust that a new text must reach")] = 0.5,
+    min_difference: Annotated[
+        float | None, typer.Option(help="Share of letters in which it must differ from the old; default by recogniser")
+    ] = None,
+    untranscribed: Annotated[bool, typer.Option("--untranscribed", help="Also clips without a transcript")] = False,
+    forget: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Take back what this model proposed, and ask nothing")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; default one per CPU that Ray sees")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Queue behind a run that holds the dataset")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+) -> None:
+    """Propose new transcripts for low-trust clips; a better one becomes the clip's label with the next run.
+
+    Every answer stays under relabels/: old and new text, both trusts, the model. A label that the source corrects
+    later wins.
+
+    Example: auricle relabel ./speech-dataset, then auricle run speech.yaml
+    """
+    import yaml
+
+    from ..loaders.relabels import forget_relabels
+    from ..loaders.store import Store
+    from ..pipelines.relabel import relabel_dataset
+    from ..schemas.errors import ConfigError
+    from . import console
+
+    if forget is not None:
+        undone = forget_relabels(Store(dataset), forget)
+        console.say(f"{undone} texts of {forget} are taken back with the next run")
+        return
+    options = {}
+    for text in option or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--option {text!r}: key=value is required, for example model=./folder")
+        options[key] = yaml.safe_load(value)
+    found = relabel_dataset(
+        dataset,
+        recogniser,
+        options,
+        below=below,
+        margin=margin,
+        min_trust=min_trust,
+        min_difference=min_difference,
+        untranscribed=untranscribed,
+        workers=workers,
+        wait=wait,
+        progress=console.Watcher(quiet),
+    )
+    console.say(
+        f"{found.model}: {found.asked} clips asked about, {found.taken} texts taken; {found.known} were known, "
+        f"{found.failed} could not be read"
+    )
+    if found.taken:
+        console.say("run the dataset's configuration again to take the texts in")
 
 
 def decode(

@@ -54,8 +54,15 @@ def check() -> None:
 
 def all_documents() -> dict[str, str]:
     """The schemas of `schemas/`, and those of tables that belong to other folders."""
+    from ..loaders.relabels import RELABELS, RELABELS_SCHEMA
     from ..loaders.tombstones import TOMBSTONES, TOMBSTONES_SCHEMA
     from ..schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
     from ..schemas.publish import documents
 
-    return documents({TOMBSTONES_SCHEMA: {"rows": TOMBSTONES}, CURRICULUM_SCHEMA: {"clips": CURRICULUM}})
+    return documents(
+        {
+            TOMBSTONES_SCHEMA: {"rows": TOMBSTONES},
+            CURRICULUM_SCHEMA: {"clips": CURRICULUM},
+            RELABELS_SCHEMA: {"rows": RELABELS},
+        }
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
+from ..loaders.relabels import relabel_files
 from ..schemas.config import RunConfig
 from ..schemas.keys import canonical_json, digest
 from ..schemas.representation import RepresentationSpec
@@ -33,7 +34,7 @@ def inputs_digest(
     what = config.model_dump(mode="json", exclude={"workers", "dataset"})
     return digest(
         TABLES_SCHEMA, str(files), str(labels), str(rows), canonical_json(what),
-        *(c.fingerprint for c in curators), *(s.fingerprint for s in specs),
+        *(c.fingerprint for c in curators), *(s.fingerprint for s in specs), *relabel_files(state.store),
     )  # fmt: skip
 
 

@@ -1,10 +1,13 @@
-"""Honour tombstones while ingesting: what was taken down does not come back, what was redacted stays without text.
+"""Honour what was decided by hand while ingesting: takedowns, redactions, new transcripts.
 
-Three steps between the tables that `ingest.live_tables` makes; each costs nothing where there are no tombstones.
+What was taken down does not come back, what was redacted stays without text, and a text that a recogniser gave stays
+until its source corrects its own. Steps between the tables that
+`ingest.live_tables` makes; each costs nothing where there is nothing to honour.
 """
 
 from __future__ import annotations
 
+from ..loaders.relabels import relabels
 from ..loaders.tombstones import tombstones
 from .state import State
 
@@ -28,6 +31,19 @@ def ban_clips(state: State) -> None:
         """DELETE FROM clip_facts WHERE clip IN (
             SELECT c.clip FROM clip_facts c JOIN tombstones t ON c.recording = t.recording AND c.channel = t.channel
                 AND c.start < t."end" AND t.start < c."end" WHERE NOT t.redact)"""
+    )
+
+
+def relabel(state: State) -> None:
+    """Give `clips_now` the accepted texts: where the source's own text is still the one that was replaced, the text
+    with the highest trust, then the model that sorts first."""
+    state.table("relabels", relabels(state.store))
+    state.sql(
+        """UPDATE clips_now SET transcript = r.new_text, transcript_sha256 = sha256(r.new_text),
+            label_source = 'relabel/' || r.model
+        FROM (SELECT * FROM relabels WHERE taken QUALIFY row_number() OVER (
+            PARTITION BY clip, label_sha256 ORDER BY new_trust DESC, model, new_text) = 1) r
+        WHERE r.clip = clips_now.clip AND r.label_sha256 = coalesce(clips_now.transcript_sha256, '')"""
     )
 
 

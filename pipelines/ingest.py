@@ -146,6 +146,7 @@ def live_tables(state: State, config: RunConfig) -> None:
     )
     honour.ban_clips(state)
     _labelled(state)
+    honour.relabel(state)
     honour.redact(state)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..loaders.layout import purged_path, version_path
 from ..loaders.obey import obeying
 from ..loaders.refs import readable
+from ..loaders.relabels import purge_relabels
 from ..loaders.rewrite import Rewrite
 from ..loaders.store import Store
 from ..loaders.tombstones import put_tombstones, read_tombstones, tombstones
@@ -37,6 +38,7 @@ KNOWN_FOLDERS = (
     "runs",
     "lease",
     "tombstones",
+    "relabels",
     "pulling",
     "purging",
 )
@@ -155,7 +157,7 @@ def _purge(store: Store, path: str) -> tuple[int, list[int], list[tuple[str, int
     store.delete([e.path for e in work])
     # with what an interrupted purge had retired and not yet removed
     swept = sweep(store, set(readable(store)), grace_s=0.0, dry_run=False)
-    removed = [*((e.path, e.size) for e in work), *swept.files]
+    removed = [*((e.path, e.size) for e in work), *purge_relabels(store, stones), *swept.files]
     _forget_copies(store, [gone for gone, _ in removed])
     store.delete([_intent(path)])
     return newest, going, removed

@@ -22,5 +22,6 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         worker = UnitWorker(recipe, store, run)
         yield from (worker.run(ref) for ref in refs)
 
-    monkeypatch.setattr("auricle.pipelines.run.ray_session", session)
-    monkeypatch.setattr("auricle.pipelines.run.run_units", units)
+    for module in ("run", "relabel"):
+        monkeypatch.setattr(f"auricle.pipelines.{module}.ray_session", session)
+        monkeypatch.setattr(f"auricle.pipelines.{module}.run_units", units)

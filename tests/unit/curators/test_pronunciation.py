@@ -1,8 +1,9 @@
 import pytest
 
 from auricle.curators.acoustic_model import acoustic_model
+from auricle.curators.edit_distance import edit_distance
 from auricle.curators.pronunciation import RULES, dictionary, known, pronunciations
-from auricle.curators.train_pronunciation import aligned, edit_distance, learn
+from auricle.curators.train_pronunciation import aligned, learn
 
 
 def test_the_dictionary_comes_first_with_all_its_ways():

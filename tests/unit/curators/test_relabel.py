@@ -26,6 +26,7 @@ class Parrot:
     text: str = "new text"
     languages: tuple[str, ...] | None = ("en",)
     name: str = "parrot-1"
+    min_difference: float = 0.0
     asked: list[str] = field(default_factory=list)
 
     def transcribe(self, batch):
@@ -66,6 +67,19 @@ def test_anything_less_keeps_the_old_text(old, new, reason):
     assert not row.taken
     assert reason in row.reason
     assert row.old_text == "old text"
+
+
+def test_a_weak_recogniser_does_not_replace_a_text_that_it_partly_hears():
+    judge = Judge(we_saw_a_house=0.1, we_saw_the_mouse=0.9)
+    (row,) = relabel([clip(text="we saw a house")], Parrot("we saw the mouse", min_difference=0.65), judge)
+    assert not row.taken
+    assert "of the old text was heard" in row.reason
+    (row,) = relabel([clip(text="we saw a house")], Parrot("we saw the mouse"), judge)
+    assert row.taken
+    (row,) = relabel(
+        [clip()], Parrot("we saw the mouse", min_difference=0.65), Judge(we_saw_the_mouse=0.9, old_text=0.1)
+    )
+    assert row.taken
 
 
 def test_a_trusted_clip_is_not_even_recognised():
