@@ -148,11 +148,11 @@ class Fit:
 
 def fit(batches: Batches, sizes: Sequence[int], passes: int = 20, seed: int = 0, sample: int = 20_000) -> Fit:
     """All `sizes` at once from the same passes over the data: one to standardise and sample, then `passes`."""
-    prepared = [(Moments.of(v), Sample.of(k, v, sample)) for k, v in batches() if len(v)]
-    if not prepared:
+    prepared = ((Moments.of(v), Sample.of(k, v, sample)) for k, v in batches() if len(v))
+    first = next(prepared, None)
+    if first is None:
         raise ValueError("no vectors to fit k-means on")
-    moments = reduce(Moments.merge, (m for m, _ in prepared))
-    drawn = reduce(Sample.merge, (s for _, s in prepared))
+    moments, drawn = reduce(lambda a, b: (a[0].merge(b[0]), a[1].merge(b[1])), prepared, first)
     mean, deviation = moments.mean, moments.deviation
     standard = (drawn.vectors - mean) / deviation
     centroids = {size: plus_plus(standard, size, seed) for size in sizes}

@@ -20,7 +20,7 @@ from ..schemas.keys import fingerprint, sha256_file
 from ..schemas.representation import RepresentationSpec, representation_name
 from .codec import Codec, Extractor
 from .framing import mono_at
-from .kmeans import assign, fit
+from .kmeans import Batches, assign, fit
 from .mfcc import SAMPLE_RATE, mfcc
 from .resample import KERNEL
 
@@ -71,33 +71,55 @@ def fit_units(
 
     source: a latent view of a codec; None for MFCC at `rate_hz`. The pieces for a distributed fit are in `kmeans`.
     """
-    from safetensors.numpy import save_file
+    card = source_card(source, rate_hz)
+    vectors = Source(card)
+    batches = lambda: ((key, vectors.vectors(audio, rate).T) for key, audio, rate in clips())  # noqa: E731
+    return fit_vectors(batches, sizes, card, out, passes, seed, notes)
 
-    card: dict[str, Any] = {"source": "mfcc", "sample_rate": SAMPLE_RATE, "sizes": sorted(set(sizes))}
+
+def source_card(source: RepresentationConfig | None, rate_hz: float = RATE_HZ) -> dict[str, Any]:
+    """What the card of units says of the vectors that they cluster; arguments as for `fit_units`."""
     if source is None:
         if rate_hz not in RATES_HZ:
             raise ConfigError(f"units over mfcc at {rate_hz:g} Hz: allowed are {', '.join(f'{r:g}' for r in RATES_HZ)}")
-        card |= {"frame_rate": rate_hz, "frame_size": RATES_HZ[rate_hz], "source_fingerprint": f"mfcc/{VERSION}"}
-    else:
-        from . import registry
+        fingerprint = f"mfcc/{VERSION}"
+        rates = {"sample_rate": SAMPLE_RATE, "frame_rate": rate_hz, "frame_size": RATES_HZ[rate_hz]}
+        return {"source": "mfcc", **rates, "source_fingerprint": fingerprint}
+    from . import registry
 
-        spec = registry.describe(source)
-        card |= {
-            "source": source.model_dump(),
-            "sample_rate": spec.sample_rate,
-            "frame_rate": spec.frame_rate,
-            "frame_size": spec.frame_size,
-            "source_fingerprint": spec.fingerprint,
-        }
-    vectors = Source(card)
-    fitted = fit(
-        lambda: ((key, vectors.vectors(audio, rate).T) for key, audio, rate in clips()), card["sizes"], passes, seed
-    )
+    spec = registry.describe(source)
+    if spec.is_codes or spec.channels > 1:
+        raise ConfigError(f"units are fitted on values of one channel, such as latents; {spec.name} is neither")
+    return {
+        "source": source.model_dump(),
+        "sample_rate": spec.sample_rate,
+        "frame_rate": spec.frame_rate,
+        "frame_size": spec.frame_size,
+        "source_fingerprint": spec.fingerprint,
+    }
+
+
+def fit_vectors(
+    batches: Batches,
+    sizes: Sequence[int],
+    card: dict[str, Any],
+    out: Path,
+    passes: int = 20,
+    seed: int = 0,
+    notes: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`fit_units` for vectors that are there already, (key, `[frames, D]`) per clip; card: of `source_card`."""
+    from safetensors.numpy import save_file
+
+    sizes = sorted(set(sizes))
+    fitted = fit(batches, sizes, passes, seed)
     tensors = {"mean": fitted.mean.astype(np.float32), "deviation": fitted.deviation.astype(np.float32)}
     tensors |= {f"centroids.{size}": c.astype(np.float32) for size, c in fitted.centroids.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out)
-    card |= {
+    card = {
+        **card,
+        "sizes": sizes,
         "name": "units",
         "owner": "auricle maintainers",
         "licence": "Apache-2.0",
@@ -209,8 +231,8 @@ class UnitsFamily:
         card = path.with_suffix(".json")
         if not path.is_file() or not card.is_file():
             raise WeightsError(
-                f"units: {path} and its card {card.name} are required. Fit units with `fit_units`, or leave `weights` "
-                "out for the packaged ones over MFCC"
+                f"units: {path} and its card {card.name} are required. Fit units with `auricle train units`, or leave "
+                "`weights` out for the packaged ones over MFCC"
             )
         return path, json.loads(card.read_text(encoding="utf-8"))
 

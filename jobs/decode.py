@@ -40,7 +40,7 @@ class Decoder:
 
     def __init__(self, version: Version, spec: RepresentationSpec) -> None:
         """Raises `ConfigError` when the codec's weights or code are not those that made the codes."""
-        config = _config(version, spec.name)
+        config = config_of(version, spec.name)
         if describe(config).fingerprint != spec.fingerprint:
             raise ConfigError(
                 f"{spec.name}: its weights or code differ from those that made version {version.document.number}"
@@ -80,7 +80,8 @@ def _sample(version: Version, spec: RepresentationSpec, clip: str) -> Sample:
     return found[0]
 
 
-def _config(version: Version, name: str) -> RepresentationConfig:
+def config_of(version: Version, name: str) -> RepresentationConfig:
+    """What the configuration of a version asked for to get the representation `name`."""
     for raw in version.document.config.get("representations", []):
         config = RepresentationConfig.model_validate(raw)
         if describe(config).name == name:

@@ -23,6 +23,7 @@ def add(app: typer.Typer) -> None:
     train = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package.")
     train.command("codec")(train_codec)
     train.command("curator")(train_curator)
+    train.command("units")(train_units)
     app.add_typer(train, name="train")
 
 
@@ -208,3 +209,26 @@ def train_curator(
 
     card = train(labelled_speech(speech), audio_files(noise), audio_files(music), out, owner=owner)
     typer.echo(json.dumps(card, indent=2, default=str))
+
+
+def train_units(
+    dataset: DatasetArg,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (.safetensors); the card goes beside")],
+    over: Annotated[str | None, typer.Option(help="Latents of the dataset, such as mimi-latents; default MFCC")] = None,
+    size: Annotated[list[int] | None, typer.Option(help="Clusters; repeatable, all fitted at once; 100, 500")] = None,
+    rate_hz: Annotated[float, typer.Option(help="Frame rate of MFCC: 75, 50, 25 or 12.5")] = 75.0,
+    passes: Annotated[int, typer.Option(help="Passes over the data")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the starting centroids")] = 0,
+    owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+) -> None:
+    """Fit units (k-means codes) on the kept clips of a dataset.
+
+    Example: auricle train units ./speech-dataset --over builtin-latents-75hz --size 100 --size 500 -o units.safetensors
+    """
+    import json
+
+    from ..loaders.version import open_version
+    from .train_units import units_of
+
+    card = units_of(open_version(dataset), size or [100, 500], out, over, rate_hz, passes, seed, owner)
+    typer.echo(json.dumps(card, indent=2))

@@ -14,10 +14,10 @@ from corpus import config
 from auricle.extractors import registry
 from auricle.extractors.conversation import sides
 from auricle.extractors.text_stream import END_OF_PAD, PAD, pairs_of_bytes
-from auricle.extractors.units import fit_units
 from auricle.jobs.decode import Decoder
 from auricle.jobs.espeak import Voice, synthesise
 from auricle.jobs.report import write_report
+from auricle.jobs.train_units import units_of
 from auricle.loaders import Version, crop, cropped, open_version
 from auricle.loaders.pull import pull
 from auricle.loaders.verify import verify
@@ -81,17 +81,6 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """K-means of the built-in codec's latents, so that units and codes of a clip line up."""
-    weights = tmp_path_factory.mktemp("units") / "units.safetensors"
-    rng = np.random.default_rng(1)
-    clips = [(f"{i}", 0.1 * rng.standard_normal((1, RATE)).astype(np.float32), RATE) for i in range(3)]
-    source = RepresentationConfig(codec="builtin", kind="latents")
-    fit_units(lambda: iter(clips), [8, 16], weights, source, passes=3)
-    return weights
-
-
 def job(audio: Path, dataset: Path, representations: list[dict[str, Any]]) -> Any:
     source = {"path": str(audio), "name": "corpus", "language": "en"}
     return config(audio, dataset, sources=[source], representations=representations, gate={"min_clips": 1})
@@ -113,16 +102,20 @@ def distance_from_silence(array: np.ndarray) -> np.ndarray:
     return distance / np.quantile(distance, 0.9)
 
 
-def test_representations(tmp_path: Path, audio: Path, units: Path, subtests: Any) -> None:
-    """One dataset: codes first, everything else later."""
+def test_representations(tmp_path: Path, audio: Path, subtests: Any) -> None:
+    """One dataset: codes and latents first, units fitted on them, everything else later."""
     dataset = tmp_path / "dataset"
-    first = run(job(audio, dataset, [CODES])).version
+    latents = {"codec": "builtin", "kind": "latents"}
+    first = run(job(audio, dataset, [CODES, latents])).version
+    units = tmp_path / "units.safetensors"
+    card = units_of(first, [8, 16], units, "builtin-latents", 75.0, 3, 0, "this test")
+    assert card["frames"] == sum(sample.array.shape[1] for sample in first.samples("builtin-latents"))
     kept = {row["clip"] for row in first.clips(["clip", "status"]).to_pylist() if row["status"] == "kept"}
     assert first.document.counts.dropped == 2, "a channel of silence and a second copy"
 
     views = [
         CODES,
-        {"codec": "builtin", "kind": "latents"},
+        latents,
         {"codec": "builtin", "kind": "latents", "rate_hz": 25},
         {"codec": "builtin", "kind": "latents", "rate_hz": 12.5, "options": {"pool": "max"}},
         {"codec": "units", "kind": "codes", "weights": str(units)},
@@ -142,7 +135,7 @@ def test_representations(tmp_path: Path, audio: Path, units: Path, subtests: Any
         for name, entry in version.document.representations.items():
             assert entry.failed == 0
             assert {sample.key for sample in version.samples(name)} <= kept
-            assert name == new.spec.name or asked[name][0] == entry.live
+            assert name in first.document.representations or asked[name][0] == entry.live
 
     with subtests.test("the gate passes, every byte is where the version says, and a pull holds the same"):
         assert version.document.gate.verdict == "passed", [c for c in version.document.gate.checks if not c.success]
@@ -190,9 +183,9 @@ def test_representations(tmp_path: Path, audio: Path, units: Path, subtests: Any
                 assert np.abs(onsets - int(onset * 75)).min() <= 1, (name, onset, onsets)
 
     with subtests.test("pooled views are the latents pooled"):
-        latents = mono["builtin-latents-75hz"]
-        assert np.allclose(mono["builtin-latents-25hz"], latents.reshape(48, -1, 3).mean(2), atol=1e-6)
-        assert np.array_equal(mono["builtin-latents-12.5hz"], latents.reshape(48, -1, 6).max(2))
+        finest = mono["builtin-latents-75hz"]
+        assert np.allclose(mono["builtin-latents-25hz"], finest.reshape(48, -1, 3).mean(2), atol=1e-6)
+        assert np.array_equal(mono["builtin-latents-12.5hz"], finest.reshape(48, -1, 6).max(2))
 
     with subtests.test("a crop of a long clip is the frames of its samples, whatever the codec"):
         samples, rate = soundfile.read(audio / "long.flac", dtype="float32", always_2d=True)
