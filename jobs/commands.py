@@ -1,4 +1,4 @@
-"""Puts every verb on the command, in the order that a newcomer meets them."""
+"""Puts every verb on the command, under headings and in the order that a newcomer meets them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,31 @@ import typer
 
 from . import verbs_build, verbs_dataset, verbs_judge, verbs_loose, verbs_models, verbs_schemas, verbs_versions
 
+HEADINGS = {
+    "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),
+    "Read and judge it": (
+        *("versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
+        *("pull", "export"),
+    ),
+    "Care for it": ("tag", "rollback", "verify", "repair", "gc", "compact", "takedown", "abandon"),
+    "Loose files, models, this machine": ("score", "doctor", "codecs", "weights", "models", "train", "schemas"),
+}
+"""Verbs by heading; one that is not named here stands under the last, after those that are."""
+
 
 def register(app: typer.Typer) -> None:
     """Add all verbs to `app`."""
     for module in (verbs_build, verbs_dataset, verbs_judge, verbs_loose, verbs_versions, verbs_models, verbs_schemas):
         module.add(app)
+    places = [(verb, heading) for heading, verbs in HEADINGS.items() for verb in verbs]
+    heading_of, rank = dict(places), {verb: i for i, (verb, _) in enumerate(places)}
+    for listed in (app.registered_commands, app.registered_groups):
+        for entry in listed:
+            entry.rich_help_panel = heading_of.get(_name(entry), places[-1][1])
+        listed.sort(key=lambda entry: rank.get(_name(entry), len(rank)))
+
+
+def _name(entry: object) -> str:
+    """`run` of a function `run`; groups and renamed verbs have a name of their own."""
+    named = getattr(entry, "name", None)
+    return str(named or getattr(getattr(entry, "callback", None), "__name__", ""))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -49,6 +50,41 @@ def span(seconds: float) -> str:
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@contextlib.contextmanager
+def counting(label: str, unit: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Progress of one count: call what this gives with (done, total). A bar on a terminal, a line every ten seconds
+    elsewhere, nothing when `quiet`.
+
+    unit: what is counted, "clips"; "bytes" are shown as MB.
+    """
+    begun = said = time.monotonic()
+    scale, shown = (1e6, "MB") if unit == "bytes" else (1.0, unit)
+    with Progress(
+        TextColumn(label),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task(label, total=None, detail="")
+
+        def tell(done: int, total: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            elapsed = max(now - begun, 1e-3)
+            left = f", about {span(elapsed * (total - done) / done)} left" if 0 < done < total else ""
+            rate = f"{done / scale / elapsed:,.3g} {shown}/s" if done else "starting"
+            detail = f"{done / scale:,.0f}/{total / scale:,.0f} {shown}, {rate}{left}"
+            bar.update(task, completed=done, total=total, detail=detail)
+            if bar.disable and not quiet and now - said > PLAIN_EVERY_S:
+                said = now
+                err.print(f"{label}: {detail}", markup=False)
+
+        yield tell
 
 
 class Watcher:

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..curators.registry import build
 from ..pipelines.decide import check_rules
@@ -73,12 +72,7 @@ def score(
     if config is not None and curators is None:
         check_rules(settings, built)
     judge = Judge(settings.keep, settings.tiers, built)
-    bar = Progress(
-        TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        console=console.err, transient=True, disable=quiet or not console.err.is_terminal,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("scoring", total=None)
+    with console.counting("scoring", "files", quiet) as tell:
         table = score_files(
             paths,
             transcripts,
@@ -87,7 +81,7 @@ def score(
             language=language or (settings.sources[0].language if config and len(settings.sources) == 1 else None),
             judge=judge,
             accept_truncated=settings.segment.truncated == "accept",
-            done=lambda done, total: bar.update(task, completed=done, total=total),
+            done=tell,
         )
     return Scored(table, tuple(built), judge, str(config) if config else "`auricle config example`")
 

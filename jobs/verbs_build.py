@@ -62,7 +62,8 @@ def run(
     """Bring a dataset up to date: ingest, score, decide, extract, judge, publish.
 
     Run the same command again after a crash to go on where it stopped, or any night to take in what is new.
-    Nothing new publishes nothing.
+    Nothing new publishes nothing. Ends with 20 when the gate refuses the candidate, with 75 when another run holds
+    the dataset.
 
     Example: auricle run speech.yaml --set workers.num=2
     """

@@ -93,24 +93,14 @@ def pull(
 
     Example: auricle pull s3://corpora/speech@7 ./speech -r mimi-codes --where "language = 'en' and tier = 'gold'"
     """
-    from rich.progress import Progress
-
     from ..loaders.pull import pull as pull_version
     from ..loaders.version import split_version
     from . import console
 
     url, version = split_version(dataset)
 
-    with Progress(console=console.err, transient=True, disable=quiet or not console.err.is_terminal) as bar:
-        task = bar.add_task("pulling", total=None)
-        result = pull_version(
-            url,
-            dest,
-            representation,
-            version=version,
-            where=where,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with console.counting("pulling", "bytes", quiet) as tell:
+        result = pull_version(url, dest, representation, version=version, where=where, progress=tell)
     samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
     if result.status == "unchanged":
         console.say(f"{result.dest} held version {result.number} already: {samples}; nothing was copied")

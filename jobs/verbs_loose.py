@@ -75,7 +75,7 @@ def doctor(
     subject: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CONFIG or DATASET]",
+            metavar="CONFIG|DATASET",
             help="Also look at what this configuration needs, or at the disk of this dataset",
         ),
     ] = None,

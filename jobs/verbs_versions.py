@@ -10,6 +10,7 @@ from .dataset_argument import existing
 from .verbs_dataset import DatasetArg
 
 DatasetOnly = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress")]
 Wait = Annotated[bool, typer.Option("--wait", help="Queue behind a run that holds the dataset (else exit 75)")]
 
 
@@ -21,8 +22,10 @@ def add(app: typer.Typer) -> None:
 
 def diff(
     dataset: DatasetOnly,
-    a: Annotated[str, typer.Argument(help="Version or tag to compare from")],
-    b: Annotated[str | None, typer.Argument(help="Version or tag to compare with; default the newest")] = None,
+    a: Annotated[str, typer.Argument(metavar="A", help="Version or tag to compare from")],
+    b: Annotated[
+        str | None, typer.Argument(metavar="B", help="Version or tag to compare with; default the newest")
+    ] = None,
 ) -> None:
     """Say what changed between two versions: clips in and out by reason, scores, hours, settings.
 
@@ -57,7 +60,9 @@ def diff(
 
 def tag(
     dataset: DatasetArg,
-    name: Annotated[str | None, typer.Argument(help="The tag; without one, all tags are listed")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The tag; without one, all tags are listed")
+    ] = None,
     remove: Annotated[
         bool, typer.Option("--remove", help="Forget the tag; the version stays until it is collected")
     ] = False,
@@ -84,7 +89,7 @@ def tag(
 
 def rollback(
     dataset: DatasetOnly,
-    version: Annotated[str, typer.Argument(help="Version or tag to go back to")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Version or tag to go back to")],
     wait: Wait = False,
 ) -> None:
     """Publish an older version's objects again as the newest version. Nothing is deleted.
@@ -103,6 +108,7 @@ def verify(
     sample: Annotated[
         float | None, typer.Option(help="Share of the shards whose bytes are read, 0 to 1; default all")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Check a version: every object's hash, every pointer. Exit 4 when anything is wrong.
 
@@ -114,7 +120,8 @@ def verify(
     from . import console
 
     url, version = split_version(dataset)
-    findings = check(url, version, sample)
+    with console.counting("verifying", "shards", quiet) as tell:
+        findings = check(url, version, sample, progress=tell)
     for finding in findings:
         console.say(str(finding))
     if findings:
@@ -122,7 +129,7 @@ def verify(
     console.say("everything that the version lists is there and is what it says")
 
 
-def repair(dataset: DatasetOnly, wait: Wait = False) -> None:
+def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False) -> None:
     """Publish the newest version without its damaged shards, so that the next run makes their samples again.
 
     Example: auricle repair ./speech-dataset, then auricle run speech.yaml
@@ -130,7 +137,8 @@ def repair(dataset: DatasetOnly, wait: Wait = False) -> None:
     from ..pipelines.repair import repair as mend
     from . import console
 
-    made = mend(existing(dataset), wait=wait, notify=console.say)
+    with console.counting("verifying", "shards", quiet) as tell:
+        made = mend(existing(dataset), wait=wait, notify=console.say, progress=tell)
     for path in made.shards:
         console.say(f"left out: {path}")
     if made.document is None:
@@ -161,7 +169,7 @@ def gc(
     console.say(f"{len(found.versions)} versions and {len(found.files)} files, {found.num_bytes / 1e6:,.1f} MB, {word}")
 
 
-def compact(dataset: DatasetOnly, wait: Wait = False) -> None:
+def compact(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False) -> None:
     """Pack the small shards of many nights into large ones, as a new version with the same samples.
 
     Example: auricle compact ./speech-dataset
@@ -169,7 +177,8 @@ def compact(dataset: DatasetOnly, wait: Wait = False) -> None:
     from ..pipelines.compact import compact as pack
     from . import console
 
-    made = pack(existing(dataset), wait=wait, notify=console.say)
+    with console.counting("compacting", "bytes", quiet) as tell:
+        made = pack(existing(dataset), wait=wait, notify=console.say, progress=tell)
     console.say("nothing to gain" if made is None else f"version {made.number} is compact")
 
 
@@ -179,6 +188,7 @@ def export(
     to: Annotated[str, typer.Option("--to", help="hf, shar, webdataset, delta or manifest")],
     representation: Annotated[list[str] | None, typer.Option("--representation", "-r", help="Default all")] = None,
     where: Annotated[str | None, typer.Option(help="SQL condition on clips, for example \"tier = 'gold'\"")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Write a version in another format: Hugging Face, lhotse Shar, WebDataset with text, Delta, manifest.
 
@@ -189,7 +199,8 @@ def export(
     from . import console
 
     url, version = split_version(dataset)
-    made = write(url, dest, to, version, representation or (), where)
+    with console.counting("exporting", "clips", quiet) as tell:
+        made = write(url, dest, to, version, representation or (), where, progress=tell)
     console.say(
         f"{made.clips:,} clips of version {made.version} in {made.files} files, {made.num_bytes / 1e6:,.1f} MB: "
         f"{made.dest}"
@@ -200,7 +211,10 @@ def export(
 
 def takedown(
     dataset: DatasetOnly,
-    clips: Annotated[list[str] | None, typer.Option("--clips", help="A clip's key; repeatable")] = None,
+    clips: Annotated[
+        list[str] | None,
+        typer.Option("--clips", help="A clip's key, as `auricle show DATASET --clips` lists them; repeatable"),
+    ] = None,
     speaker: Annotated[str | None, typer.Option(help="Everything of a speaker")] = None,
     source: Annotated[str | None, typer.Option(help="Everything of a source")] = None,
     where: Annotated[str | None, typer.Option(help="SQL condition on clips")] = None,
@@ -235,7 +249,9 @@ def takedown(
 
 def abandon(
     dataset: DatasetOnly,
-    run: Annotated[str | None, typer.Argument(help="The run; without one, unfinished runs are listed")] = None,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="The run; without one, unfinished runs are listed")
+    ] = None,
     wait: Wait = False,
 ) -> None:
     """Give up an unfinished run. What it computed is lost and computed again by the next run.

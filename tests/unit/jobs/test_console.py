@@ -76,5 +76,16 @@ def test_quiet_says_notices_only(clock: Clock, lines: io.StringIO) -> None:
     assert lines.getvalue() == "resuming\n"
 
 
+def test_a_count_tells_rate_and_what_is_left_every_ten_seconds(clock: Clock, lines: io.StringIO) -> None:
+    with console.counting("pulling", "bytes") as tell:
+        for at, done in ((105.0, 100), (111.0, 220), (112.0, 240), (150.0, 1000)):
+            clock.now = at
+            tell(done * 1_000_000, 1_000_000_000)
+    assert lines.getvalue().splitlines() == [
+        "pulling: 220/1,000 MB, 20 MB/s, about 39 s left",
+        "pulling: 1,000/1,000 MB, 20 MB/s",
+    ]
+
+
 def test_times_are_said_as_people_say_them() -> None:
     assert [span(s) for s in (0.4, 99.0, 100.0, 3000.0, 12240.0)] == ["0 s", "99 s", "2 min", "50 min", "3.4 h"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+import typer
 
-from auricle.jobs import cli
+from auricle.jobs import cli, commands
 from auricle.jobs.codec_table import codec_rows
 from auricle.jobs.config_file import EXAMPLE
 from auricle.loaders import open_version
@@ -167,3 +169,22 @@ def test_score_shows_the_columns_that_are_asked_for_and_names_those_there_are(au
     code, _, err = auricle("score", paths[0], "--curator", "signal", "--columns", "loudness")
     assert code == 2
     assert "'loudness': not a score here. Scores: level_dbfs" in err
+
+
+def leaves(command: Any, path: str) -> list[tuple[str, Any]]:
+    """Every verb that does something, with its whole name."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        return [(path, command)]
+    return [leaf for name, child in inner.items() for leaf in leaves(child, f"{path} {name}")]
+
+
+def test_every_verb_has_a_heading_and_an_example_that_names_it() -> None:
+    app = typer.Typer()
+    commands.register(app)
+    top = typer.main.get_command(app)
+    named = {verb for verbs in commands.HEADINGS.values() for verb in verbs}
+    assert {name.split()[1] for name, _ in leaves(top, "auricle")} <= named
+    for name, verb in leaves(top, "auricle"):
+        takes = [parameter.name for parameter in verb.params if parameter.name != "help"]
+        assert not takes or name in (verb.help or ""), name
