@@ -97,7 +97,9 @@ def relabel(
 
 def decode(
     dataset: DatasetArg,
-    clip: Annotated[str, typer.Argument(help="Key of the clip, or its beginning")],
+    clip: Annotated[
+        str, typer.Argument(metavar="CLIP", help="Key of the clip, or its beginning; show DATASET --clips lists them")
+    ],
     representation: Annotated[
         str, typer.Option("--representation", "-r", help="A codes representation")
     ] = "builtin-codes",
@@ -163,7 +165,10 @@ def weights_check(
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="The hash that is required")] = None,
 ) -> None:
-    """Hash weights anew and load them. Exit 6 when they are absent, changed or unreadable."""
+    """Hash weights anew and load them. Exit 6 when they are absent, changed or unreadable.
+
+    Example: auricle weights check mimi --from ./mimi.safetensors
+    """
     from ..extractors.weights import check
 
     found = check(name, source, sha256)
