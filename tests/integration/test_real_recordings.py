@@ -52,4 +52,8 @@ def test_awkward_files_are_scored_or_fail_with_a_reason(tmp_path: Path) -> None:
     assert "silent" in rows["digital_silence.wav", 0]["reasons"]
     assert sum(1 for path, _ in rows if path == "six_channels.wav") == 6
     assert "failed:" not in str(clips.to_pylist()), "no curator raised"
-    assert document.failed_by_reason["no_samples"] == 3
+    failed = {path: r["reason"] for path, r in recordings.items() if r["status"] == "failed"}
+    assert failed["ps_null.wav"] == failed["wav_data_len_zero.wav"] == "no_samples"
+    assert failed["wav_data_len_too_long.wav"] == failed["truncated_40pct.flac"] == "corrupt"
+    assert failed["empty_0_bytes.wav"] == "empty_file"
+    assert sum(document.failed_by_reason.values()) == counts.failed_files + counts.failed
