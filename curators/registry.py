@@ -25,6 +25,7 @@ CURATORS: dict[str, str] = {
     "quality": "quality:QualityCurator",
     "alignment": "transcript:TranscriptCurator",
     "text": "text:TextCurator",
+    "voice": "voice:VoiceCurator",
     "duplicates": "duplicates:DuplicatesCurator",
 }
 """Name to "module:Class", the module in this folder. Imported only when built."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..diagnostics.difficulty import difficulty
 from ..diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
 from ..loaders.layout import derived_path
 from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
+from .speakers import kinds_said, version_speakers
 
 DIAGNOSTICS_SCHEMA = "auricle.diagnostics/1"
 DIFFICULTY_SCHEMA = "auricle.difficulty/1"
@@ -54,19 +56,16 @@ def diagnose(
 
 def _samples(version: Version, name: str) -> tuple[str, Callable[[], Iterator[tuple[str, str, np.ndarray]]]]:
     """What clips are grouped by, and a function that starts a pass over them."""
-    speakers = version.live(name, columns=["speaker"])["speaker"]
-    if speakers.null_count == 0:
-        kind = "speaker"
-    elif speakers.null_count == len(speakers):
-        kind = "recording"
-    else:
-        kind = "speaker, else recording"
+    speakers = version_speakers(version)
+    live = version.live(name, columns=["clip"])["clip"]
+    speakers = speakers.filter(pc.is_in(speakers["clip"], value_set=live.combine_chunks()))
+    group = dict(zip(speakers["clip"].to_pylist(), speakers["speaker"].to_pylist(), strict=True))
 
     def start() -> Iterator[tuple[str, str, np.ndarray]]:
         for sample in version.samples(name):
-            yield sample.key, sample.clip["speaker"] or sample.clip["recording"], sample.array
+            yield sample.key, group[sample.key], sample.array
 
-    return kind, start
+    return kinds_said(speakers["kind"]), start
 
 
 def _keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None:

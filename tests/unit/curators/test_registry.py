@@ -10,7 +10,7 @@ from auricle.curators.registry import CURATORS, DEFAULT, build
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.score import Curator, score_struct
 
-OURS = ("signal", "vad", "snr", "dnsmos", "channels", "reverb", "content", "quality")
+OURS = ("signal", "vad", "snr", "dnsmos", "channels", "reverb", "content", "quality", "voice")
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -11,7 +11,7 @@ from auricle.curators.registry import build
 from auricle.schemas.clip import Clip
 
 AWKWARD = Path(__file__).resolve().parents[3].parent / "shared/data/awkward"
-NAMES = ("signal", "vad", "snr", "channels", "reverb", "content", "quality")
+NAMES = ("signal", "vad", "snr", "channels", "reverb", "content", "quality", "voice")
 CURATORS = build(NAMES)
 REASONS = ("not_applicable: ", "unmeasurable: ")
 
