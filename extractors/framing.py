@@ -12,11 +12,13 @@ import numpy as np
 
 from ..schemas.errors import ClipError
 from ..schemas.tables import FailureReason
-from ..schemas.time import num_frames
-from .resample import resample
+from ..schemas.time import num_frames, resampled_length
+from .resample import Reader, resample_span
 
 BLOCK = 512
 """Frames per block: bounds memory on long recordings."""
+READ_S = 60
+"""Seconds that are resampled at a time."""
 
 
 def mono_at(waveform: np.ndarray, sample_rate: int, target_rate: int) -> np.ndarray:
@@ -27,12 +29,27 @@ def mono_at(waveform: np.ndarray, sample_rate: int, target_rate: int) -> np.ndar
     waveform = np.asarray(waveform, dtype=np.float32)
     if waveform.ndim != 2 or waveform.shape[0] not in (1, 2):
         raise ClipError(FailureReason.EXTRACTION, f"audio must be [1 or 2, T], found shape {list(waveform.shape)}")
-    if waveform.shape[1] < 1:
+    return read_mono_at(lambda start, end: waveform[:, start:end], waveform.shape[1], sample_rate, target_rate)
+
+
+def read_mono_at(read: Reader, num_samples: int, sample_rate: int, target_rate: int) -> np.ndarray:
+    """`mono_at` of a recording that is read a minute at a time: the result is all that is held."""
+    if num_samples < 1:
         raise ClipError(FailureReason.NO_SAMPLES, "audio has no samples")
-    if not np.isfinite(waveform).all():
-        raise ClipError(FailureReason.NOT_FINITE, "audio holds NaN or Inf")
-    mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
-    return resample(mono, sample_rate, target_rate)[0]
+
+    def mono(start: int, end: int) -> np.ndarray:
+        audio = read(start, end)
+        if audio.shape[0] not in (1, 2):
+            raise ClipError(FailureReason.EXTRACTION, f"audio must be [1 or 2, T], found {audio.shape[0]} channels")
+        if not np.isfinite(audio).all():
+            raise ClipError(FailureReason.NOT_FINITE, "audio holds NaN or Inf")
+        return audio.mean(axis=0, keepdims=True, dtype=np.float32)
+
+    out = np.empty(resampled_length(num_samples, sample_rate, target_rate), np.float32)
+    for start in range(0, len(out), READ_S * target_rate):
+        end = min(start + READ_S * target_rate, len(out))
+        out[start:end] = resample_span(mono, num_samples, sample_rate, target_rate, start, end)[0]
+    return out
 
 
 def centred(audio: np.ndarray, frame_size: int, window: int, shift: int = 0) -> Iterator[np.ndarray]:
@@ -41,12 +58,14 @@ def centred(audio: np.ndarray, frame_size: int, window: int, shift: int = 0) -> 
     shift: samples added to every centre. Silence surrounds the recording. Frames: ceil(T / frame_size).
     """
     frames = num_frames(len(audio), frame_size)
-    left = window + abs(shift)
-    padded = np.concatenate([np.zeros(left), audio.astype(np.float64), np.zeros(left + frame_size)])
-    first = left + frame_size // 2 + shift - window // 2
-    views = np.lib.stride_tricks.sliding_window_view(padded, window)[first::frame_size]
+    offset = frame_size // 2 + shift - window // 2
     for start in range(0, frames, BLOCK):
-        yield views[start : min(start + BLOCK, frames)]
+        stop = min(start + BLOCK, frames)
+        low, high = start * frame_size + offset, (stop - 1) * frame_size + offset + window
+        piece = np.zeros(high - low)
+        inside = slice(max(low, 0), max(min(high, len(audio)), 0))
+        piece[inside.start - low :][: max(inside.stop - inside.start, 0)] = audio[inside]
+        yield np.lib.stride_tricks.sliding_window_view(piece, window)[::frame_size]
 
 
 def frame_sizes(sample_rate: int, rates_hz: tuple[float, ...]) -> dict[float, int]:

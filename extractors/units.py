@@ -8,7 +8,7 @@ units over MFCC ship in the package, units over latents are fitted (`fit_units`)
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,18 @@ from ..schemas.errors import ConfigError, WeightsError
 from ..schemas.keys import fingerprint, sha256_file
 from ..schemas.representation import RepresentationSpec, representation_name
 from .codec import Codec, Extractor
-from .framing import mono_at
+from .framing import mono_at, read_mono_at
 from .kmeans import Batches, assign, fit
 from .mfcc import SAMPLE_RATE, mfcc
-from .resample import KERNEL
+from .resample import KERNEL, Reader
 
 WEIGHTS = Path(__file__).parent / "weights" / "units-mfcc.safetensors"
 VERSION = 1
 RATES_HZ = {75.0: 320, 50.0: 480, 25.0: 960, 12.5: 1920}
 """Frame rates of MFCC units and their frame sizes at 24 kHz: those of the codecs."""
 RATE_HZ = 75.0
+ASSIGNED_AT_ONCE = 8192
+"""Frames whose distances to all centroids are held at once."""
 Clips = Callable[[], Iterable[tuple[str, np.ndarray, int]]]
 """Starts a pass over clips: (key, waveform `[C, T]`, sample rate)."""
 
@@ -50,6 +52,22 @@ class Source:
             return mfcc(mono_at(waveform, sample_rate, SAMPLE_RATE), int(self.card["frame_size"]))
         (array,) = self.extractor.extract(waveform, sample_rate).values()
         return np.asarray(array, dtype=np.float32)
+
+    def blocks(self, read: Reader, num_samples: int, sample_rate: int) -> Iterator[np.ndarray]:
+        """`vectors` of a recording that is read piece by piece, block by block.
+
+        MFCC come in one block, whose audio at 24 kHz is held: 0.35 GB per hour.
+        """
+        if self.extractor is None:
+            yield mfcc(read_mono_at(read, num_samples, sample_rate, SAMPLE_RATE), int(self.card["frame_size"]))
+            return
+        stream = getattr(self.extractor, "stream", None)
+        if stream is None:
+            yield self.vectors(read(0, num_samples), sample_rate)
+            return
+        for block in stream(read, num_samples, sample_rate):
+            (array,) = block.values()
+            yield np.asarray(array, dtype=np.float32)
 
 
 def source_config(card: dict[str, Any]) -> RepresentationConfig:
@@ -152,9 +170,19 @@ class UnitsExtractor:
 
     def extract(self, waveform: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
         """`[C, T]` at `sample_rate` to codes `[sizes, frames]` uint16, under the representation's name."""
-        vectors = (self.source.vectors(waveform, sample_rate) - self.mean) / self.deviation
-        wide = vectors.T.astype(np.float64)
-        codes = np.stack([assign(wide, centroids) for centroids in self.centroids]).astype(np.uint16)
+        return self._codes(self.source.vectors(waveform, sample_rate))
+
+    def stream(self, read: Reader, num_samples: int, sample_rate: int) -> Iterator[dict[str, np.ndarray]]:
+        """Blocks of frames that `extract` is the sum of; see `CodecExtractor.stream`."""
+        yield from map(self._codes, self.source.blocks(read, num_samples, sample_rate))
+
+    def _codes(self, vectors: np.ndarray) -> dict[str, np.ndarray]:
+        parts = []
+        for start in range(0, vectors.shape[1], ASSIGNED_AT_ONCE):
+            scaled = (vectors[:, start : start + ASSIGNED_AT_ONCE] - self.mean) / self.deviation
+            wide = scaled.T.astype(np.float64)
+            parts.append(np.stack([assign(wide, centroids) for centroids in self.centroids]).astype(np.uint16))
+        codes = np.concatenate(parts, axis=1)
         return {spec.name: codes for spec in self.specs}
 
 

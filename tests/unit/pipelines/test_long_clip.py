@@ -66,6 +66,7 @@ VIEWS = (
     {"codec": "builtin", "kind": "codes"},
     {"codec": "builtin", "kind": "latents", "rate_hz": 25},
     {"codec": "features", "kind": "features"},
+    {"codec": "units", "kind": "codes"},
     {"codec": "conversation", "kind": "codes", "num_codebooks": 2},
     {"codec": "conversation", "kind": "features", "options": {"codec": "features"}},
 )
