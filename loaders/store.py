@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -18,19 +19,25 @@ from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, Prec
 from obstore.store import LocalStore, from_url
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
 from ..schemas.errors import ConfigError, IntegrityError, NoDatasetError, StorageError
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-RETRY: RetryConfig = {"max_retries": 6, "retry_timeout": timedelta(seconds=120)}
-"""Bounds on obstore's own exponential back-off for requests to an object store."""
+RETRY: RetryConfig = {"max_retries": 0}
+"""obstore repeats without a word: requests are repeated here, where each try is logged."""
 STALLED = timedelta(seconds=60)
 """A request that takes longer is given up and tried again."""
-ATTEMPTS = 5
-"""Tries of an operation whose answer broke off, which obstore does not repeat by itself: a reset, half a body."""
+ATTEMPTS = 8
+"""Tries of an operation that an object store failed in passing: an error 5xx, a reset, half a body, a stall."""
 BACKOFF_S = 0.2
+"""Of the first pause, about doubled each time: all of them together take a minute."""
+COALESCED_BYTES = 64 << 10
+"""Gap between two ranges that is read with them."""
+PAGE = 1000
+"""Objects that one listing request gives."""
 COMPARED_BYTES = 1 << 20
 """Largest object that is read again to tell whether a repeated request had succeeded."""
 
@@ -88,8 +95,7 @@ class Store:
     def get_ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
         """Byte ranges of one object; neighbours are coalesced into fewer requests."""
         try:
-            asked = {"starts": list(starts), "lengths": list(lengths), "coalesce": 64 << 10}
-            return self._persist(path, lambda: [bytes(p) for p in obstore.get_ranges(self._store, path, **asked)])
+            return self._ranges(path, starts, lengths)
         except FileNotFoundError as error:
             raise IntegrityError(f"{self.url}/{path}: the object is missing") from error
         except (BaseError, OSError) as error:
@@ -136,8 +142,7 @@ class Store:
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every object below `prefix` (a folder), in no particular order."""
         try:
-            # a listing is read whole before any of it is used, so that one that breaks off can start again
-            for batch in self._persist(prefix, lambda: list(obstore.list(self._store, prefix=prefix or None))):
+            for batch in list(obstore.list(self._store, prefix=prefix or None)) if self.root else self._pages(prefix):
                 for meta in batch:
                     yield Entry(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta.get("e_tag"))
         except FileNotFoundError:
@@ -155,8 +160,34 @@ class Store:
             except (BaseError, OSError) as error:
                 raise StorageError(f"{self.url}/{path}: cannot be deleted: {first_line(error)}") from error
 
+    def _ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        try:
+            found = obstore.get_ranges(self._store, path, starts=starts, lengths=lengths, coalesce=COALESCED_BYTES)
+            return [bytes(part) for part in found]
+        except GenericError as error:
+            if self.root is not None:
+                raise
+            log.warning("%s/%s: %s; its ranges are asked for one by one", self.url, path, first_line(error))
+        # of many requests at once one always fails, where one in a few does
+        get = partial(obstore.get_range, self._store, path)
+        return [
+            bytes(self._persist(path, partial(get, start=start, length=length)))
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+
+    def _pages(self, prefix: str) -> Iterator[Sequence[ObjectMeta]]:
+        """A listing page by page, so that only the page that failed is asked for again."""
+        last = None
+        while True:
+            ask = partial(obstore.list, self._store, prefix=prefix or None, offset=last, chunk_size=PAGE)
+            page = self._persist(prefix, lambda ask=ask: next(iter(ask()), []))
+            yield page
+            if len(page) < PAGE:
+                return
+            last = page[-1]["path"]
+
     def _persist(self, path: str, operation: Callable[[], Result]) -> Result:
-        """The operation's result; on an object store an answer that broke off is asked for again, a few times."""
+        """The operation's result; on an object store one that failed in passing is tried again, a few times."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return operation()

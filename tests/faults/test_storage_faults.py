@@ -74,6 +74,11 @@ def direct(upstream: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Callab
     return lambda: monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{upstream[0]}:{upstream[1]}")
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the store logged."""
+    return [r.getMessage() for r in caplog.records if r.name == "auricle.loaders.store"]
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_life_of_a_dataset_ends_right_through_every_kind_of_fault(
@@ -121,15 +126,62 @@ def test_half_a_body_is_never_taken_for_the_whole(dataset: str, flaky: Flaky) ->
 
 
 @pytest.mark.faults
-def test_retries_end_and_the_error_names_the_object(
-    dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["error500", "error503", "reset_before"])
+def test_retries_are_bounded_backed_off_and_logged_and_the_error_names_the_object(
+    dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    limits = {"max_retries": 1, "retry_timeout": timedelta(seconds=20)}
-    monkeypatch.setattr(auricle.loaders.store, "RETRY", limits)
-    monkeypatch.setattr(auricle.loaders.store, "ATTEMPTS", 2)
-    proxy = flaky(rate=1.0, kinds=("error503",), in_a_row=1_000_000)
+    monkeypatch.setattr(auricle.loaders.store, "ATTEMPTS", 4)
+    proxy = flaky(rate=1.0, kinds=(kind,), in_a_row=1_000_000)
     started = time.monotonic()
-    with pytest.raises(StorageError, match="versions/000001"):
+    with caplog.at_level("WARNING"), pytest.raises(StorageError, match="versions/000001"):
         Store(dataset).get("versions/000001.json")
     assert proxy.requests == 4
-    assert time.monotonic() - started < 15
+    assert 1.4 < time.monotonic() - started < 15
+    told = said(caplog)
+    assert [line.rpartition("; ")[2].partition(" in ")[0] for line in told] == [f"try {n} of 4" for n in (2, 3, 4)]
+    assert all("versions/000001.json" in line for line in told)
+    pauses = [float(line.rpartition(" in ")[2].removesuffix(" s")) for line in told]
+    assert 0.2 <= pauses[0] <= 0.6
+    assert 0.8 <= pauses[2] <= 2.4
+
+
+@pytest.mark.faults
+def test_a_stall_of_ten_seconds_is_waited_for_and_a_longer_one_is_given_up_and_tried_again(
+    dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Store(dataset).put_new("object", b"whole")
+    flaky(rate=1.0, kinds=("stall",), in_a_row=1, stall_s=10)
+    started = time.monotonic()
+    assert Store(dataset).get("object") == b"whole"
+    assert time.monotonic() - started > 9
+    assert not said(caplog)
+    monkeypatch.setattr(auricle.loaders.store, "STALLED", timedelta(seconds=2))
+    flaky(rate=1.0, kinds=("stall",), in_a_row=1, stall_s=10)
+    started = time.monotonic()
+    with caplog.at_level("WARNING"):
+        assert Store(dataset).get("object") == b"whole"
+    assert time.monotonic() - started < 9
+    assert len(said(caplog)) == 1
+
+
+@pytest.mark.faults
+def test_a_long_listing_asks_again_only_for_the_page_that_failed(
+    dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auricle.loaders.store, "PAGE", 3)
+    names = [f"folder/{i:02d}" for i in range(12)]
+    for name in names:
+        Store(dataset).put_new(name, b"x")
+    proxy = flaky(rate=1.0, in_a_row=1, kinds=("error503",))
+    assert [e.path for e in Store(dataset).list("folder")] == names
+    assert proxy.requests <= 2 * 5
+    assert list(Store(dataset).list("elsewhere")) == []
+
+
+@pytest.mark.faults
+def test_a_refusal_is_not_repeated(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong bucket is no fault in passing."""
+    started = time.monotonic()
+    with pytest.raises(StorageError, match="no-such-bucket"):
+        Store(dataset.replace(BUCKET, "no-such-bucket")).put_new("object", b"x")
+    assert time.monotonic() - started < 3
