@@ -56,7 +56,9 @@ def run(
     paranoid: Annotated[
         bool, typer.Option("--paranoid", help="Hash every file again instead of trusting its time")
     ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips again that failed before")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try files and clips again that failed before")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring a dataset up to date: ingest, score, decide, extract, judge, publish.

@@ -17,7 +17,9 @@ HEADER_SLACK_BYTES = 64
 """Missing bytes that are forgiven: sloppy writers count the header, or the padding of an odd chunk, as data."""
 PLACEHOLDER_BYTES = 0x7FFFF000
 """From this 32-bit length on, a header is a stream's that nobody could go back to: sox, ffmpeg and arecord write
-different ones. Zero is another such placeholder."""
+different ones."""
+MANY_CHUNKS = 1000
+"""Chunks after which the search for the samples is given up: a long run of zeros reads as empty chunks."""
 WAVE, WAVE64 = (b"RIFF", b"RIFX", b"RF64", b"BW64"), b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 
 
@@ -26,19 +28,35 @@ def check_whole(path: Path) -> None:
 
     Other formats pass: their decoders notice, or have no length to compare. So do headers of streams.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        found = _data(file)
+    found = _lengths(path)
     if found is None:
         return
-    start, declared = found
-    held = max(size - start, 0)
+    declared, held = found
     if declared - held > HEADER_SLACK_BYTES:
         raise ClipError(
             FailureReason.CORRUPT,
             f"{path.name}: cut off: its header declares {declared:,} bytes of audio, the file holds {held:,}. "
             "Copy it again, or let `segment.truncated: accept` take what is there",
         )
+
+
+def why_empty(path: Path) -> str:
+    """Words for a recording that decodes to nothing: there is nothing, or its header was never finished."""
+    found = _lengths(path)
+    if found is not None and found[0] == 0 and found[1] > HEADER_SLACK_BYTES:
+        return (
+            f"its header declares no samples, and {found[1]:,} bytes follow it: the recorder was interrupted before it "
+            "wrote the length. Mend the header, for example by copying the file with ffmpeg"
+        )
+    return "a valid header and no samples"
+
+
+def _lengths(path: Path) -> tuple[int, int] | None:
+    """Bytes of audio that the header declares, and that the file holds; None for formats without such a length."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        found = _data(file)
+    return None if found is None else (found[1], max(size - found[0], 0))
 
 
 def _data(file: BinaryIO) -> tuple[int, int] | None:
@@ -52,7 +70,7 @@ def _data(file: BinaryIO) -> tuple[int, int] | None:
         return _riff(file, ">", b"SSND")
     if kind in (b".snd", b"dns.") and len(head) >= 12:
         start, declared = struct.unpack(">II" if kind == b".snd" else "<II", head[4:12])
-        return (start, declared) if 0 < declared < PLACEHOLDER_BYTES else None
+        return None if declared >= PLACEHOLDER_BYTES else (start, declared)
     if head[:16] == WAVE64:
         return _wave64(file)
     return None
@@ -68,14 +86,14 @@ def _riff(file: BinaryIO, order: str, wanted: bytes) -> tuple[int, int] | None:
         if name == wanted:
             if length == 0xFFFFFFFF and long_length:
                 return start, long_length
-            return (start, length) if 0 < length < PLACEHOLDER_BYTES else None
+            return None if length >= PLACEHOLDER_BYTES else (start, length)
     return None
 
 
 def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Name, start of the body and declared length of each chunk; chunks begin at even offsets."""
     place = 12
-    while True:
+    for _ in range(MANY_CHUNKS):
         file.seek(place)
         head = file.read(8)
         if len(head) < 8:
@@ -88,7 +106,7 @@ def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
 def _wave64(file: BinaryIO) -> tuple[int, int] | None:
     """Sony Wave64: names of 16 bytes, 64-bit lengths that count their own header, chunks at multiples of 8."""
     place = 40
-    while True:
+    for _ in range(MANY_CHUNKS):
         file.seek(place)
         head = file.read(24)
         if len(head) < 24:
@@ -99,3 +117,4 @@ def _wave64(file: BinaryIO) -> tuple[int, int] | None:
         if length < 24:
             return None
         place += -(-length // 8) * 8
+    return None

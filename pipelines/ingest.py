@@ -22,11 +22,12 @@ TRANSIENT = ("missing", "changed_while_read", "unreadable")
 """Reasons of failure that the next run looks at again."""
 
 
-def load_sources(state: State, config: RunConfig, *, paranoid: bool = False) -> list[str]:
+def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, retry_failed: bool = False) -> list[str]:
     """Tables `files`, `labels`, `sources`, and `probe_items` for what has to be opened; returns notices.
 
     A file is known when its source, path, size, time and etag are those of an alias of the parent version that was
-    cut the same way; with `paranoid` every file is read and hashed again.
+    cut the same way; with `paranoid` every file is read and hashed again, with `retry_failed` every one
+    that failed.
     """
     listing = list_sources(list(config.sources))
     state.table("files_listed", listing.files)
@@ -62,7 +63,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False) -> 
         SELECT f.source, f.path, a.recording FROM files f JOIN parent_aliases a USING (source, path)
         WHERE {"FALSE" if paranoid else "TRUE"} AND f.size = a.size AND f.mtime_ns = a.mtime_ns
             AND f.etag IS NOT DISTINCT FROM a.etag AND (f.segmentation = a.segmentation)
-            AND (a.status = 'decoded' OR a.reason NOT IN ({transient}))"""
+            AND (a.status = 'decoded' OR ({"FALSE" if retry_failed else "TRUE"} AND a.reason NOT IN ({transient})))"""
     )
     state.sql(
         """CREATE OR REPLACE TABLE probe_keys AS

@@ -15,7 +15,7 @@ from ..schemas.errors import ClipError
 from ..schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
 from ..schemas.tables import FailureReason
 from ..schemas.time import samples
-from .declared import check_whole
+from .declared import check_whole, why_empty
 from .decode import local_file, open_audio
 from .units import ERROR_FIELDS, Result
 
@@ -108,7 +108,7 @@ def probe_file(
             cutter.feed(first, block)
             position = first + block.shape[1]
     if position == 0:
-        raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: a valid header and no samples")
+        raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: {why_empty(path)}")
     clips = [
         {
             "clip": clip_key(recording, channel, start, end),

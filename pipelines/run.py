@@ -141,7 +141,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
     config, store = this.config, this.store
     with open_state(store) as state:
         try:
-            for line in ingest.load_sources(state, config, paranoid=this.paranoid):
+            for line in ingest.load_sources(state, config, paranoid=this.paranoid, retry_failed=this.retry_failed):
                 this.progress.notice(line)
             inputs = document.inputs_digest(state, config, curators, specs)
             parent = state.parent

@@ -17,7 +17,7 @@ from ..schemas.errors import ClipError, ConfigError
 from ..schemas.score import ARROW, Curator, Row
 from ..schemas.tables import FailureReason
 from . import hang
-from .declared import check_whole
+from .declared import check_whole, why_empty
 from .decode import AUDIO_SUFFIXES, open_audio
 from .judge_clip import Judge
 from .own_process import run_each
@@ -185,7 +185,7 @@ def _score_file(
                         FailureReason.EXTRACTION, f"{path.name}: longer than 3 h; cut it first, or use a run"
                     )
         if not total:
-            raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: a valid header and no samples")
+            raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: {why_empty(path)}")
     except ClipError as error:
         return [facts | {"error_reason": str(error.reason), "error_message": error.message}]
     waveform = np.concatenate(blocks, axis=1)

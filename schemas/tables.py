@@ -29,7 +29,6 @@ class FailureReason(StrEnum):
 
     EMPTY_FILE = "empty_file"
     NOT_AUDIO = "not_audio"
-    UNSUPPORTED_FORMAT = "unsupported_format"
     CORRUPT = "corrupt"
     NO_SAMPLES = "no_samples"
     NOT_FINITE = "not_finite"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from auricle.pipelines.declared import check_whole
+from auricle.pipelines.declared import check_whole, why_empty
 from auricle.pipelines.probe import probe_file, segmentation_fingerprint
 from auricle.schemas.config import Segmentation
 from auricle.schemas.errors import ClipError
@@ -62,6 +62,20 @@ def test_a_chunk_before_the_samples_is_stepped_over(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4000])
     with pytest.raises(ClipError, match="cut off"):
         check_whole(path)
+
+
+def test_a_recorder_that_never_wrote_its_length_is_told_from_an_empty_file(tmp_path: Path) -> None:
+    assert why_empty(with_data_length(written(tmp_path / "a.wav"), 0)).startswith(
+        "its header declares no samples, and 16,000 bytes follow it"
+    )
+    soundfile.write(tmp_path / "b.wav", SAMPLES[:0], 8000)
+    assert why_empty(tmp_path / "b.wav") == "a valid header and no samples"
+
+
+def test_a_long_run_of_zeros_is_not_searched_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(written(tmp_path / "whole.wav").read_bytes()[:12] + bytes(1 << 20))
+    check_whole(path)
 
 
 @pytest.mark.parametrize("container", ["FLAC", "OGG"])

@@ -34,14 +34,18 @@ def test_a_file_that_ended_its_worker_before_it_was_hashed_is_in_the_ledger(
             else:
                 yield from probe(self, [item])
 
-    monkeypatch.setattr(_Probe, "__call__", isolated)
-    version = run(config(corpus / "audio", corpus / "data")).version
+    settings = config(corpus / "audio", corpus / "data")
+    with monkeypatch.context() as hanging:
+        hanging.setattr(_Probe, "__call__", isolated)
+        version = run(settings).version
     counts = version.document.counts
     assert (counts.files, counts.decoded, counts.failed_files) == (4, 3, 1)
     assert version.document.failed_by_reason == {"timed_out": 1}
     failed = [r for r in version.recordings().to_pylist() if r["status"] == "failed"]
     assert failed[0]["aliases"][0]["path"] == "clip_0001.wav"
     assert "nothing for 60 s" in failed[0]["message"]
+    assert run(settings).status == "unchanged"
+    assert run(settings, retry_failed=True).version.document.counts.decoded == 4
 
 
 def test_a_recording_that_was_cut_off_fails_until_the_configuration_accepts_it(corpus: Path) -> None:
