@@ -83,6 +83,11 @@ def score(
             accept_truncated=settings.segment.truncated == "accept",
             done=tell,
         )
+    if transcripts is not None and not any(table["transcript"].to_pylist()):
+        console.err.print(
+            f"note: {transcripts} has a transcript for none of these files; its `file` column is relative to its folder",
+            markup=False,
+        )
     return Scored(table, tuple(built), judge, str(config) if config else "`auricle config example`")
 
 

@@ -36,6 +36,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     del listing
     paths = partial(state.arrow, "SELECT source, path FROM files_listed")
     state.fill("labels", LABELS, read_labels(config.sources, paths, notices))
+    notices += _labels_of_nothing(state)
     _sources(state, config)
     state.sql(
         """CREATE OR REPLACE TABLE spans AS
@@ -149,6 +150,19 @@ def live_tables(state: State, config: RunConfig) -> None:
     _labelled(state)
     honour.relabel(state)
     honour.redact(state)
+
+
+def _labels_of_nothing(state: State) -> list[str]:
+    """A line per source whose label files name recordings that are not there: most often a wrong folder."""
+    rows = state.sql(
+        """SELECT source, count(*) FILTER (f.path IS NULL), count(*), min(l.path) FILTER (f.path IS NULL)
+        FROM (SELECT DISTINCT source, path FROM labels) l LEFT JOIN files_listed f USING (source, path)
+        GROUP BY source HAVING count(*) FILTER (f.path IS NULL) > 0 ORDER BY source"""
+    ).fetchall()
+    return [
+        f"source {source!r}: {absent:,} of {named:,} recordings that its labels name are not there, for example {path}"
+        for source, absent, named, path in rows
+    ]
 
 
 def _sources(state: State, config: RunConfig) -> None:

@@ -39,18 +39,20 @@ class Listing:
 
     files: pa.Table
     notices: tuple[str, ...]
-    """One line per kind of thing that was not listed: links out of the tree, names that are not text."""
+    """One line per kind of thing that was not listed (links out of the tree, names that are not text) and per source
+    without any file."""
 
 
 def list_sources(sources: list[Source]) -> Listing:
     """List every source. Raises `ConfigError` for a source that is not there: an unmounted disk must not look like
     a folder whose files are all gone."""
     notices: list[str] = []
-    batches = [
-        batch
-        for rank, source in enumerate(sources)
-        for batch in _batches(_remote(source, rank) if "://" in source.path else _local(source, rank, notices))
-    ]
+    batches: list[pa.RecordBatch] = []
+    for rank, source in enumerate(sources):
+        found = list(_batches(_remote(source, rank) if "://" in source.path else _local(source, rank, notices)))
+        if not any(batch.num_rows for batch in found):
+            notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
+        batches += found
     return Listing(pa.Table.from_batches(batches, schema=FILES), tuple(notices))
 
 

@@ -161,6 +161,18 @@ def test_score_shows_units_rules_and_reasons_and_fails_only_when_every_file_does
     assert (row["status"], row["why"], "snr_db" in row) == ("kept", [], False)
 
 
+def test_score_says_when_a_transcript_table_fits_no_file(auricle: Auricle, tmp_path: Path) -> None:
+    table = tmp_path / "elsewhere" / "t.tsv"
+    table.parent.mkdir()
+    table.write_text("file\tspeaker\tlanguage\ttranscript\na.wav\ts\ten\tone two\n")
+    arguments = ["score", tone(tmp_path / "a.wav"), "--curator", "signal", "--transcripts"]
+    code, _, err = auricle(*arguments, str(table))
+    assert code == 0
+    assert "has a transcript for none of these files" in err
+    table.rename(tmp_path / "t.tsv")
+    assert auricle(*arguments, str(tmp_path / "t.tsv"))[2] == ""
+
+
 def test_score_shows_the_columns_that_are_asked_for_and_names_those_there_are(auricle: Auricle, tmp_path: Path) -> None:
     paths = [tone(tmp_path / f"{i}.wav", 0.5 + i) for i in range(4)]
     code, out, _ = auricle("score", *paths, "--curator", "signal", "--columns", "dc_offset,peak_dbfs")

@@ -10,6 +10,7 @@ import pytest
 from corpus import config, write_corpus
 from inprocess import without_ray
 
+from auricle.pipelines.plan import plan
 from auricle.pipelines.probe import _Probe
 from auricle.pipelines.run import run
 from auricle.pipelines.units import Result, failure
@@ -46,6 +47,15 @@ def test_a_file_that_ended_its_worker_before_it_was_hashed_is_in_the_ledger(
     assert "nothing for 60 s" in failed[0]["message"]
     assert run(settings).status == "unchanged"
     assert run(settings, retry_failed=True).version.document.counts.decoded == 4
+
+
+def test_labels_of_recordings_that_are_not_there_are_counted(corpus: Path) -> None:
+    (corpus / "audio" / "clip_0003.wav").unlink()
+    (corpus / "audio" / "clip_0000.wav").unlink()
+    found = plan(config(corpus / "audio", corpus / "data"))
+    assert found.notices == (
+        "source 'corpus': 2 of 4 recordings that its labels name are not there, for example clip_0000.wav",
+    )
 
 
 def test_a_recording_that_was_cut_off_fails_until_the_configuration_accepts_it(corpus: Path) -> None:

@@ -172,6 +172,12 @@ def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> No
     shutil.rmtree(tmp_path)
 
 
+def test_a_source_without_audio_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    notices = list_sources([source(tmp_path)]).notices
+    assert notices == (f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` takes",)
+
+
 def test_globs_choose_below_the_source(tmp_path: Path) -> None:
     for name in ("a.wav", "x/b.wav", "x/c.mp3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
