@@ -85,7 +85,7 @@ def score(
         )
     if transcripts is not None and not any(table["transcript"].to_pylist()):
         console.err.print(
-            f"note: {transcripts} has a transcript for none of these files; its `file` column is relative to its folder",
+            f"note: {transcripts} has a transcript for none of these files; its paths are relative to its folder",
             markup=False,
         )
     return Scored(table, tuple(built), judge, str(config) if config else "`auricle config example`")
