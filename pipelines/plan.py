@@ -16,6 +16,7 @@ from .document import inputs_digest
 from .lease import holder
 from .missing import curators_of, missing_latents, missing_scores
 from .probe import ProbeRecipe
+from .promoted import with_promoted
 from .state import State, open_state, unfinished_runs
 
 HEADERS_READ = 500
@@ -63,6 +64,9 @@ def plan(config: RunConfig) -> Plan:
         except NoDatasetError:
             # not there yet: plan against an empty dataset without making a folder
             store = Store(nowhere)
+        config = with_promoted(store, config)
+        curators, specs = curators_of(config), describe_all(config.representations)
+        check_rules(config, curators)
         with open_state(store) as state:
             notices = ingest.load_sources(state, config)
             parent = state.parent

@@ -27,6 +27,7 @@ from .missing import curators_of, missing_latents, missing_scores, score_recipe
 from .pack import pack
 from .probe import ProbeRecipe
 from .progress import Progress, Silent
+from .promoted import with_promoted
 from .publish import close_run, keep_candidate, publish
 from .state import State, open_state, unfinished_runs
 from .units import Recipe, write_plan
@@ -122,6 +123,11 @@ def run(
     check_rules(config, curators)
     store = Store(config.dataset, create=True)
     with lease(store, wait=wait, notify=progress.notice):
+        resolved = with_promoted(store, config)
+        if resolved is not config:
+            config, curators = resolved, curators_of(resolved)
+            specs = describe_all(config.representations)
+            check_rules(config, curators)
         runs = unfinished_runs(store)
         this = Run(config, store, runs[0] if runs else new_run(), progress, paranoid, retry_failed)
         if runs:

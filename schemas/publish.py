@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from .config import RunConfig
 from .errors import SchemaVersionError
+from .models import MODELS_SCHEMA, ModelsDocument
 from .score import score_struct
 from .tables import CLIP_CORE, POINTER, RECORDINGS, TABLES_SCHEMA
 from .version import VERSION_SCHEMA, VersionDocument
@@ -43,6 +44,7 @@ def documents(more: Mapping[str, Mapping[str, pa.Schema]] | None = None) -> dict
     made = {
         CONFIG_SCHEMA: _record(CONFIG_SCHEMA, RunConfig),
         VERSION_SCHEMA: _record(VERSION_SCHEMA, VersionDocument),
+        MODELS_SCHEMA: _record(MODELS_SCHEMA, ModelsDocument),
         TABLES_SCHEMA: _tables(TABLES_SCHEMA, tables),
     }
     made |= {tag: _tables(tag, of) for tag, of in (more or {}).items()}

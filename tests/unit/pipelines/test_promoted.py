@@ -1,0 +1,179 @@
+"""A registry of models: compared in shadow, promoted, used by every later run, rolled back."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from corpus import config, write_corpus, write_labels
+from inprocess import without_ray
+
+from auricle.loaders import Version
+from auricle.loaders.models import model_numbers, publish_models, read_models
+from auricle.loaders.store import Store
+from auricle.pipelines.plan import plan
+from auricle.pipelines.promoted import candidate, promote, roll_back, with_promoted
+from auricle.pipelines.run import run
+from auricle.pipelines.shadow import compare_codec, compare_curator, find_comparison
+from auricle.schemas.errors import ClipError, ConfigError
+from auricle.schemas.models import ModelsDocument
+
+FLOOR = {"floor_db": -20.0}
+KEEP = [{"score": "loudness_db", "min": -26, "reason": "quiet"}]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve clips of two languages and one version of them, in which the quiet ones are dropped."""
+    without_ray(monkeypatch)
+    write_corpus(tmp_path / "audio", 12)
+    table = (tmp_path / "audio" / "transcripts.tsv").read_text().replace("speaker1\ten", "speaker1\tde")
+    (tmp_path / "audio" / "transcripts.tsv").write_text(table)
+    night(tmp_path)
+    return tmp_path
+
+
+def settings(root: Path, **changes: Any) -> Any:
+    return config(root / "audio", root / "data", **{"keep": KEEP, **changes})
+
+
+def night(root: Path, **changes: Any) -> Version:
+    return run(settings(root, **changes)).version
+
+
+def levels(version: Version) -> list[float]:
+    return [row["loudness"]["loudness_db"] for row in version.clips(["clip", "loudness"]).sort_by("clip").to_pylist()]
+
+
+def test_a_comparison_says_what_would_change_slice_by_slice(root: Path) -> None:
+    version = night(root)
+    record = compare_curator(version, candidate("loudness", options=FLOOR), 200)
+    assert (record["clips"], record["failed"], record["version"]) == (12, 0, 1)
+    rows = version.clips().to_pylist()
+    before = np.array([r["loudness"]["loudness_db"] for r in rows])
+    after = np.maximum(before, -20.0)
+    everything = next(s for s in record["slices"] if s["slice"] == "all")
+    assert everything["median_before"] == pytest.approx(np.median(before))
+    assert everything["median_after"] == pytest.approx(np.median(after), abs=1e-4)
+    assert everything["mean_change"] == pytest.approx((after - before).mean(), abs=1e-4)
+    assert 0 < everything["rank_correlation"] <= 1
+    quiet = int((before < -26).sum())
+    assert record["flips"] == {"quiet": {"before": quiet, "after": 0, "flipped": quiet}}
+    german = next(s for s in record["slices"] if s["slice"] == "language de")
+    assert german["clips"] == 3
+    assert {"status dropped", "status kept"} <= {s["slice"] for s in record["slices"]}
+    assert version.document.number == night(root).document.number, "nothing is published"
+
+
+def test_the_sample_is_bounded_and_the_same_every_time(root: Path) -> None:
+    version, model = night(root), candidate("loudness", options=FLOOR)
+    first, second = compare_curator(version, model, 5), compare_curator(version, model, 5)
+    assert first["clips"] == 5
+    assert {k: v for k, v in first.items() if k != "cpu_s"} == {k: v for k, v in second.items() if k != "cpu_s"}
+
+
+def test_a_promoted_curator_is_what_runs_use_until_it_is_rolled_back(root: Path) -> None:
+    store, model = Store(str(root / "data")), candidate("loudness", options=FLOOR)
+    before = levels(night(root))
+    compare_curator(night(root), model, 200)
+    assert promote(store, model, "no floor").number == 1
+    assert plan(settings(root)).to_score["loudness"][0] == 12
+    version = night(root)
+    assert levels(version) == pytest.approx(np.maximum(before, -20.0))
+    assert version.document.curators["loudness"].parameters == FLOOR
+    assert version.document.config["score"]["options"] == {"loudness": FLOOR}
+    assert version.document.counts.dropped == 0
+    assert run(settings(root)).status == "unchanged"
+    assert roll_back(store).models == {}
+    assert levels(night(root)) == pytest.approx(before)
+    assert model_numbers(store) == [1, 2]
+    assert roll_back(store, 1).models["loudness"] == model
+    assert levels(night(root)) == pytest.approx(np.maximum(before, -20.0))
+
+
+def test_another_curator_can_take_the_place_of_one(root: Path) -> None:
+    store, model = Store(str(root / "data")), candidate("loudness", "words")
+    compare_curator(night(root), model, 200)
+    promote(store, model)
+    resolved = with_promoted(store, settings(root, score={"curators": ["loudness"]}, keep=[]))
+    assert resolved.score.curators == ["words"]
+    unconcerned = settings(root, score={"curators": ["words"]}, keep=[])
+    assert with_promoted(store, unconcerned) == unconcerned
+
+
+def test_what_was_not_compared_is_not_promoted(root: Path) -> None:
+    store = Store(str(root / "data"))
+    compare_curator(night(root), candidate("loudness", options=FLOOR), 200)
+    with pytest.raises(ConfigError, match="models compare"):
+        promote(store, candidate("loudness", options={"floor_db": -21.0}))
+    assert find_comparison(store, candidate("loudness")) is None
+    with pytest.raises(ConfigError, match="nothing was promoted"):
+        roll_back(store)
+    with pytest.raises(ConfigError, match="neither a curator"):
+        candidate("loudnes")
+    with pytest.raises(ConfigError, match="no promotion 7"):
+        read_models(store, 7)
+
+
+def test_a_configuration_that_disagrees_is_refused(root: Path) -> None:
+    store, model = Store(str(root / "data")), candidate("loudness", options=FLOOR)
+    compare_curator(night(root), model, 200)
+    promote(store, model)
+    own = {"curators": ["loudness", "words"], "options": {"loudness": {"floor_db": -90.0}}}
+    with pytest.raises(ConfigError, match=r"score.options.loudness is set.*rollback"):
+        night(root, score=own)
+    same = {"curators": ["loudness", "words"], "options": {"loudness": FLOOR}}
+    assert levels(night(root, score=same)) == levels(night(root))
+
+
+def test_other_code_or_weights_than_were_compared_are_refused(root: Path) -> None:
+    store, model = Store(str(root / "data")), candidate("loudness", options=FLOOR)
+    compare_curator(night(root), model, 200)
+    promote(store, model)
+    stale = model.model_copy(update={"fingerprint": "0" * 32})
+    publish_models(store, lambda newest: ModelsDocument(number=0, created="", models={"loudness": stale}))
+    with pytest.raises(ConfigError, match="was promoted as 000000000000"):
+        night(root)
+
+
+def test_sources_that_are_gone_are_counted_and_none_at_all_is_refused(root: Path) -> None:
+    version = night(root)
+    for path in sorted((root / "audio").glob("*.wav"))[1:]:
+        path.unlink()
+    assert compare_curator(version, candidate("loudness"), 200)["failed"] == 11
+    (root / "audio" / "clip_0000.wav").unlink()
+    with pytest.raises(ConfigError, match="none of the 12 clips"):
+        compare_curator(version, candidate("loudness"), 200)
+
+
+def test_a_codec_is_compared_promoted_and_resolved_by_its_weights(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from auricle.pipelines import promoted
+
+    store, version = Store(str(root / "data")), night(root)
+    spec = promoted.describe(promoted.codes_of("cheap", {}))
+    monkeypatch.setattr(promoted, "describe", lambda config: spec.model_copy(update={"fingerprint": config.weights}))
+    model = candidate("cheap", options={"weights": "new.safetensors"})
+
+    def measured(clip: Any) -> dict[str, float]:
+        if clip.duration_s < 0.4:
+            raise ClipError("extraction", "too short")
+        return {"si_sdr_db": float(np.mean(clip.waveform**2))}
+
+    record = compare_codec(version, measured, lambda clip: {"si_sdr_db": 1.0}, model, 4)
+    assert {s["score"] for s in record["slices"]} == {"si_sdr_db"}
+    promote(store, model)
+    resolved = with_promoted(store, settings(root))
+    assert [(r.codec, r.weights) for r in resolved.representations] == [("cheap", "new.safetensors")]
+    mine = settings(root, representations=[{"codec": "cheap", "kind": "codes", "weights": "mine.safetensors"}])
+    with pytest.raises(ConfigError, match="weights of the representation cheap codes"):
+        with_promoted(store, mine)
+    with pytest.raises(ConfigError, match="'speed' is not weights"):
+        candidate("cheap", options={"speed": 2})
+
+
+def test_labels_change_nothing_about_what_was_promoted(root: Path) -> None:
+    store, model = Store(str(root / "data")), candidate("words")
+    compare_curator(night(root), model, 3)
+    promote(store, model)
+    write_labels(root / "audio", clip_0001="other words than before")
+    assert night(root).document.curators["words"].fingerprint == model.fingerprint
