@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -12,6 +13,13 @@ class Strict(BaseModel):
     """Base of every part: unknown keys are refused, values are not changed after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _not_empty(path: str) -> str:
+    """An empty path would quietly mean the current folder."""
+    if not path.strip():
+        raise ValueError("a path is required; write . for the current folder")
+    return path
 
 
 class Source(Strict):
@@ -35,6 +43,18 @@ class Source(Strict):
         default="retire",
         description="What happens to clips whose file is gone: retire drops them from the next version",
     )
+
+    @field_validator("path")
+    @classmethod
+    def _some_path(cls, path: str) -> str:
+        return _not_empty(path)
+
+    @field_validator("language")
+    @classmethod
+    def _code(cls, language: str | None) -> str | None:
+        if language is not None and not re.fullmatch(r"[a-z]{2,3}", language):
+            raise ValueError("an ISO 639-1 code in small letters is required, for example en")
+        return language
 
     @model_validator(mode="after")
     def _default_name(self) -> Source:
@@ -239,6 +259,22 @@ class RunConfig(Strict):
     gate: Gate = Field(default_factory=Gate, description="What must hold before a version is published")
     workers: Workers = Field(default_factory=Workers, description="How work is spread")
     shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")
+
+    @field_validator("dataset")
+    @classmethod
+    def _some_place(cls, dataset: str) -> str:
+        return _not_empty(dataset)
+
+    @field_validator("tiers")
+    @classmethod
+    def _reachable(cls, tiers: list[Tier]) -> list[Tier]:
+        names = [tier.name for tier in tiers]
+        for i, tier in enumerate(tiers):
+            if tier.name in names[:i]:
+                raise ValueError(f"two tiers are called {tier.name!r}")
+            if not tier.when and i + 1 < len(tiers):
+                raise ValueError(f"no clip can reach tier {names[i + 1]!r}: {tier.name!r} before it takes every clip")
+        return tiers
 
     @field_validator("sources")
     @classmethod

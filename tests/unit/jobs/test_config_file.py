@@ -59,6 +59,13 @@ def test_a_wrong_type_is_named_with_what_was_found(tmp_path: Path) -> None:
         (SMALLEST | {"keep": [{"score": "snr_db", "reason": "noisy"}]}, "tests nothing"),
         (SMALLEST | {"keep": [{"score": "snr_db", "min": 9, "max": 3, "reason": "noisy"}]}, "no clip can pass"),
         (SMALLEST | {"sources": [{"path": "a"}, {"path": "b/a"}]}, "two sources are called 'a'"),
+        (SMALLEST | {"dataset": " "}, "dataset: a path is required"),
+        (SMALLEST | {"sources": [{"path": "a", "language": "English"}]}, "sources.0.language: an ISO 639-1 code"),
+        (SMALLEST | {"tiers": [{"name": "gold"}, {"name": "gold"}]}, "no clip can reach tier 'gold'"),
+        (
+            SMALLEST | {"tiers": [{"name": "a", "when": [{"score": "snr_db", "min": n}]} for n in (9, 5)]},
+            "two tiers are called 'a'",
+        ),
         ("- a list", "a mapping"),
         ("a: [", "not valid YAML"),
     ],
