@@ -37,7 +37,7 @@ class Recipe(Strict):
     """Everything about a training that is not data."""
 
     mixtures: int = Field(
-        default=5000, gt=0, description="Mixtures made to train on, 25 CPU-ms and 150 kB of memory each"
+        default=7000, gt=0, description="Mixtures made to train on, 25 CPU-ms and 150 kB of memory each"
     )
     held_out: int = Field(default=300, gt=0, description="Mixtures of the other half for the report")
     seconds: float = Field(default=4.0, gt=1, description="Length of a mixture, s")
@@ -50,7 +50,7 @@ class Recipe(Strict):
         default=(1, 2, 4, 8), description="Of the residual layers in time, frames of 32 ms"
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Before the heads that look at a whole frame or clip")
-    steps: int = Field(default=3000, gt=0, description="Optimiser steps")
+    steps: int = Field(default=4000, gt=0, description="Optimiser steps")
     batch_size: int = Field(default=24, gt=0, description="Mixtures per step")
     learning_rate: float = Field(default=2e-3, gt=0, description="Peak of the one-cycle schedule, AdamW")
     seed: int = Field(default=0, description="Of mixtures, rooms, initial weights and order")
