@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 
-SAME = 0.45
-"""Cosine to the middle of a group from which a clip belongs to it. From benchmarks/voice.py."""
+LEAST = 0.5
+"""Cosine to the middle of a group that a clip needs in any case to belong to it."""
+MOST = 0.95
+"""And what suffices in any case."""
+UNLIKE_MEAN, UNLIKE_SPREAD = 0.08, 0.21
+"""Of the cosine between a clip and the middle of another speaker's clips, on speakers that were not trained on."""
+CHANCE = 0.2
+"""Accepted probability that a new voice is like one of the groups there are by accident."""
 BLOCK = 4096
 
 
-def group_voices(keys: Sequence[str], embeddings: np.ndarray, same: float = SAME) -> list[str]:
+def required(groups: int) -> float:
+    """Cosine from which a clip belongs to the nearest of so many groups: among many voices one is always rather like
+    it, so that in a corpus of thousands groups fall apart into single clips sooner than they swallow strangers."""
+    chance = UNLIKE_MEAN + UNLIKE_SPREAD * NormalDist().inv_cdf(1 - CHANCE / max(groups, 1))
+    return min(max(LEAST, chance), MOST)
+
+
+def group_voices(keys: Sequence[str], embeddings: np.ndarray, same: float | None = None) -> list[str]:
     """For each clip the smallest key of its group. Depends on which clips there are, not on their order.
 
-    keys: distinct; embeddings: `[N, 45]` rows of length 1. In the order of keys each clip joins the group whose middle
-    is nearest, if that is near enough, or founds one; then all clips join the nearest of the final middles. Takes
-    N times the number of groups; nothing is compared pair by pair.
+    keys: distinct; embeddings: `[N, 45]` rows of length 1; same: a cosine in place of `required`. In the order of
+    keys each clip joins the group whose middle is nearest, if that is near enough, or founds one; then all clips join
+    the nearest of the final middles. Takes N times the number of groups; nothing is compared pair by pair.
     """
     order = np.argsort(np.array(keys, dtype=object), kind="stable")
     rows = np.asarray(embeddings, dtype=np.float32)[order]
@@ -26,7 +40,7 @@ def group_voices(keys: Sequence[str], embeddings: np.ndarray, same: float = SAME
     for row in rows:
         near = middles[:count] @ row if count else np.zeros(0)
         at = int(near.argmax()) if count else -1
-        if count == 0 or near[at] < same:
+        if count == 0 or near[at] < (required(count) if same is None else same):
             if count == len(sums):
                 sums, middles = (np.concatenate([a, np.zeros_like(a)]) for a in (sums, middles))
             at, count = count, count + 1

@@ -12,7 +12,7 @@ from auricle.curators.models import weights_sha256
 from auricle.curators.train_voice import fit, fit_overlap, mixture
 from auricle.curators.voice import VoiceCurator
 from auricle.curators.voice_embedding import CEPSTRA, DIMENSIONS, WEIGHTS, embed, from_bytes, load_weights, to_bytes
-from auricle.curators.voices import group_voices
+from auricle.curators.voices import LEAST, group_voices, required
 from auricle.schemas.clip import Clip
 
 SPEECH = Path(__file__).resolve().parents[3].parent / "shared/data/speech"
@@ -150,3 +150,21 @@ def test_readers_are_told_apart_and_two_at_once_are_noticed():
     count = min(len(a), len(b))
     (both,) = VoiceCurator().score([Clip("", a[:count] + b[:count] * (a.std() / b.std()), 16000)])
     assert both["overlap"] > alone
+
+
+def test_the_more_voices_there_are_the_closer_a_clip_must_be():
+    assert required(0) == required(1) == LEAST
+    assert LEAST < required(50) < required(1000) < required(10**6) < 1
+
+
+def test_many_voices_are_not_merged_for_want_of_room():
+    """A thousand voices, ten clips each: groups may fall apart, but hold few strangers."""
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(1000, DIMENSIONS))
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    who = np.tile(np.arange(1000), 10)
+    voices = middles[who] + rng.normal(0, 0.07, (len(who), DIMENSIONS))
+    voices /= np.linalg.norm(voices, axis=1, keepdims=True)
+    names = group_voices([f"{k:05d}" for k in range(len(who))], voices)
+    majority = {name: np.bincount(who[[n == name for n in names]]).max() for name in set(names)}
+    assert sum(majority.values()) / len(who) > 0.97
