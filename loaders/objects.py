@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..schemas.version import VersionDocument
 from .layout import clips_path, recordings_path, shard_path
+from .store import Store
 
 
 def objects(document: VersionDocument) -> Iterator[tuple[str, int]]:
@@ -17,3 +18,10 @@ def objects(document: VersionDocument) -> Iterator[tuple[str, int]]:
     for name, entry in document.representations.items():
         for shard in entry.shards:
             yield shard_path(name, shard.sha256), shard.num_bytes
+
+
+def put_object(store: Store, path: str, data: bytes) -> None:
+    """Store an object that is named by its content; one that is there with other bytes was damaged, and is replaced."""
+    if not store.put_new(path, data) and store.get(path) != data:
+        store.delete([path])
+        store.put_new(path, data)

@@ -3,17 +3,20 @@ equal bytes."""
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..schemas.errors import IntegrityError
 from ..schemas.keys import sha256_bytes, sha256_file
 from ..schemas.tables import TABLES_SCHEMA
 from ..schemas.version import Object, require_major
+from .objects import put_object
 from .store import Store
 
 CLIP_ORDER = [("path", "ascending"), ("start", "ascending"), ("channel", "ascending"), ("clip", "ascending")]
@@ -28,7 +31,7 @@ def parquet_bytes(table: pa.Table, tag: str) -> bytes:
     """The table as one Parquet file that says its schema version `tag`: equal tables, equal bytes."""
     buffer = io.BytesIO()
     tagged = table.combine_chunks().replace_schema_metadata({SCHEMA_KEY: tag})
-    pq.write_table(tagged, buffer, compression="zstd", row_group_size=1 << 16)
+    pq.write_table(tagged, buffer, compression="zstd", row_group_size=1 << 16, write_page_checksum=True)
     return buffer.getvalue()
 
 
@@ -45,7 +48,7 @@ def write_part(store: Store, table: pa.Table, path_of: Callable[[str], str]) -> 
     """Store the table as a new part."""
     data = parquet_bytes(table, TABLES_SCHEMA)
     sha256 = sha256_bytes(data)
-    store.put_new(path_of(sha256), data)
+    put_object(store, path_of(sha256), data)
     return Object(sha256=sha256, num_bytes=len(data), rows=table.num_rows)
 
 
@@ -73,21 +76,39 @@ def opened_part(store: Store, path: str, cache: Path) -> Path:
     Raises `IntegrityError` for a part that is missing or torn, `SchemaVersionError` when a newer auricle wrote it.
     """
     file = store.local(path, cache)
-    try:
+    with whole(f"{store.url}/{path}"):
         schema = pq.read_schema(file)
-    except FileNotFoundError as error:
-        raise IntegrityError(f"{store.url}/{path}: the object is missing; {ADVICE}") from error
-    except pa.ArrowInvalid as error:
-        raise IntegrityError(f"{store.url}/{path}: no whole Parquet file ({error}); {ADVICE}") from error
     # the first writers of auricle.tables/1 left no tag
     require_tag(schema, TABLES_SCHEMA, f"{store.url}/{path}", untagged=TABLES_SCHEMA)
     return file
 
 
 def read_columns(file: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A part with those of `columns` that it has; a child of a struct goes by `struct.child`."""
-    opened = pq.ParquetFile(file)
-    if columns is not None:
-        known = set(opened.schema_arrow.names)
-        columns = [c for c in columns if c in known or any(c.startswith(f"{name}.") for name in known)]
-    return opened.read(columns=columns)
+    """A part with those of `columns` that it has; a child of a struct goes by `struct.child`.
+
+    Raises `IntegrityError` for a damaged part.
+    """
+    with whole(str(file)):
+        opened = pq.ParquetFile(file, page_checksum_verification=True)
+        if columns is not None:
+            known = set(opened.schema_arrow.names)
+            columns = [c for c in columns if c in known or any(c.startswith(f"{name}.") for name in known)]
+        return opened.read(columns=columns)
+
+
+def read_rows(file: Path, columns: Sequence[str] | None, where: pc.Expression | None) -> pa.Table:
+    """The rows of a part for which `where` holds, with `columns`. Raises `IntegrityError` for a damaged part."""
+    with whole(str(file)):
+        wanted = None if columns is None else list(columns)
+        return pq.read_table(file, columns=wanted, filters=where, page_checksum_verification=True)
+
+
+@contextlib.contextmanager
+def whole(subject: str) -> Iterator[None]:
+    """What a reader of Parquet raises for a file that is missing or damaged becomes `IntegrityError`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{subject}: the object is missing; {ADVICE}") from error
+    except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise IntegrityError(f"{subject}: no whole Parquet file ({str(error).splitlines()[0]}); {ADVICE}") from error

@@ -122,7 +122,7 @@ def _already(target: Store, source: Version, selection: str) -> VersionDocument 
     """The document when the target holds this very pull. Raises `ConfigError` when it holds anything else."""
     if target.url == source.store.url:
         raise ConfigError(f"{target.url}: a dataset cannot be pulled into itself; give another folder")
-    held = [VersionDocument.from_json(target.get(version_path(n))) for n in numbers(target)]
+    held = [VersionDocument.from_json(target.get(version_path(n)), version_path(n)) for n in numbers(target)]
     for document in held:
         if document.kind != KIND:
             raise ConfigError(f"{target.url} is a dataset of its own; pull into another folder")

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..schemas.errors import ConfigError
-from ..schemas.version import require_major
+from ..schemas.errors import ConfigError, IntegrityError
 from .layout import purged_path, ref_path
+from .records import read_record
 from .store import Store
 from .version import REF_SCHEMA, numbers, open_version
 
@@ -48,7 +48,11 @@ def untag(dataset: str | Store, name: str) -> Tag:
     store = dataset if isinstance(dataset, Store) else Store(dataset)
     if not store.exists(ref_path(name)):
         raise ConfigError(f"no tag {name!r}; there are: {', '.join(t.name for t in tags(store)) or 'none'}")
-    held = _read(store, name)
+    try:
+        held = _read(store, name)
+    except IntegrityError:
+        # removing it is what the error says to do
+        held = Tag(name, 0, "", "")
     store.delete([ref_path(name)])
     return held
 
@@ -67,6 +71,6 @@ def readable(store: Store) -> list[int]:
 
 
 def _read(store: Store, name: str) -> Tag:
-    record = json.loads(store.get(ref_path(name)))
-    require_major(str(record.get("schema", "")), REF_SCHEMA, f"tag {name!r}")
+    advice = f"remove the tag with `auricle tag DATASET {name} --remove` and give it again"
+    record = read_record(store, ref_path(name), REF_SCHEMA, ["version", "sha256", "created"], advice)
     return Tag(name, int(record["version"]), str(record["sha256"]), str(record["created"]))

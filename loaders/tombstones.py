@@ -8,10 +8,13 @@ channel and every clip with the same samples; a row with `redact` bans only text
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import contextlib
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..schemas.errors import IntegrityError
 from ..schemas.keys import sha256_bytes
 from .parts import parquet_bytes, require_tag
 from .store import Store
@@ -45,9 +48,20 @@ def tombstones(store: Store) -> pa.Table:
 
 
 def read_tombstones(store: Store, path: str) -> pa.Table:
-    """The rows of one takedown. Raises `SchemaVersionError` for rows that a newer auricle wrote."""
-    table = pq.read_table(pa.BufferReader(store.get(path)))
-    require_tag(table.schema, TOMBSTONES_SCHEMA, path)
+    """The rows of one takedown.
+
+    Raises `SchemaVersionError` for rows that a newer auricle wrote, `IntegrityError` for damaged ones: a run without
+    them would bring back what was taken down.
+    """
+    data = store.get(path)
+    with contextlib.suppress(OSError, pa.ArrowInvalid):
+        require_tag(pq.read_schema(pa.BufferReader(data)), TOMBSTONES_SCHEMA, path)
+    if f"tombstones/{sha256_bytes(data)}.parquet" != path:
+        raise IntegrityError(
+            f"{store.url}/{path}: its bytes do not hash to its name. Copy it back from a backup or a replica; without "
+            "one, delete it and give the takedown again before the next run"
+        )
+    table = pq.read_table(pa.BufferReader(data))
     return table.replace_schema_metadata(None).select(TOMBSTONES.names)
 
 

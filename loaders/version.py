@@ -9,7 +9,6 @@ for sample in version.samples("builtin-codes"):
 from __future__ import annotations
 
 import io
-import json
 import re
 import tempfile
 import zlib
@@ -29,9 +28,10 @@ from ..schemas.errors import ConfigError, DatasetError, IntegrityError, NoDatase
 from ..schemas.keys import sha256_bytes
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import POINTER, Status
-from ..schemas.version import VersionDocument, require_major
+from ..schemas.version import VersionDocument
 from .layout import clips_path, derived_path, purged_path, recordings_path, ref_path, shard_path, version_path
-from .parts import opened_part, require_tag
+from .parts import opened_part, read_rows, require_tag
+from .records import read_record
 from .store import Store
 
 REF_SCHEMA = "auricle.ref/1"
@@ -176,7 +176,7 @@ class Version:
         wanted = known if columns is None else [c for c in columns if c in known]
         read = list(dict.fromkeys([*wanted, "clip", *({spec.name} & set(known))]))
         kept = pc.equal(pc.field("status"), Status.KEPT.value)
-        table = pq.read_table(file, columns=read, filters=kept if where is None else kept & where)
+        table = read_rows(file, read, kept if where is None else kept & where)
         pointer = table[spec.name] if spec.name in known else pa.nulls(table.num_rows, POINTER)
         hit = pc.is_valid(pc.struct_field(pointer, "shard"))
         if opened is not None:
@@ -240,7 +240,12 @@ def open_version(dataset: str | Store, version: int | str | None = None) -> Vers
         store = dataset
     number = resolve(store, version)
     data = store.get(version_path(number))
-    document = VersionDocument.from_json(data)
+    document = VersionDocument.from_json(data, f"{store.url}/{version_path(number)}")
+    if isinstance(version, str) and not version.isdigit() and _ref(store, version)["sha256"] != sha256_bytes(data):
+        raise IntegrityError(
+            f"{store.url}/{version_path(number)}: the tag {version!r} was given to other bytes. Copy the document back "
+            "from a backup, or remove the tag"
+        )
     if document.number != number:
         raise DatasetError(f"{version_path(number)} says it is version {document.number}: the file was moved")
     return Version(store, document, sha256_bytes(data))
@@ -272,20 +277,23 @@ def resolve(store: Store, version: int | str | None) -> int:
     elif isinstance(version, int) or version.isdigit():
         number = int(version)
     elif store.exists(ref_path(version)):
-        record = json.loads(store.get(ref_path(version)))
-        require_major(str(record.get("schema", "")), REF_SCHEMA, f"tag {version!r}")
-        number = int(record["version"])
+        number = int(_ref(store, version)["version"])
     else:
         raise ConfigError(f"{store.root or store.url}: no tag {version!r}; versions: {known[0]} to {known[-1]}")
     if store.exists(purged_path(number)):
-        companion = json.loads(store.get(purged_path(number)))
-        require_major(str(companion.get("schema", "")), PURGED_SCHEMA, purged_path(number))
+        advice = "the version was retired by a takedown in any case; its successor is the next one that opens"
+        companion = read_record(store, purged_path(number), PURGED_SCHEMA, ["redirect"], advice)
         raise ConfigError(
-            f"version {number} was retired by a takedown; version {companion.get('redirect')} is its successor"
+            f"version {number} was retired by a takedown; version {companion['redirect']} is its successor"
         )
     if number not in known:
         raise ConfigError(f"{store.root or store.url}: no version {number}; published: {known[0]} to {known[-1]}")
     return number
+
+
+def _ref(store: Store, tag: str) -> dict[str, Any]:
+    advice = f"remove the tag with `auricle tag DATASET {tag} --remove` and give it again"
+    return read_record(store, ref_path(tag), REF_SCHEMA, ["version", "sha256"], advice)
 
 
 def _read_parts(files: Sequence[Path], columns: Sequence[str] | None, where: pc.Expression | None) -> pa.Table:
@@ -295,5 +303,5 @@ def _read_parts(files: Sequence[Path], columns: Sequence[str] | None, where: pc.
     for file in files:
         # a part that was written before a column existed lacks it: its rows read as null
         present = None if columns is None else [c for c in columns if c in pq.read_schema(file).names]
-        tables.append(pq.read_table(file, columns=present, filters=where))
+        tables.append(read_rows(file, present, where))
     return pa.concat_tables(tables, promote_options="permissive")

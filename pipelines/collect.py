@@ -123,7 +123,7 @@ def _reached(store: Store, kept: Collection[int], everything: list[Entry]) -> se
     documents += [e.path for e in everything if re.fullmatch(r"runs/[^/]+/(candidate-[^/]+|published)\.json", e.path)]
     reached: set[str] = set()
     for path in documents:
-        reached.update(p for p, _ in objects(VersionDocument.from_json(store.get(path))))
+        reached.update(p for p, _ in objects(VersionDocument.from_json(store.get(path), path)))
     return reached
 
 

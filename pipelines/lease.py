@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..loaders.records import read_record
 from ..loaders.store import Store
 from ..schemas.errors import BusyError, StorageError
-from ..schemas.version import require_major
 
 LEASE_SCHEMA = "auricle.lease/1"
 HEARTBEAT_S = 5.0
@@ -142,9 +142,8 @@ def _holder(store: Store, epoch: int) -> str:
 def _read(store: Store, epoch: int) -> dict[str, Any]:
     if not store.exists(_epoch(epoch, ".json")):
         return {}
-    found = json.loads(store.get(_epoch(epoch, ".json")))
-    require_major(str(found.get("schema", "")), LEASE_SCHEMA, _epoch(epoch, ".json"))
-    return found
+    advice = "when no run is live, delete this file and run again"
+    return read_record(store, _epoch(epoch, ".json"), LEASE_SCHEMA, [], advice)
 
 
 def _me() -> dict[str, Any]:

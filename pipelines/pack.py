@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ..loaders.layout import shard_path
 from ..loaders.moving import read_payloads
+from ..loaders.objects import put_object
 from ..loaders.shards import Member, by_size, sample_facts, shard_tar
 from ..loaders.store import Store
 from ..schemas.keys import sha256_bytes
@@ -58,7 +59,7 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
             spec.name, [Member(k, p, sample_facts(spec, r)) for k, p, r in zip(keys, payloads, group, strict=True)]
         )
         sha256 = sha256_bytes(data)
-        store.put_new(shard_path(spec.name, sha256), data)
+        put_object(store, shard_path(spec.name, sha256), data)
         fresh.append(Shard(sha256=sha256, num_bytes=len(data), rows=len(keys), live=len(keys)))
         packed.append(
             pa.RecordBatch.from_arrays(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from ..loaders.layout import clips_path, recordings_path, run_path, shard_path, version_path
+from ..loaders.layout import run_path, version_path
+from ..loaders.objects import objects
 from ..loaders.store import Store
 from ..schemas.errors import IntegrityError
 from ..schemas.keys import sha256_bytes
@@ -27,17 +26,6 @@ def publish(store: Store, document: VersionDocument) -> bool:
         return True
     # a retried request may have succeeded the first time: the document is then ours
     return store.get(version_path(document.number)) == data
-
-
-def objects(document: VersionDocument) -> Iterator[tuple[str, int]]:
-    """Path and size of every object of a version."""
-    for part in document.clips:
-        yield clips_path(part.sha256), part.num_bytes
-    for part in document.recordings:
-        yield recordings_path(part.sha256), part.num_bytes
-    for name, entry in document.representations.items():
-        for shard in entry.shards:
-            yield shard_path(name, shard.sha256), shard.num_bytes
 
 
 def keep_candidate(store: Store, run: str, document: VersionDocument) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..loaders.layout import derived_path
+from ..loaders.layout import clips_path, derived_path, recordings_path
 from ..loaders.obey import obeying
+from ..loaders.parts import checked_part
 from ..loaders.pull import WITH_A_VERSION
 from ..loaders.rewrite import Rewrite
 from ..loaders.store import Store
@@ -23,7 +24,7 @@ def rollback(
 
     What was taken down since stays away. The next run brings the dataset up to date with its sources again: change
     the configuration first when the rolled-back version came from it.
-    Raises `ConfigError` when it is the newest already, or was retired.
+    Raises `ConfigError` when it is the newest already, or was retired, `IntegrityError` when a table of it is damaged.
     """
     store = dataset if isinstance(dataset, Store) else Store(dataset)
     old = open_version(store, version)
@@ -32,6 +33,10 @@ def rollback(
     def make(newest: Version) -> VersionDocument:
         if number == newest.document.number:
             raise ConfigError(f"version {number} is the newest already: there is nothing to roll back")
+        for part in old.document.clips:
+            checked_part(store, part, clips_path(part.sha256), old._cache)
+        for part in old.document.recordings:
+            checked_part(store, part, recordings_path(part.sha256), old._cache)
         stones = tombstones(store)
         fields = Rewrite(old, store, obeying(old, stones)).run() if stones.num_rows else {}
         return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})

@@ -12,7 +12,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..loaders.layout import run_path
+from ..loaders.layout import clips_path, recordings_path, run_path
+from ..loaders.parts import checked_part
 from ..loaders.store import Store, first_line
 from ..loaders.version import Version, numbers, open_version
 from ..schemas.errors import IntegrityError
@@ -47,8 +48,12 @@ class State:
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill"), "threads": "2"},
         )
         self.db.execute("SET preserve_insertion_order = false")
-        self._view("parent_clips", parent.files() if parent else [], CLIP_CORE)
-        self._view("parent_recordings", parent.recording_files() if parent else [], RECORDINGS)
+        # what is damaged must not be written again under a hash of its own
+        clips = [(part, clips_path(part.sha256)) for part in parent.document.clips] if parent else []
+        recordings = [(part, recordings_path(part.sha256)) for part in parent.document.recordings] if parent else []
+        for name, parts, empty in (("parent_clips", clips, CLIP_CORE), ("parent_recordings", recordings, RECORDINGS)):
+            files = [checked_part(store, part, path, parent._cache) for part, path in parts] if parent else []
+            self._view(name, files, empty)
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
         """Run one statement."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..loaders.layout import purged_path, version_path
 from ..loaders.obey import obeying
+from ..loaders.records import read_record
 from ..loaders.refs import readable
 from ..loaders.relabels import purge_relabels
 from ..loaders.rewrite import Rewrite
@@ -22,7 +23,7 @@ from ..loaders.store import Store
 from ..loaders.tombstones import put_tombstones, read_tombstones, tombstones
 from ..loaders.version import PURGED_SCHEMA, Version, open_version
 from ..schemas.errors import ConfigError
-from ..schemas.version import GateResult, VersionDocument, require_major
+from ..schemas.version import GateResult, VersionDocument
 from .amend import amend_held
 from .collect import sweep
 from .lease import lease
@@ -39,6 +40,7 @@ KNOWN_FOLDERS = (
     "lease",
     "tombstones",
     "relabels",
+    "models",
     "pulling",
     "purging",
 )
@@ -142,7 +144,7 @@ def _purge(store: Store, path: str) -> tuple[int, list[int], list[tuple[str, int
     # read again: the new version is clean, and a run that lost its lease may have published meanwhile
     going = sorted(holders(read_history(store), stones).versions - {newest})
     for number in going:
-        document = VersionDocument.from_json(store.get(version_path(number)))
+        document = VersionDocument.from_json(store.get(version_path(number)), version_path(number))
         record = {
             "schema": PURGED_SCHEMA,
             "version": number,
@@ -167,8 +169,7 @@ def _finish_purges(store: Store) -> list[tuple[str, int]] | None:
     """Finish purges that were interrupted; returns what was removed, None when there were none."""
     paths = []
     for path in sorted(entry.path for entry in store.list("purging")):
-        record = json.loads(store.get(path))
-        require_major(str(record.get("schema", "")), PURGE_SCHEMA, path)
+        record = read_record(store, path, PURGE_SCHEMA, ["tombstones"], "delete it and give the takedown again")
         paths.append(str(record["tombstones"]))
     return [gone for path in paths for gone in _purge(store, path)[2]] if paths else None
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from ..loaders.layout import run_path
 from ..loaders.parts import SCHEMA_KEY, parquet_bytes
 from ..loaders.store import Store
+from ..schemas.errors import IntegrityError
 from ..schemas.keys import digest, sha256_bytes
 from .isolation import run_isolated
 
@@ -115,7 +116,7 @@ def write_plan(store: Store, run: str, recipe: Recipe, rows: pa.RecordBatchReade
             for _, table in pending:
                 writer.write_table(table, row_group_size=table.num_rows)
         # named by its bytes: the plan of an interrupted run, perhaps of another code version, is never taken for it
-        part = run_path(run, recipe.name, "plan", f"{sha256_bytes(buffer.getvalue())[:32]}.parquet")
+        part = run_path(run, recipe.name, "plan", _part_name(buffer.getvalue()))
         refs.extend(UnitRef(unit, part, group, table.num_rows) for group, (unit, table) in enumerate(pending))
         store.put_new(part, buffer.getvalue())
         pending.clear()
@@ -180,7 +181,13 @@ class UnitWorker:
         return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
 
     def _items(self, ref: UnitRef) -> list[dict[str, Any]]:
-        file = pq.ParquetFile(pa.BufferReader(self._store.get(ref.part)))
+        data = self._store.get(ref.part)
+        if not ref.part.endswith(f"/{_part_name(data)}"):
+            raise IntegrityError(
+                f"{self._store.url}/{ref.part}: the plan is not what was written; give the run up with "
+                f"`auricle abandon DATASET {self._run}` and run again"
+            )
+        file = pq.ParquetFile(pa.BufferReader(data))
         return file.read_row_group(ref.group).to_pylist()
 
     def _next_attempt(self, unit: str) -> int:
@@ -205,6 +212,10 @@ class UnitWorker:
         for family, blob in blobs.items():
             self._store.put_new(run_path(self._run, self._recipe.name, "payloads", family, unit), blob.getvalue())
         return rows, audio_s
+
+
+def _part_name(data: bytes) -> str:
+    return f"{sha256_bytes(data)[:32]}.parquet"
 
 
 def _peak_bytes() -> int:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .errors import SchemaVersionError
+from .errors import IntegrityError, SchemaVersionError
 from .representation import RepresentationSpec
 
 VERSION_SCHEMA = "auricle.version/1"
@@ -142,8 +142,17 @@ class VersionDocument(Record):
         return (json.dumps(self.model_dump(by_alias=True), indent=2, ensure_ascii=False) + "\n").encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> VersionDocument:
-        """Parse a document; an unknown major schema is refused with what to upgrade."""
-        raw = json.loads(data)
-        require_major(str(raw.get("schema", "")), VERSION_SCHEMA, "version document")
-        return cls.model_validate(raw)
+    def from_json(cls, data: bytes, path: str = "version document") -> VersionDocument:
+        """Parse a document; `path` is what errors call it.
+
+        Raises `SchemaVersionError` for an unknown major, with what to upgrade, `IntegrityError` for a damaged one.
+        """
+        try:
+            raw = json.loads(data)
+            require_major(str(raw.get("schema", "")), VERSION_SCHEMA, path)
+            return cls.model_validate(raw)
+        except (ValueError, AttributeError) as error:
+            raise IntegrityError(
+                f"{path}: no readable version document ({str(error).splitlines()[0]}). Copy it back from a backup or a "
+                "replica; without one, move it away: readers and runs go on from the version before it"
+            ) from error

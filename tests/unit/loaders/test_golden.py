@@ -27,7 +27,6 @@ from auricle.loaders.verify import verify
 from auricle.pipelines.rollback import rollback
 from auricle.pipelines.state import open_state
 from auricle.pipelines.takedown import takedown
-from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.keys import sha256_bytes
 from auricle.schemas.publish import read_published
@@ -84,7 +83,7 @@ def test_the_document_says_what_it_said() -> None:
     assert document.kept_by_tier == {"gold": 2, "silver": 2}
     assert [c["name"] for c in document.curators["level"].columns] == ["peak_dbfs", "clipped", "note"]
     assert document.gate.verdict == "passed"
-    assert RunConfig.model_validate(document.config).keep[0].reason == "quiet"
+    assert document.config["keep"][0]["reason"] == "quiet"
 
 
 def test_it_fits_the_published_json_schemas_of_its_version() -> None:

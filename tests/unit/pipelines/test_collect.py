@@ -5,12 +5,13 @@ import pytest
 from dataset_factory import Recording, voices, write_version
 
 from auricle.loaders import open_version
+from auricle.loaders.objects import objects
 from auricle.loaders.refs import tag
 from auricle.loaders.store import Store
 from auricle.loaders.verify import verify
 from auricle.loaders.version import numbers
 from auricle.pipelines.collect import abandon, collect, unfinished
-from auricle.pipelines.publish import keep_candidate, objects
+from auricle.pipelines.publish import keep_candidate
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.version import VersionDocument
 
