@@ -132,7 +132,7 @@ class Watcher:
         self._first = min(self._first, max(now - (outcome.finished_s - outcome.started_s), self._begun))
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, detail=self._detail(now))
-        elif not self._quiet and now - self._said > PLAIN_EVERY_S:
+        elif not self._quiet and self._done < self._items and now - self._said > PLAIN_EVERY_S:
             self._said = now
             err.print(f"{self._stage}: {self._detail(now)}", markup=False)
 

@@ -106,7 +106,7 @@ def pull(
         console.say(f"{result.dest} held version {result.number} already: {samples}; nothing was copied")
     else:
         console.say(
-            f"pulled version {result.number} into {result.dest}: {samples}; {result.copied} shards copied whole, "
-            f"{result.packed} packed from live samples, {result.reused} there from before; "
+            f"pulled version {result.number} into {result.dest}: {samples}; shards copied whole: {result.copied}, "
+            f"packed from live samples: {result.packed}, there from before: {result.reused}; "
             f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
         )
