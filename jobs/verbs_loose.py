@@ -42,7 +42,9 @@ def score(
     curator: Annotated[list[str] | None, typer.Option("--curator", help="Only these curators; repeatable")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
 ) -> None:
-    """Score loose files, with units, and say which rules each clip breaks and why. Finds no duplicates: a run does.
+    """Score loose files, with units, and say which rules each clip breaks and why.
+
+    Duplicates, bad groups and quotas need a whole corpus: a run judges those.
 
     Exits with 7 when not one file could be scored.
 

@@ -8,6 +8,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import BinaryIO
 
 CHATTER = re.compile(rb"\s*$|Note: |Warning: |\[[^\]]*libmpg123[^\]]*\]")
 """How the lines begin that mpg123 writes past every API: remarks about headers, and errors that it also returns."""
@@ -28,7 +29,7 @@ def mpg123_quiet() -> Iterator[None]:
             yield
             return
         try:
-            with tempfile.TemporaryFile(buffering=0) as caught:
+            with _scratch() as caught:
                 os.dup2(caught.fileno(), 2)
                 try:
                     yield
@@ -40,3 +41,10 @@ def mpg123_quiet() -> Iterator[None]:
                         os.write(2, b"".join(rest))
         finally:
             os.close(kept)
+
+
+def _scratch() -> BinaryIO:
+    """A file in memory where the system has them: a full disk must not look like a broken recording."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "r+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
