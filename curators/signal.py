@@ -58,7 +58,7 @@ def clip_ratio(x: np.ndarray, level: float = 0.9999, run: int = 3) -> float:
     """
     if x.size < run or float(x.max()) == float(x.min()):
         return 0.0
-    coarse = quantiser_step(x) > COARSE_STEP * float(np.abs(x).max())
+    coarse = quantiser_step(x) > COARSE_STEP * float(max(x.max(), -x.min()))
     count = 0
     for sign in (1.0, -1.0):
         largest = float(x.max()) if sign > 0 else -float(x.min())

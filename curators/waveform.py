@@ -30,7 +30,9 @@ def quantiser_step(x: np.ndarray) -> float:
     """Smallest difference between magnitudes in 4096 samples about the largest: the quantiser's step, or less."""
     if not x.size:
         return 0.0
-    centre = int(np.abs(x).argmax())
+    # the magnitudes of a recording of hours would be another copy of it
+    high, low = int(x.argmax()), int(x.argmin())
+    centre = min(high, low) if x[high] == -x[low] else high if x[high] > -x[low] else low
     start = max(0, min(centre - 2048, x.shape[0] - 4096))
     steps = np.diff(np.unique(np.abs(x[start : start + 4096])))
     return float(steps.min()) if steps.size else 0.0
@@ -72,8 +74,10 @@ def frames(x: np.ndarray, size: int) -> np.ndarray:
 
 def frame_power(x: np.ndarray, size: int) -> np.ndarray:
     """Mean square of each frame of `size` samples, `[ceil(T / size)]` float64; a short last frame counts its own."""
-    cut = frames(x, size)
-    energy = np.einsum("ij,ij->i", cut, cut, dtype=np.float64)
+    # only the last frame is padded: padding all of a recording of hours would be another copy of it
+    last = x.shape[0] // size * size
+    cuts = [cut for cut in (frames(x[:last], size), frames(x[last:], size)) if cut.size]
+    energy = np.concatenate([np.zeros(0), *(np.einsum("ij,ij->i", cut, cut, dtype=np.float64) for cut in cuts)])
     count = np.full(energy.shape[0], size, dtype=np.float64)
     if energy.shape[0]:
         count[-1] = x.shape[0] - size * (energy.shape[0] - 1)
