@@ -18,8 +18,10 @@ def publish(store: Store, document: VersionDocument) -> bool:
     for path, size in objects(document):
         found = store.size(path)
         if found != size:
+            there = "the object is missing" if found is None else f"it has {found} bytes where {size} are required"
             raise IntegrityError(
-                f"{store.url}/{path}: {size} bytes were written, {found} are there; nothing was published"
+                f"{store.url}/{path}: {there}; nothing was published. `auricle verify` says what else is damaged and "
+                "what to do"
             )
     data = document.to_json()
     if store.put_new(version_path(document.number), data):
