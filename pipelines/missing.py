@@ -70,7 +70,8 @@ def missing_latents(state: State, store: Store, runs: Sequence[str], config: Run
     """Tables `known_<representation>` and `extract_items` with units, for kept clips only."""
     recipe = ExtractRecipe(tuple(config.representations))
     state.receipts("extract_receipts", receipt_files(store, runs, recipe), recipe.schema)
-    carriers(state)
+    if any(spec.channels > 1 for spec in recipe.specs):
+        carriers(state)
     for spec in recipe.specs:
         _known_latents(state, spec)
     lacking = " UNION ALL ".join(
