@@ -30,17 +30,20 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+RESUMED = (["run"], ["pull"], ["takedown"], ["relabel"])
+"""Verbs that keep what they did."""
 PIPE_CLOSED = 141
 """As a shell reports a program whose reader went away: `auricle show ... | head`."""
 
 
 def main() -> None:
     """Entry point."""
-    from . import commands
-
-    if not app.registered_commands:
-        commands.register(app)
     try:
+        # here, so that an interrupt while Python still imports is one too
+        from . import commands
+
+        if not app.registered_commands:
+            commands.register(app)
         # without standalone mode typer returns the code of an exit, and 130 for an interrupt
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
@@ -55,7 +58,8 @@ def main() -> None:
             raise
         _fail(message, code)
     if code == INTERRUPTED:
-        _fail("interrupted; the same command goes on from where this one stopped", INTERRUPTED)
+        goes_on = "; the same command goes on from where this one stopped" if sys.argv[1:2] in RESUMED else ""
+        _fail(f"interrupted{goes_on}", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

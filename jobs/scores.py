@@ -91,10 +91,19 @@ def score(
     return Scored(table, tuple(built), judge, str(config) if config else "`auricle config example`")
 
 
+def require_place(out: Path) -> None:
+    """Raise `StorageError` before anything is scored when the result cannot be written."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"--out {out}: its folder cannot be made ({error.strerror or error})") from error
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise StorageError(f"--out {out}: a file in a folder that you may write to is required")
+
+
 def write(scored: Scored, out: Path) -> None:
     """All rows and columns as a Parquet file."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(scored.table, out)
     except OSError as error:
         raise StorageError(f"--out {out}: cannot be written ({error.strerror or error})") from error

@@ -56,6 +56,8 @@ def score(
     """
     from . import scores
 
+    if out is not None:
+        scores.require_place(out)
     found = scores.score(
         paths,
         transcripts=transcripts,

@@ -108,10 +108,15 @@ def _words(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
+def die_with_parent() -> None:
+    """This process goes when its parent goes, also when the parent is killed. Linux only; no effect elsewhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     """Child: read (recipe, items) on stdin, write one pickled result per item on stdout."""
-    # the child goes when its parent goes, also when the parent is killed
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     out = os.fdopen(os.dup(1), "wb")
     # libraries that print must not write into the stream of results
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

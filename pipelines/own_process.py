@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from . import hang
+from .isolation import die_with_parent
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -32,7 +36,9 @@ def run_each(
     place = 0
     while place < len(jobs):
         executor = ProcessPoolExecutor(size, mp_context=context, initializer=_start)
-        futures = {i: executor.submit(work, jobs[i]) for i in range(place, len(jobs)) if i not in ready}
+        others = set(multiprocessing.active_children())
+        with _interrupts_are_ours():
+            futures = {i: executor.submit(work, jobs[i]) for i in range(place, len(jobs)) if i not in ready}
         try:
             while place < len(jobs):
                 yield ready.pop(place) if place in ready else futures[place].result()
@@ -41,6 +47,11 @@ def run_each(
             ended = {i: f for i, f in futures.items() if i > place and f.done() and f.exception() is None}
             ready |= {i: f.result() for i, f in ended.items()}
             ready[place] = _alone(context, work, jobs[place], died)
+        except BaseException:
+            # interrupted: nobody waits for the jobs that are under way
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
         finally:
             executor.shutdown(cancel_futures=True)
 
@@ -49,7 +60,8 @@ def _alone(context: Any, work: Callable[[Job], Done], job: Job, died: Callable[[
     """The job in a process whose exit code is seen."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, work, job))
-    process.start()
+    with _interrupts_are_ours():
+        process.start()
     sender.close()
     try:
         found = receiver.recv()
@@ -60,6 +72,19 @@ def _alone(context: Any, work: Callable[[Job], Done], job: Job, died: Callable[[
     return found
 
 
+@contextlib.contextmanager
+def _interrupts_are_ours() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C, also while they import: this one gets it and ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:
     _start()
     sender.send(work(job))
@@ -67,6 +92,7 @@ def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:
 
 def _start() -> None:
     """What every worker process begins with."""
+    die_with_parent()
     # read by the numeric libraries when they load: one process per core is faster than threads
     os.environ["OMP_NUM_THREADS"] = "1"
     hang.exit_when_hung()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +23,13 @@ def double_or_die(job: int) -> list[int]:
         with bounded():
             time.sleep(1000)
     return [job, job]
+
+
+def sleep_long(job: int) -> int:
+    """Leaves its process id in the folder MARKS, then works for ever."""
+    (Path(os.environ["MARKS"]) / str(os.getpid())).touch()
+    time.sleep(1000)
+    return job
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,15 @@ def test_score_shows_units_rules_and_reasons_and_fails_only_when_every_file_does
     assert (row["status"], row["why"], "snr_db" in row) == ("kept", [], False)
 
 
+def test_score_refuses_a_result_that_cannot_be_written_before_it_scores(auricle: Auricle, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path, tmp_path / "file" / "s.parquet"):
+        code, shown, err = auricle("score", str(tmp_path / "file"), "--out", str(out))
+        assert code == 5
+        assert "--out" in err
+        assert shown == ""
+
+
 def test_score_says_when_a_transcript_table_fits_no_file(auricle: Auricle, tmp_path: Path) -> None:
     table = tmp_path / "elsewhere" / "t.tsv"
     table.parent.mkdir()

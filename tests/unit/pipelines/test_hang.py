@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from own_process_jobs import HangingRecipe, double_or_die
 
@@ -37,3 +45,53 @@ def test_outside_of_workers_nothing_is_watched() -> None:
     with hang.bounded():
         pass
     assert hang._thread is None
+
+
+PARENT = """
+from own_process_jobs import sleep_long
+from auricle.pipelines.own_process import run_each
+if __name__ == "__main__":
+    print(next(run_each(sleep_long, [1, 2], lambda job, code: code, 2)), flush=True)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupt_or_a_kill_of_the_parent_ends_its_jobs_without_a_word(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    """Ctrl-C reaches the whole group, the children while they may still import."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "MARKS": str(marks), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: len(list(marks.iterdir())) == 2)
+    children = [int(mark.name) for mark in marks.iterdir()]
+    if ending == signal.SIGINT:
+        os.killpg(parent.pid, ending)
+    else:
+        parent.kill()
+    _, err = parent.communicate(timeout=30)
+    wait_until(lambda: not any(alive(child) for child in children))
+    assert "SpawnProcess" not in err
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(holds: Callable[[], bool], limit_s: float = 30) -> None:
+    end = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
