@@ -16,6 +16,8 @@ UNLIKE_MEAN, UNLIKE_SPREAD = 0.08, 0.21
 CHANCE = 0.2
 """Accepted probability that a new voice is like one of the groups there are by accident."""
 BLOCK = 4096
+MAX_GROUPS = 4096
+"""Groups that are looked for; clips like none of them stay by themselves. Bounds the time."""
 
 
 def required(groups: int) -> float:
@@ -30,17 +32,21 @@ def group_voices(keys: Sequence[str], embeddings: np.ndarray, same: float | None
 
     keys: distinct; embeddings: `[N, 45]` rows of length 1; same: a cosine in place of `required`. In the order of
     keys each clip joins the group whose middle is nearest, if that is near enough, or founds one; then all clips join
-    the nearest of the final middles. Takes N times the number of groups; nothing is compared pair by pair.
+    the nearest of the final middles. After `MAX_GROUPS` no more are founded: a clip that is like none stays alone.
     """
     order = np.argsort(np.array(keys, dtype=object), kind="stable")
     rows = np.asarray(embeddings, dtype=np.float32)[order]
     sums = np.zeros((64, rows.shape[1]), dtype=np.float32)
     middles = np.zeros_like(sums)
+    alone = np.zeros(len(rows), dtype=bool)
     count = 0
-    for row in rows:
+    for k, row in enumerate(rows):
         near = middles[:count] @ row if count else np.zeros(0)
         at = int(near.argmax()) if count else -1
         if count == 0 or near[at] < (required(count) if same is None else same):
+            if count == MAX_GROUPS:
+                alone[k] = True
+                continue
             if count == len(sums):
                 sums, middles = (np.concatenate([a, np.zeros_like(a)]) for a in (sums, middles))
             at, count = count, count + 1
@@ -49,7 +55,11 @@ def group_voices(keys: Sequence[str], embeddings: np.ndarray, same: float | None
     chosen = np.empty(len(rows), dtype=np.int64)
     for first in range(0, len(rows), BLOCK):
         part = slice(first, first + BLOCK)
-        chosen[part] = (rows[part] @ middles[:count].T).argmax(axis=1)
+        near = rows[part] @ middles[:count].T
+        chosen[part] = near.argmax(axis=1)
+        lonely = alone[part] & (near.max(axis=1) < (required(count) if same is None else same))
+        # numbers beyond the groups: one for each clip
+        chosen[part] = np.where(lonely, count + first + np.arange(len(near)), chosen[part])
     founder: dict[int, str] = {}
     names = [""] * len(rows)
     for place, group in zip(order, chosen, strict=True):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auricle.curators import voices as voices_module
 from auricle.curators.intonation import SAMPLE_RATE, VOICED, pitch, semitones
 from auricle.curators.models import weights_sha256
 from auricle.curators.train_voice import fit, fit_overlap, mixture
@@ -168,3 +169,10 @@ def test_many_voices_are_not_merged_for_want_of_room():
     names = group_voices([f"{k:05d}" for k in range(len(who))], voices)
     majority = {name: np.bincount(who[[n == name for n in names]]).max() for name in set(names)}
     assert sum(majority.values()) / len(who) > 0.97
+
+
+def test_beyond_the_most_groups_clips_stay_alone(monkeypatch):
+    monkeypatch.setattr(voices_module, "MAX_GROUPS", 2)
+    middles = np.eye(4, DIMENSIONS, dtype=np.float32)
+    names = group_voices([f"{k:02d}" for k in range(8)], np.tile(middles, (2, 1)))
+    assert names == ["00", "01", "02", "03", "00", "01", "06", "07"]
