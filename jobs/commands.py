@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from . import verbs_build, verbs_dataset, verbs_judge, verbs_loose, verbs_models, verbs_schemas, verbs_versions
+from . import (
+    verbs_build,
+    verbs_dataset,
+    verbs_judge,
+    verbs_loose,
+    verbs_models,
+    verbs_registry,
+    verbs_schemas,
+    verbs_versions,
+)
 
 HEADINGS = {
     "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),
@@ -20,7 +29,16 @@ HEADINGS = {
 
 def register(app: typer.Typer) -> None:
     """Add all verbs to `app`."""
-    for module in (verbs_build, verbs_dataset, verbs_judge, verbs_loose, verbs_versions, verbs_models, verbs_schemas):
+    for module in (
+        verbs_build,
+        verbs_dataset,
+        verbs_judge,
+        verbs_loose,
+        verbs_versions,
+        verbs_models,
+        verbs_registry,
+        verbs_schemas,
+    ):
         module.add(app)
     places = [(verb, heading) for heading, verbs in HEADINGS.items() for verb in verbs]
     heading_of, rank = dict(places), {verb: i for i, (verb, _) in enumerate(places)}
