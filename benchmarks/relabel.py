@@ -1,8 +1,8 @@
 """What the offline recogniser is worth: as a judge of transcripts (decode and compare), and for relabelling.
 
-    python benchmarks/relabel.py DATA [--clips N]
+    python benchmarks/relabel.py DATA [--clips N] [--min-difference SHARE]
 
-DATA as for benchmarks/transcript.py. Prints the last tables of docs/transcript_trust.md.
+DATA as for benchmarks/transcript.py. Prints the tables on new transcripts of docs/corpus.md.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--min-difference", type=float, help="of letters; default what the recogniser asks")
     chosen = parser.parse_args()
     everyone = [u for u in gather_utterances(chosen.data) if u.path.parent.name not in LEARNERS]
     noises = gather_noises(chosen.data)
@@ -87,7 +88,7 @@ def main() -> None:
                 def transcribe(self, batch: Sequence[Clip], heard: Sequence[str] = heard) -> list[str]:
                     return [heard[int(clip.key)] for clip in batch]
 
-            rows = relabel(clips, Remembered(), judge)
+            rows = relabel(clips, Remembered(), judge, min_difference=chosen.min_difference)
             taken = [row for row in rows if row.taken]
             old = [error_rate(truth[int(r.key)], spoken_words(r.old_text or "")) for r in taken]
             new = [error_rate(truth[int(r.key)], spoken_words(r.new_text or "")) for r in taken]
