@@ -23,8 +23,9 @@ from ..schemas.score import Curator, ScoreColumn
 from . import console
 from .config_file import EXAMPLE, load_config
 
-SUMMARY = ("speech_s", "snr_db", "dnsmos_ovrl", "transcript_trust", "bandwidth_hz", "clip_ratio", "c50_db")
-"""Columns of the table for many clips; those that no clip has are left out. `--columns` names others."""
+SUMMARY = ("snr_db", "speech_s", "transcript_trust", "dnsmos_ovrl", "clip_ratio", "bandwidth_hz", "c50_db")
+"""Columns of the table for many clips, the most telling first; those that no clip has are left out, and the last
+where the terminal is narrow. `--columns` names others."""
 FEW = 3
 """Up to here every score of every clip is shown with what it means."""
 LINES = 40
@@ -152,6 +153,10 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
     root = _common_folder([row["path"] for row in rows])
     if measured:
         heads = [_head(scored.columns[name]) for name in columns]
+        if not names:
+            taken = max(len(_below(root, row["path"])) + len(_verdict(row)) for row in measured) + len("  ch  ")
+            fitting = _fitting(heads, console.out.width - taken)
+            columns, heads = columns[:fitting], heads[:fitting]
         shown = [
             (_below(root, row["path"]), row["channel"], *(row[name] for name in columns), _verdict(row))
             for row in measured
@@ -205,6 +210,12 @@ def _verdict(row: dict[str, Any]) -> str:
     if row["status"] == "kept":
         return f"kept, {row['tier']}" if row["tier"] else "kept"
     return f"{row['status']}: {', '.join(row['reasons'])}"
+
+
+def _fitting(heads: Sequence[str], room: int) -> int:
+    """How many of the columns have room beside path and verdict; two at least."""
+    widths = [sum(len(head) + 2 for head in heads[: i + 1]) for i in range(len(heads))]
+    return max(2, sum(width <= room for width in widths))
 
 
 def _head(column: ScoreColumn) -> str:

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import typer
+from rich.console import Console
 
-from auricle.jobs import cli, commands
+from auricle.jobs import cli, commands, console
 from auricle.jobs.codec_table import codec_rows
 from auricle.jobs.config_file import EXAMPLE
 from auricle.loaders import open_version
@@ -168,6 +169,20 @@ def test_score_refuses_a_result_that_cannot_be_written_before_it_scores(auricle:
         assert code == 5
         assert "--out" in err
         assert shown == ""
+
+
+@pytest.mark.parametrize(("width", "columns"), [(50, 2), (100, 3)])
+def test_a_narrow_terminal_gets_fewer_columns_not_broken_words(
+    auricle: Auricle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, columns: int
+) -> None:
+    monkeypatch.setattr(console, "out", Console(width=width, highlight=False, soft_wrap=True))
+    for i in range(4):
+        tone(tmp_path / f"recording_{i}.wav", 1 + i / 10)
+    _, out, _ = auricle("score", str(tmp_path), "--curator", "signal", "--curator", "vad")
+    heads = out.splitlines()[1].split()
+    assert heads[:3] == ["path", "ch", "speech_s"]
+    assert heads[-1] == "verdict"
+    assert len(heads) == 3 + columns
 
 
 def test_score_says_when_a_transcript_table_fits_no_file(auricle: Auricle, tmp_path: Path) -> None:
