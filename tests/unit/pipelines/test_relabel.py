@@ -1,5 +1,6 @@
 """New transcripts: proposed, judged, kept; honoured by every later night, until the source corrects its own."""
 
+import pickle
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from auricle.curators.relabel import RECOGNISERS
 from auricle.loaders import Version
 from auricle.loaders.relabels import forget_relabels, relabels
 from auricle.pipelines.plan import plan
-from auricle.pipelines.relabel import relabel_dataset
+from auricle.pipelines.relabel import RelabelRecipe, relabel_dataset
 from auricle.pipelines.run import run
 from auricle.pipelines.takedown import takedown
 from auricle.schemas.errors import ConfigError
@@ -168,6 +169,17 @@ def test_a_takedown_purges_the_texts_too(root: Path, redact: bool) -> None:
     assert [r["old_text"] for r in relabels(version.store).to_pylist()] == ["wrong text as well"]
     texts = {r["clip"]: r["transcript"] for r in night(root).clips(["clip", "transcript"]).to_pylist()}
     assert texts.get(clip) is None
+
+
+def test_a_recipe_travels_to_workers_and_says_what_it_depends_on(root: Path) -> None:
+    recipe = RelabelRecipe("parrot", {}, "truster", {}, 0.3, 0.5, None)
+    assert pickle.loads(pickle.dumps(recipe)).fingerprint == recipe.fingerprint
+    others = [
+        RelabelRecipe("parrot", {"version": 2}, "truster", {}, 0.3, 0.5, None),
+        RelabelRecipe("parrot", {}, "truster", {}, 0.2, 0.5, None),
+        RelabelRecipe("parrot", {}, "truster", {}, 0.3, 0.5, 0.68),
+    ]
+    assert len({r.fingerprint for r in (recipe, *others)}) == 4
 
 
 def test_a_version_without_trust_has_nothing_to_go_by(root: Path) -> None:
