@@ -100,6 +100,9 @@ def snr() -> Iterator[Line]:
         values, speakers = rows(natural, estimate)
         line = figure(_gate_15, values, speakers)
         yield Line("snr_db", method, "15 dB gate, all", "share right", line, 0.98 if method == "ours" else None, "high")
+    values, speakers = rows([c for c in natural if abs(c.truth - 15) > 1], estimators["ours"])
+    clear = figure(_gate_15, values, speakers)
+    yield Line("snr_db", "ours", "15 dB gate, truth more than 1 dB away from it", "share right", clear, better="high")
     for method in sorted({r["snr_method"] for r in ours.values() if r["snr_method"]}):
         values, speakers = rows(
             [c for c in (*inside, *tight) if ours[id(c)]["snr_method"] == method], estimators["ours"]

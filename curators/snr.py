@@ -36,6 +36,12 @@ class SnrOptions(Strict):
         gt=0,
         description="Pause (s, guards taken off) from which noise is measured in the pauses; under it by the network",
     )
+    steady: float = Field(
+        default=1.0,
+        gt=0,
+        description="Standard deviation of the pauses' power over its mean, up to which they speak for all noise; "
+        "beyond it the network's estimate counts as much: noise that comes and goes may be louder under the speech",
+    )
     min_speech_s: float = Field(default=0.25, gt=0, description="Speech (s) below which there is no signal to measure")
 
 
@@ -56,17 +62,17 @@ def _bounded(snr_db: float) -> float:
 
 
 class SnrCurator(PerClip):
-    """SNR with the noise measured in the pauses, or by the learned network where there are none."""
+    """SNR with the noise measured in the pauses, by the learned network where there are none, or by both."""
 
     name = "snr"
-    version = 3
+    version = 4
     columns = (
         ScoreColumn("snr_db", "float32", "dB", "Active speech power (P.56) over mean noise power, -20 to 80"),
         ScoreColumn(
             "snr_method",
             "string",
             "text",
-            "vad: noise measured where the detector hears nobody; network: estimated under speech",
+            "vad: noise measured where the detector hears nobody; network: estimated under speech; both: their mean",
         ),
     )
     Options = SnrOptions
@@ -83,7 +89,12 @@ class SnrCurator(PerClip):
         if pause.sum() * FRAME_S >= self.options.min_pause_s:
             x = resampled(clip, SAMPLE_RATE)
             power = frame_power(x - np.float32(x.mean(dtype=np.float64)), FRAME_SIZE)
-            return {"snr_db": gated_snr_db(power, pause), "snr_method": "vad"}
+            measured = gated_snr_db(power, pause)
+            steady = power[pause].std() <= self.options.steady * power[pause].mean()
+            estimated = None if steady else acoustics(clip).snr_db
+            if estimated is None:
+                return {"snr_db": measured, "snr_method": "vad"}
+            return {"snr_db": (measured + _bounded(estimated)) / 2, "snr_method": "both"}
         snr_db = acoustics(clip).snr_db
         if snr_db is None:
             raise Unmeasurable("no speech or no noise that the network can tell apart")
