@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..schemas.errors import ConfigError, IntegrityError
+from ..schemas.records import REF_SCHEMA
 from .layout import purged_path, ref_path
 from .records import read_record
 from .store import Store
-from .version import REF_SCHEMA, numbers, open_version
+from .version import numbers, open_version
 
 
 @dataclass(frozen=True)

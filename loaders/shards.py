@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..schemas.errors import IntegrityError
+from ..schemas.records import SAMPLE_SCHEMA
 from ..schemas.representation import RepresentationSpec
 from ..schemas.version import require_major
 
 SHARD_SCHEMA = "auricle.shard/1"
-SAMPLE_SCHEMA = "auricle.sample/1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from ..schemas.curriculum import CURRICULUM_SCHEMA
 from ..schemas.errors import ConfigError, DatasetError, IntegrityError, NoDatasetError
 from ..schemas.keys import sha256_bytes
+from ..schemas.records import PURGED_SCHEMA, REF_SCHEMA
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import POINTER, Status
 from ..schemas.version import VersionDocument
@@ -34,8 +35,6 @@ from .parts import opened_part, read_rows, require_tag
 from .records import read_record
 from .store import Store
 
-REF_SCHEMA = "auricle.ref/1"
-PURGED_SCHEMA = "auricle.purged/1"
 READ_AHEAD_BYTES = 16 << 20
 """Payload fetched per request batch while iterating samples: bounds memory, amortises latency."""
 

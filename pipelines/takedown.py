@@ -21,8 +21,9 @@ from ..loaders.relabels import purge_relabels
 from ..loaders.rewrite import Rewrite
 from ..loaders.store import Store
 from ..loaders.tombstones import put_tombstones, read_tombstones, tombstones
-from ..loaders.version import PURGED_SCHEMA, Version, open_version
+from ..loaders.version import Version, open_version
 from ..schemas.errors import ConfigError
+from ..schemas.records import PURGED_SCHEMA
 from ..schemas.version import GateResult, VersionDocument
 from .amend import amend_held
 from .collect import sweep

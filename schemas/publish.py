@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from .config import RunConfig
 from .errors import SchemaVersionError
 from .models import MODELS_SCHEMA, ModelsDocument
+from .records import PURGED_SCHEMA, REF_SCHEMA, SAMPLE_SCHEMA, Purged, Ref, SampleFacts
 from .score import score_struct
 from .tables import CLIP_CORE, POINTER, RECORDINGS, TABLES_SCHEMA
 from .version import VERSION_SCHEMA, VersionDocument
@@ -44,6 +45,9 @@ def documents(more: Mapping[str, Mapping[str, pa.Schema]] | None = None) -> dict
     made = {
         CONFIG_SCHEMA: _record(CONFIG_SCHEMA, RunConfig),
         VERSION_SCHEMA: _record(VERSION_SCHEMA, VersionDocument),
+        REF_SCHEMA: _record(REF_SCHEMA, Ref),
+        PURGED_SCHEMA: _record(PURGED_SCHEMA, Purged),
+        SAMPLE_SCHEMA: _record(SAMPLE_SCHEMA, SampleFacts),
         MODELS_SCHEMA: _record(MODELS_SCHEMA, ModelsDocument),
         TABLES_SCHEMA: _tables(TABLES_SCHEMA, tables),
     }

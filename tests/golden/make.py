@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from auricle.loaders.layout import clips_path, derived_path, recordings_path, ref_path, shard_path, version_path
 from auricle.loaders.parts import parquet_bytes, write_part
-from auricle.loaders.refs import REF_SCHEMA
 from auricle.loaders.shards import Member, sample_facts, shard_tar
 from auricle.loaders.store import Store
 from auricle.loaders.tombstones import TOMBSTONES, put_tombstones
 from auricle.schemas.config import RepresentationConfig, Rule, RunConfig, Source, Tier
 from auricle.schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from auricle.schemas.keys import clip_key, group_key, pcm_sha256, sha256_bytes
+from auricle.schemas.records import REF_SCHEMA
 from auricle.schemas.representation import RepresentationSpec
 from auricle.schemas.score import ScoreColumn
 from auricle.schemas.tables import RECORDINGS, clip_schema

@@ -93,6 +93,20 @@ def test_it_fits_the_published_json_schemas_of_its_version() -> None:
     jsonschema.validate(raw["config"], json.loads(published["config-1.json"]))
 
 
+def test_its_small_records_fit_theirs() -> None:
+    published = read_published()
+    jsonschema.validate(json.loads((GOLDEN / "refs/golden.json").read_text()), json.loads(published["ref-1.json"]))
+    for path in GOLDEN.glob("shards/*/*.tar"):
+        for facts in read_facts(path.read_bytes(), path.name):
+            jsonschema.validate(facts, json.loads(published["sample-1.json"]))
+
+
+def test_what_retires_a_version_fits_its_published_schema(copy: Path) -> None:
+    takedown(str(copy), source="tones", purge=True)
+    [path] = (copy / "versions").glob("*.purged")
+    jsonschema.validate(json.loads(path.read_text()), json.loads(read_published()["purged-1.json"]))
+
+
 def test_its_tables_have_the_published_columns_of_their_version() -> None:
     published = json.loads(read_published()["tables-1.json"])["tables"]
     version = open_version(str(GOLDEN))

@@ -1,0 +1,48 @@
+"""The small JSON records of a dataset, beside version documents: tags, companions of retired versions, samples."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .version import Counts, Record
+
+REF_SCHEMA = "auricle.ref/1"
+PURGED_SCHEMA = "auricle.purged/1"
+SAMPLE_SCHEMA = "auricle.sample/1"
+
+
+class Ref(Record):
+    """`refs/<tag>.json`: a name for a version."""
+
+    schema_version: str = Field(alias="schema")
+    name: str
+    version: int
+    sha256: str = Field(description="Of the version document's bytes")
+    created: str = Field(description="UTC time, ISO 8601")
+
+
+class Purged(Record):
+    """`versions/000007.purged`: the companion that retires a version after a takedown with purge."""
+
+    schema_version: str = Field(alias="schema")
+    version: int
+    redirect: int = Field(description="The version that takes its place")
+    retired: str = Field(description="UTC time, ISO 8601")
+    created: str = Field(description="When the retired version was published")
+    counts: Counts
+
+
+class SampleFacts(Record):
+    """`<key>.json` beside `<key>.npy` in a shard: what the sample's key covers, nothing that can change."""
+
+    schema_version: str = Field(alias="schema")
+    clip: str
+    recording: str = Field(description="SHA-256 of the source file's bytes")
+    channel: int
+    start: int = Field(description="First sample of the clip in its recording")
+    end: int = Field(description="Sample after its last")
+    sample_rate: int = Field(description="Of the recording, Hz")
+    representation: str
+    fingerprint: str
+    frame_rate: float = Field(description="Hz")
+    num_frames: int
