@@ -17,7 +17,7 @@ class ContentCurator(PerClip):
     name = "content"
     version = 1
     columns = (
-        ScoreColumn("speech_share", "float32", "1", "Expected share of 16 ms frames in which speech is heard"),
+        ScoreColumn("speech_share", "float32", "1", "Expected share of 32 ms frames in which speech is heard"),
         ScoreColumn(
             "music_share", "float32", "1", "Expected share of frames in which music is within 15 dB of all sound"
         ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -42,13 +44,14 @@ class CtcCurator(PerClip):
     probabilities, not calibrated: calibrate it on your own data before you set a threshold."""
 
     name = "transcript_ctc"
-    version = 1
+    version = 2
     columns = (
         ScoreColumn("transcript_trust", "float32", "1", "Geometric mean probability of the text's letters"),
         ScoreColumn("align_nats_per_frame", "float32", "nat", "Mean log probability of the path, blanks included"),
         ScoreColumn("min_word_nats", "float32", "nat", "Mean log probability per letter of the word that fits worst"),
         ScoreColumn("oov_ratio", "float32", "1", "Share of the words with a letter that the model cannot write"),
         ScoreColumn("align_ok", "bool", "1", "Whether the text fits into the clip at all; trust is 0 where not"),
+        ScoreColumn("word_times", "binary", "s", "JSON list of [word, start, end], seconds from the clip's start"),
     )
     inputs = ("transcript", "language")
     Options = CtcOptions
@@ -80,16 +83,25 @@ class CtcCurator(PerClip):
             return {"reason": words}
         if self._memo not in clip.memo:
             raise Unmeasurable(f"shorter than {MIN_DURATION_S:g} s or longer than {MAX_DURATION_S:g} s")
-        tokens, covered = self._tokens(words)
-        row: Row = {"oov_ratio": 1 - covered / len(words)}
-        if covered < MIN_COVERED * len(words):
+        written, tokens = self._tokens(words)
+        row: Row = {"oov_ratio": 1 - len(written) / len(words)}
+        if len(written) < MIN_COVERED * len(words):
             return {**row, "reason": f"{NOT_APPLICABLE}: the model's alphabet does not write this text"}
-        nats, mean, worst = align_tokens(clip.memo.pop(self._memo), tokens, self.spec.blank)
-        if nats is None:
+        scores = clip.memo.pop(self._memo)
+        fit = align_tokens(scores, tokens, self.spec.blank)
+        if fit is None:
             reason = f"{UNMEASURABLE}: the words do not fit into the clip, so no fit of theirs"
             return {**row, "align_ok": False, "transcript_trust": 0.0, "reason": reason}
-        found = {"align_nats_per_frame": nats, "min_word_nats": worst, "transcript_trust": float(np.exp(mean))}
-        return {**row, **found, "align_ok": True}
+        frame_s = clip.duration_s / scores.shape[0]
+        times = [[word, *(round(e * frame_s, 3) for e in span)] for word, span in zip(written, fit.words, strict=True)]
+        return {
+            **row,
+            "transcript_trust": float(np.exp(fit.per_letter)),
+            "align_nats_per_frame": fit.per_frame,
+            "min_word_nats": fit.worst_word,
+            "align_ok": True,
+            "word_times": json.dumps(times, ensure_ascii=False, separators=(",", ":")).encode(),
+        }
 
     @property
     def _memo(self) -> str:
@@ -104,15 +116,17 @@ class CtcCurator(PerClip):
         words = spoken_words(clip.transcript)
         return words or f"{NOT_APPLICABLE}: no words in the transcript"
 
-    def _tokens(self, words: Sequence[str]) -> tuple[list[list[int]], int]:
+    def _tokens(self, words: Sequence[str]) -> tuple[list[str], list[list[int]]]:
+        """The words that the alphabet can write, and their labels."""
         index = {label: k for k, label in enumerate(self.spec.labels) if k != self.spec.blank}
-        tokens = []
+        written, tokens = [], []
         for word in words:
             folded = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
             letters = [index.get(c) for c in (folded.upper() if self.spec.upper else folded)]
             if None not in letters:
+                written.append(word)
                 tokens.append([k for k in letters if k is not None])
-        return tokens, len(tokens)
+        return written, tokens
 
     def _emit(self, batch: Sequence[Clip]) -> None:
         rate = self.spec.sample_rate
@@ -127,25 +141,40 @@ class CtcCurator(PerClip):
                 clip.memo[self._memo] = scores
 
 
-def align_tokens(scores: np.ndarray, words: Sequence[Sequence[int]], blank: int) -> tuple[float | None, float, float]:
-    """Mean log probability per frame of the best path, per letter over all letters, and over the worst word's.
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the letters of a text lie over a clip, all log probabilities."""
 
-    scores: `[F, labels]` log probabilities; words: labels of each. A letter's is the mean over its frames.
-    (None, 0, 0) where the letters do not fit into the frames.
+    per_frame: float
+    """Mean over the frames of the best path, blanks included."""
+    per_letter: float
+    """Mean over the letters, each the mean over its frames."""
+    worst_word: float
+    """The least mean over the letters of one word."""
+    words: list[tuple[int, int]]
+    """First frame and the one after the last, per word."""
+
+
+def align_tokens(scores: np.ndarray, words: Sequence[Sequence[int]], blank: int) -> Fit | None:
+    """The best path of the letters of `words` (labels of each) through `[F, labels]` log probabilities.
+
+    None where the letters do not fit into the frames.
     """
     letters = np.array([letter for word in words for letter in word])
     path = best_ctc_path(scores, letters, blank)
     if path is None:
-        return None, 0.0, 0.0
+        return None
     labels = np.full(2 * len(letters) + 1, blank)
     labels[1::2] = letters
     nats = scores[np.arange(len(path)), labels[path]]
-    spoken = path % 2 == 1
+    spoken = np.flatnonzero(path % 2 == 1)
     index = path[spoken] // 2
     fit = np.bincount(index, nats[spoken]) / np.bincount(index)
     ends = np.cumsum([len(word) for word in words])
     worst = min(float(part.mean()) for part in np.split(fit, ends[:-1]))
-    return float(nats.mean()), float(fit.mean()), worst
+    frames = [spoken[(index >= end - len(word)) & (index < end)] for word, end in zip(words, ends, strict=True)]
+    spans = [(int(own[0]), int(own[-1]) + 1) for own in frames]
+    return Fit(float(nats.mean()), float(fit.mean()), worst, spans)
 
 
 def best_ctc_path(scores: np.ndarray, letters: np.ndarray, blank: int) -> np.ndarray | None:

@@ -62,10 +62,9 @@ def log_probabilities(rows):
 
 def test_a_path_that_is_certain_has_no_loss():
     scores = log_probabilities([[0, 1, 0.0], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
-    nats, mean, worst = align_tokens(scores, [[1], [2]], blank=0)
-    assert nats == pytest.approx(0, abs=1e-4)
-    assert mean == pytest.approx(0, abs=1e-4)
-    assert worst == pytest.approx(0, abs=1e-4)
+    fit = align_tokens(scores, [[1], [2]], blank=0)
+    assert (fit.per_frame, fit.per_letter, fit.worst_word) == pytest.approx((0, 0, 0), abs=1e-4)
+    assert fit.words == [(0, 1), (2, 3)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -76,20 +75,19 @@ def test_the_path_is_as_likely_as_torchaudios(seed):
     rng = np.random.default_rng(seed)
     scores = np.log(rng.dirichlet(np.ones(5), size=30)).astype(np.float32)
     letters = rng.integers(1, 5, size=int(rng.integers(1, 14)))
-    nats, _, _ = align_tokens(scores, [letters.tolist()], blank=0)
+    fit = align_tokens(scores, [letters.tolist()], blank=0)
     _, theirs = forced_align(torch.tensor(scores)[None], torch.tensor(letters, dtype=torch.int32)[None], blank=0)
-    assert nats == pytest.approx(float(theirs.mean()), abs=1e-4)
+    assert fit.per_frame == pytest.approx(float(theirs.mean()), abs=1e-4)
 
 
 def test_the_word_that_fits_worst_is_the_worst_word():
     scores = log_probabilities([[0.1, 0.9, 0], [0.9, 0.1, 0], [0.5, 0, 0.5], [1, 0, 0.0]])
-    _, _, worst = align_tokens(scores, [[1], [2]], blank=0)
-    assert worst == pytest.approx(np.log(0.5), abs=0.01)
+    assert align_tokens(scores, [[1], [2]], blank=0).worst_word == pytest.approx(np.log(0.5), abs=0.01)
 
 
 def test_more_letters_than_frames_do_not_fit():
-    assert align_tokens(np.zeros((3, 4)), [[1, 2], [3, 1]], blank=0)[0] is None
-    assert align_tokens(np.zeros((3, 4)), [[1, 1], [2]], blank=0)[0] is None
+    assert align_tokens(np.zeros((3, 4)), [[1, 2], [3, 1]], blank=0) is None
+    assert align_tokens(np.zeros((3, 4)), [[1, 1], [2]], blank=0) is None
 
 
 def test_the_columns_are_those_of_the_default_curator(model):
@@ -101,6 +99,9 @@ def test_the_columns_are_those_of_the_default_curator(model):
     assert 0 < row["transcript_trust"] < 1
     assert row["min_word_nats"] <= np.log(row["transcript_trust"]) + 1e-6
     assert row["oov_ratio"] == 0
+    times = json.loads(row["word_times"])
+    assert [word for word, _, _ in times] == ["a", "cat", "sat"]
+    assert all(0 <= a < b <= d <= 2.0 for (_, a, b), (_, d, _) in zip(times, [*times[1:], ["", 2.0, 2.0]], strict=True))
 
 
 def test_a_clip_scores_the_same_alone_and_in_any_batch(model):
