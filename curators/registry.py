@@ -27,11 +27,14 @@ CURATORS: dict[str, str] = {
     "text": "text:TextCurator",
     "voice": "voice:VoiceCurator",
     "duplicates": "duplicates:DuplicatesCurator",
+    "transcript_ctc": "ctc:CtcCurator",
 }
 """Name to "module:Class", the module in this folder. Imported only when built."""
 
-DEFAULT: tuple[str, ...] = tuple(CURATORS)
-"""What runs when the configuration names no curators: all that are built in."""
+ON_REQUEST = ("transcript_ctc",)
+"""Built in, but for a GPU and weights that the package does not carry; its columns are those of `alignment`."""
+DEFAULT: tuple[str, ...] = tuple(name for name in CURATORS if name not in ON_REQUEST)
+"""What runs when the configuration names no curators: all that need nothing but the package."""
 
 ENTRY_POINT_GROUP = "auricle.curators"
 """Another package adds a curator by an entry point in this group: its name = "package.module:Class"."""
