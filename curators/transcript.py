@@ -165,7 +165,7 @@ class TranscriptCurator(PerClip):
     to be English and is not."""
 
     name = "alignment"
-    version = 4
+    version = 5
     columns = (
         ScoreColumn("transcript_trust", "float32", "1", "Calibrated probability that the text is what is said"),
         ScoreColumn("align_nats_per_frame", "float32", "nat", "Mean fit of the words' phones per 10 ms, 0 is perfect"),
@@ -176,6 +176,7 @@ class TranscriptCurator(PerClip):
     )
     inputs = ("transcript", "language")
     Options = TranscriptOptions
+    needs_signal = False  # silence without a transcript lacks the transcript first
 
     def weights(self) -> str:
         """The acoustic model's, the letter-to-sound rules', the regression's and the speech detector's."""

@@ -10,11 +10,11 @@ import yaml
 
 from ..pipelines.diagnose import diagnose
 from ..pipelines.run import run
-from ..schemas.errors import AuricleError
+from ..schemas.errors import AuricleError, ConfigError
 from . import console
 from .config_file import validate
 from .demo_config import demo_config
-from .demo_corpus import make_corpus
+from .demo_corpus import TRUTH, make_corpus
 from .demo_truth import compare, describe, snr_error
 from .diagnosis_table import print_diagnosis
 from .report import write_report
@@ -28,11 +28,17 @@ class DemoError(AuricleError):
 def run_demo(folder: Path, seed: int, quiet: bool) -> None:
     """Make the corpus below `folder`, run the job, print planted against found.
 
-    Raises `DemoError` when a floor is missed.
+    Raises `DemoError` when a floor is missed, `ConfigError` for a folder with somebody's audio or dataset in it.
     """
     started = time.monotonic()
     dataset = folder / "dataset"
-    for old in (folder / "audio", dataset):
+    made = (folder / "audio", dataset)
+    if any(old.exists() for old in made) and not (folder / TRUTH).is_file():
+        raise ConfigError(
+            f"{folder}: holds a folder 'audio' or 'dataset' that no demo made, and the demo would replace it. "
+            "Name an empty folder"
+        )
+    for old in made:
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     console.say(f"making a talking corpus with planted defects in {folder / 'audio'} (seed {seed})")

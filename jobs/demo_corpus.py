@@ -17,6 +17,8 @@ from .planted import NOT_AUDIO, Defect, Planted, Truth, active_power, babble, no
 
 # Variants that a speech detector hears from their first syllable on and that an acoustic model of people aligns with:
 # some of espeak's voices are too unlike anybody for either.
+TRUTH = "truth.json"
+"""What is wrong with which file; also the sign that a demo made the folder."""
 SPEAKERS: dict[str, Voice] = {
     "aria": Voice("en-us+f1", 158, 52),
     "ben": Voice("en-us+edward", 158, 48),
@@ -116,7 +118,7 @@ def make_corpus(root: Path, seed: int = 0) -> Truth:
         path.write_bytes(file.data)
     truth = Truth(seed, tuple(sorted(placed, key=lambda planted: planted.path)))
     _write_transcripts(audio / "transcripts.tsv", truth)
-    truth.write(root / "truth.json")
+    truth.write(root / TRUTH)
     return truth
 
 
