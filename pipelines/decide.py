@@ -20,9 +20,10 @@ MIN_NEAR_S = 2.0
 
 
 def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
-    """Raise `ConfigError` for a rule or tier on a score that no configured curator gives, or a group rule that counts
-    a reason that no rule gives."""
+    """Raise `ConfigError` for a rule or tier on a score that no configured curator gives, a tier that no clip can
+    reach, or a group rule that counts a reason that no rule gives."""
     check_groups(config)
+    _check_tiers(config)
     owner = _owners(curators)
     conditions = [*config.keep, *(condition for tier in config.tiers for condition in tier.when)]
     for condition in conditions:
@@ -36,6 +37,18 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
             raise ConfigError(f"the score {condition.score!r} is a {dtype}: test it with `equals`, not with min or max")
         if dtype == "binary":
             raise ConfigError(f"the score {condition.score!r} is binary and cannot be tested by a rule")
+
+
+def _check_tiers(config: RunConfig) -> None:
+    names = [tier.name for tier in config.tiers]
+    for i, tier in enumerate(config.tiers):
+        if tier.name in names[:i]:
+            raise ConfigError(f"tiers: two are called {tier.name!r}; clips of both could not be told apart")
+        if not tier.when and i + 1 < len(names):
+            raise ConfigError(
+                f"tiers: no clip can reach {names[i + 1]!r}, because {tier.name!r} before it takes every clip. "
+                f"Give {tier.name!r} a condition, or put it last"
+            )
 
 
 def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:

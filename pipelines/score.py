@@ -23,7 +23,7 @@ BATCH_S = 120.0
 """A batch of clips ends at either bound: enough for curators that batch, little memory."""
 CHEAP_FIRST = (
     *("signal", "text", "channels", "vad", "snr", "reverb", "content", "quality", "duplicates"),
-    *("voice", "dnsmos", "alignment"),
+    *("voice", "dnsmos", "alignment", "transcript_ctc"),
 )
 """Order of the curators, cheapest first, measured in docs/curators.md; matters only for early exit."""
 

@@ -52,8 +52,8 @@ class Source(Strict):
     @field_validator("language")
     @classmethod
     def _code(cls, language: str | None) -> str | None:
-        if language is not None and not re.fullmatch(r"[a-z]{2,3}", language):
-            raise ValueError("an ISO 639-1 code in small letters is required, for example en")
+        if language is not None and not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
+            raise ValueError("a language code in small letters is required, for example en or en-GB")
         return language
 
     @model_validator(mode="after")
@@ -264,17 +264,6 @@ class RunConfig(Strict):
     @classmethod
     def _some_place(cls, dataset: str) -> str:
         return _not_empty(dataset)
-
-    @field_validator("tiers")
-    @classmethod
-    def _reachable(cls, tiers: list[Tier]) -> list[Tier]:
-        names = [tier.name for tier in tiers]
-        for i, tier in enumerate(tiers):
-            if tier.name in names[:i]:
-                raise ValueError(f"two tiers are called {tier.name!r}")
-            if not tier.when and i + 1 < len(tiers):
-                raise ValueError(f"no clip can reach tier {names[i + 1]!r}: {tier.name!r} before it takes every clip")
-        return tiers
 
     @field_validator("sources")
     @classmethod

@@ -27,6 +27,7 @@ from auricle.loaders.verify import verify
 from auricle.pipelines.rollback import rollback
 from auricle.pipelines.state import open_state
 from auricle.pipelines.takedown import takedown
+from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.keys import sha256_bytes
 from auricle.schemas.publish import read_published
@@ -91,6 +92,7 @@ def test_it_fits_the_published_json_schemas_of_its_version() -> None:
     raw = json.loads((GOLDEN / "versions/000001.json").read_text())
     jsonschema.validate(raw, json.loads(published["version-1.json"]))
     jsonschema.validate(raw["config"], json.loads(published["config-1.json"]))
+    RunConfig.model_validate(raw["config"])  # what later checks refuse at the start of a run, old versions may hold
 
 
 def test_its_small_records_fit_theirs() -> None:
