@@ -83,15 +83,17 @@ class Run:
         return self.config.model_dump(mode="json", exclude={"sources", "out", "checkpoint_s", "threads"})
 
     def start(self) -> None:
-        """Principal components for the linear shortcut, k-means for the codebooks."""
+        """Principal components for the linear shortcut and for FSQ's grids, k-means for RVQ's codebooks."""
         # a codebook needs as many frames as it has entries
         batches = max(24, -(-2 * self.model.config.cardinality // self.batch_frames))
         many = torch.from_numpy(np.concatenate([self.crops(10**9 + i) for i in range(batches)]))
         with torch.no_grad():
             self.model.start_linear(self.model.analysis(many))
+            latents = self.model.latent(many).transpose(1, 2).flatten(0, 1)
             if self.config.quantizer == "rvq":
-                latents = self.model.latent(many).transpose(1, 2).flatten(0, 1)
                 fit_codebooks(self.model.quantizer, latents, self.batch_frames, passes=5)
+            else:
+                self.model.quantizer.start(latents)
 
     def train_step(self) -> dict[str, float]:
         """One optimiser step; the losses as plain numbers."""

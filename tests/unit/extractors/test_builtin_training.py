@@ -154,6 +154,21 @@ def test_residual_fsq_encodes_what_it_forwards():
     assert torch.equal(quantizer.encode(latent, n_q=2), index[:2])
 
 
+def test_the_grids_start_from_the_data_and_each_takes_a_part_of_what_was_left():
+    torch.manual_seed(0)
+    latents = torch.randn(4000, 8) * torch.tensor([3.0, 2, 1.5, 1, 0.8, 0.6, 0.4, 0.2]) + 5
+    quantizer = ResidualFsq(8, 4, (4, 4, 4))
+    quantizer.start(latents)
+    with torch.no_grad():
+        _, index, left = quantizer(latents.T[None])
+    variance = float(latents.var(0).mean())
+    # four levels of three of the eight dimensions, each with Max's error of 0.118 of its variance
+    assert float(left[0]) == pytest.approx((0.1175 * (9 + 4 + 2.25) + 1 + 0.64 + 0.36 + 0.16 + 0.04) / 8, rel=0.05)
+    assert left[3] < left[2] < left[1] < left[0] < variance
+    assert float(left[3]) < 0.05 * variance
+    assert all(len(row.unique()) == 64 for row in index)
+
+
 def test_principal_components_alone_are_a_codec():
     codec = BuiltinCodec(BuiltinConfig()).eval()
     audio = torch.from_numpy(np.stack([speech_like(1.6, i) for i in range(3)]))[:, None]
