@@ -9,6 +9,8 @@ import numpy as np
 SAMPLE_RATE = 16_000
 FRAME, HOP = 1024, 512
 """64 ms Hann windows every 32 ms, each centred on one decision of the voice activity detector."""
+BLOCK_FRAMES = 4096
+"""Frames per transform: bounds memory on long clips; a multiple of every vector's width, so that no bit changes."""
 NUM_BANDS = 64
 LINEAR_BANDS = 32
 LINEAR_BINS = 2
@@ -28,21 +30,27 @@ def num_frames(num_samples: int) -> int:
     return max(1, -(-num_samples // HOP))
 
 
-def band_powers(x: np.ndarray) -> np.ndarray:
-    """Power of `[T]` at 16 kHz in 64 bands, `[ceil(T / 512), 64]` float32.
+def band_powers(x: np.ndarray, offset: float = 0.0) -> np.ndarray:
+    """Power of `[T]` at 16 kHz, less a constant offset, in 64 bands, `[ceil(T / 512), 64]` float32.
 
     Frame i is centred on samples 512 i to 512 i + 511. Summed over bands a row is the frame's mean square above 8 Hz
     under the window (scaled so that white noise of mean square 1 gives 1 on average).
     """
     count = num_frames(x.shape[0])
     lead = (FRAME - HOP) // 2
-    padded = np.zeros(count * HOP + FRAME - HOP, dtype=np.float32)
-    padded[lead : lead + x.shape[0]] = x
     window = np.hanning(FRAME + 1)[:FRAME].astype(np.float32)
     window *= np.float32(np.sqrt(2.0 / FRAME / np.sum(window.astype(np.float64) ** 2)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP] * window
     from scipy.fft import rfft
 
-    spectrum = np.asarray(rfft(frames, axis=1))
-    power = spectrum.real**2 + spectrum.imag**2
-    return np.add.reduceat(power, band_edges()[:-1], axis=1).astype(np.float32)
+    powers = np.empty((count, NUM_BANDS), dtype=np.float32)
+    for first in range(0, count, BLOCK_FRAMES):
+        rows = min(BLOCK_FRAMES, count - first)
+        padded = np.zeros(rows * HOP + FRAME - HOP, dtype=np.float32)
+        start = first * HOP - lead
+        low, high = max(start, 0), min(start + padded.shape[0], x.shape[0])
+        padded[low - start : high - start] = x[low:high] - np.float32(offset)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP] * window
+        spectrum = np.asarray(rfft(frames, axis=1))
+        power = spectrum.real**2 + spectrum.imag**2
+        powers[first : first + rows] = np.add.reduceat(power, band_edges()[:-1], axis=1)
+    return powers

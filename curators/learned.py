@@ -162,7 +162,7 @@ def acoustics(clip: Clip) -> Acoustics:
 
 def estimate(w: Weights, x: np.ndarray, speech: np.ndarray) -> Acoustics:
     """`[T]` at 16 kHz and its speech probabilities per 32 ms frame, through the network."""
-    bands = band_powers(x - np.float32(x.mean(dtype=np.float64)))
+    bands = band_powers(x, float(x.mean(dtype=np.float64)))
     parts = np.array_split(np.arange(bands.shape[0]), -(-bands.shape[0] // WINDOW_FRAMES))
     clean, noise, present, clips, weight = [], [], [], [], []
     for rows in parts:

@@ -88,7 +88,7 @@ class SnrCurator(PerClip):
         pause = pauses(speech_probabilities(clip), PAUSE_PROBABILITY, PAUSE_GUARD)
         if pause.sum() * FRAME_S >= self.options.min_pause_s:
             x = resampled(clip, SAMPLE_RATE)
-            power = frame_power(x - np.float32(x.mean(dtype=np.float64)), FRAME_SIZE)
+            power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
             measured = gated_snr_db(power, pause)
             steady = power[pause].std() <= self.options.steady * power[pause].mean()
             estimated = None if steady else acoustics(clip).snr_db

@@ -20,25 +20,32 @@ LEAST_GAIN = 0.3
 """Below -10 dB what is left of the noise begins to warble, and the detector takes it for voices."""
 
 
-def less_noise(x: np.ndarray) -> np.ndarray:
-    """`[T]` at 16 kHz with its steady noise up to 10 dB lower, `[T]` float32."""
+def less_noise(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """`[T]` at 16 kHz with its steady noise up to 10 dB lower, `[T]` float32; `out` may be `x` itself."""
     count = x.shape[0]
+    out = np.empty(count, dtype=np.float32) if out is None else out
     if count == 0:
-        return x
+        return out
     window = np.sin(np.pi * (np.arange(SIZE, dtype=np.float32) + 0.5) / SIZE)  # its square overlaps to 1
-    padded = np.concatenate([np.zeros(HOP, np.float32), x, np.zeros(SIZE - count % HOP, np.float32)])
-    frames = np.lib.stride_tricks.sliding_window_view(padded, SIZE)[::HOP]
-    out = np.zeros(padded.shape[0] + HOP, dtype=np.float32)
-    for rows in np.array_split(np.arange(frames.shape[0]), -(-frames.shape[0] // BLOCK_FRAMES)):
-        spectrum = np.fft.rfft(frames[rows] * window, axis=1)
+    num_frames = count // HOP + 2
+    # a frame is the hop before it and its own; of a block, the next one needs the last hop of samples and of output
+    before, tail = np.zeros(HOP, dtype=np.float32), np.zeros(HOP, dtype=np.float32)
+    for rows in np.array_split(np.arange(num_frames), -(-num_frames // BLOCK_FRAMES)):
+        first, stop = int(rows[0]) * HOP, (int(rows[-1]) + 1) * HOP
+        padded = np.zeros(HOP + stop - first, dtype=np.float32)
+        padded[:HOP] = before
+        padded[HOP : HOP + max(0, min(stop, count) - first)] = x[first:stop]
+        before = padded[-HOP:].copy()
+        spectrum = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, SIZE)[::HOP] * window, axis=1)
         pieces = (np.fft.irfft(spectrum * gains(np.abs(spectrum) ** 2), SIZE, axis=1) * window).astype(np.float32)
-        start = int(rows[0]) * HOP
-        stop = start + (pieces.shape[0] + 1) * HOP
         halves = np.zeros((pieces.shape[0] + 1, HOP), dtype=np.float32)
         halves[:-1] += pieces[:, :HOP]
         halves[1:] += pieces[:, HOP:]
-        out[start:stop] += halves.ravel()
-    return out[HOP : HOP + count]
+        halves[0] += tail
+        tail = halves[-1].copy()
+        low, high = max(0, first - HOP), min(count, stop - HOP)
+        out[low:high] = halves[:-1].ravel()[low - first + HOP : high - first + HOP]
+    return out
 
 
 def gains(power: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ def shapes(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     """Cepstra without level `[F, 24]` and level in dB `[F]`, float64, of the frames of speech; memoised."""
     if "voice_shapes" not in clip.memo:
         x = resampled(clip, SAMPLE_RATE)
-        powers = band_powers(x - np.float32(x.mean(dtype=np.float64))).astype(np.float64)
+        powers = band_powers(x, float(x.mean(dtype=np.float64))).astype(np.float64)
         speech = speech_probabilities(clip)[: len(powers)] >= SPEECH_THRESHOLD
         powers = powers[: len(speech)]
         total = powers.sum(axis=1)

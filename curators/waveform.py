@@ -18,6 +18,10 @@ LOUDEST_PEAK = 1e12
 """Peaks above this (+240 dBFS) are no audio in any integer format read as float, and overflow float32 energies."""
 
 
+BLOCK_FRAMES = 8192
+"""Frames per block of `frame_power`: bounds memory on long clips; sums are buffered in pieces that divide it."""
+
+
 def peak(clip: Clip) -> float:
     """Largest magnitude of the clip's samples, full scale 1.0; NaN or Inf when a sample is, 0.0 without samples."""
     if "peak" not in clip.memo:
@@ -72,13 +76,18 @@ def frames(x: np.ndarray, size: int) -> np.ndarray:
     return padded.reshape(count, size)
 
 
-def frame_power(x: np.ndarray, size: int) -> np.ndarray:
-    """Mean square of each frame of `size` samples, `[ceil(T / size)]` float64; a short last frame counts its own."""
-    # only the last frame is padded: padding all of a recording of hours would be another copy of it
-    last = x.shape[0] // size * size
-    cuts = [cut for cut in (frames(x[:last], size), frames(x[last:], size)) if cut.size]
-    energy = np.concatenate([np.zeros(0), *(np.einsum("ij,ij->i", cut, cut, dtype=np.float64) for cut in cuts)])
-    count = np.full(energy.shape[0], size, dtype=np.float64)
-    if energy.shape[0]:
-        count[-1] = x.shape[0] - size * (energy.shape[0] - 1)
-    return energy / count
+def frame_power(x: np.ndarray, size: int, offset: float = 0.0) -> np.ndarray:
+    """Mean square of each frame of `size` samples, `[ceil(T / size)]` float64, of the samples less a constant offset.
+
+    A short last frame counts its own samples.
+    """
+    energy = [np.zeros(0)]
+    # block by block: centred or padded, a recording of hours would be another copy of it
+    for first in range(0, x.shape[0], size * BLOCK_FRAMES):
+        cut = frames(x[first : first + size * BLOCK_FRAMES] - np.float32(offset), size)
+        energy.append(np.einsum("ij,ij->i", cut, cut, dtype=np.float64))
+    power = np.concatenate(energy)
+    count = np.full(power.shape[0], size, dtype=np.float64)
+    if power.shape[0]:
+        count[-1] = x.shape[0] - size * (power.shape[0] - 1)
+    return power / count
