@@ -113,18 +113,20 @@ def band_powers(waveform: np.ndarray) -> np.ndarray:
     padded = np.zeros((hops - 1) * HOP + WINDOW, dtype=np.float32)
     padded[WINDOW // 2 : WINDOW // 2 + len(waveform)] = waveform
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    blocks = []
+    powers = np.empty((hops, BANDS), dtype=np.float32)
     for first in range(0, hops, BLOCK_HOPS):
         spectrum = np.fft.rfft(windows[first : first + BLOCK_HOPS] * TAPER)
-        blocks.append((spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ WEIGHTS)
-    return np.concatenate(blocks)
+        powers[first : first + BLOCK_HOPS] = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ WEIGHTS
+    return powers
 
 
 def loudest_hops(power: np.ndarray) -> np.ndarray:
     """Indices of the hops of `power` `[H]` that are the first maximum within `ANCHOR_HOPS` on either side."""
     padded = np.pad(power, ANCHOR_HOPS, constant_values=-1.0)
     nearby = np.lib.stride_tricks.sliding_window_view(padded, 2 * ANCHOR_HOPS + 1)
-    return np.flatnonzero(nearby.argmax(1) == ANCHOR_HOPS)
+    # argmax copies what it is given: by blocks a recording of hours stays small
+    blocks = [nearby[first : first + BLOCK_HOPS].argmax(1) for first in range(0, len(nearby), BLOCK_HOPS)]
+    return np.flatnonzero(np.concatenate(blocks) == ANCHOR_HOPS)
 
 
 def fingerprint(waveform: np.ndarray) -> Fingerprint:
@@ -132,10 +134,11 @@ def fingerprint(waveform: np.ndarray) -> Fingerprint:
     powers = band_powers(waveform)
     total = powers.sum(1)
     loud = float(np.percentile(total, 95))
-    slope = -np.diff(np.log(powers + np.float32(1e-30 + FLOOR * float(powers.max()))), axis=1)
+    powers += np.float32(1e-30 + FLOOR * float(powers.max()))
+    slope = -np.diff(np.log(powers, out=powers), axis=1)
     lag = LAG * STRIDE
-    ahead = slope[np.minimum(np.arange(len(slope)) + lag, len(slope) - 1)]
-    bits = (ahead - slope)[::STRIDE] > 0
+    places = np.arange(0, len(slope), STRIDE)
+    bits = slope[np.minimum(places + lag, len(slope) - 1)] - slope[places] > 0
     words = (bits @ WORD_BITS.astype(np.float64)).astype(np.uint64).astype(np.uint32)
     peak = np.maximum(total, total[np.minimum(np.arange(len(total)) + lag, len(total) - 1)])[::STRIDE]
     audible = peak > loud * 10 ** (-SILENT_DB / 10)
