@@ -72,6 +72,17 @@ def bar(value: float, most: float, kind: str, inner: float = 0.0) -> Markup:
     return Markup(f'<svg class="cell-bar" {box}>{shapes}</svg>')
 
 
+def parts_bar(parts: Sequence[tuple[float, str]]) -> Markup:
+    """A small bar for a table cell: (share, class) parts side by side, shares adding up to 1 or less."""
+    shapes, at = ['<rect class="track" width="100" height="10" rx="2"/>'], 0.0
+    for part, kind in parts:
+        if part > 0:
+            shapes.append(f'<rect class="{kind}" x="{100 * at:.1f}" width="{100 * part:.1f}" height="10"/>')
+            at += part
+    box = 'viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"'
+    return Markup(f'<svg class="cell-bar" {box}>{"".join(shapes)}</svg>')
+
+
 def interval(value: float, low: float | None, high: float | None, start: float, end: float) -> Markup:
     """A point with its confidence interval on the scale [start, end], for a table cell."""
     span = (end - start) or 1.0

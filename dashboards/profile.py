@@ -18,15 +18,13 @@ from typing import Any
 
 import duckdb
 
+from ..schemas.derived import PROFILE_SCHEMA
 from ..schemas.tables import CLIP_CORE, Status
 from ..schemas.version import CuratorEntry
 from .bins import Bins, nice_bins, shares_bins
 
-PROFILE_SCHEMA = "auricle.profile/1"
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 STATUSES = [status.value for status in Status]
-WORST_GROUPS = 200
-"""Sources and speakers kept by name; the rest is in the totals."""
 TOP_VALUES = 12
 MICROSECONDS = "TRY_CAST(round(duration_s * 1e6) AS hugeint)"
 HOURS = f"coalesce(sum({MICROSECONDS}), 0) / 3.6e9"
@@ -71,8 +69,6 @@ def profile(parts: Parts, curators: Mapping[str, Entry]) -> dict[str, Any]:
             "languages": _counts(table, "coalesce(language, 'unknown')"),
             "sample_rates": _counts(table, "sample_rate"),
             "introduced": _counts(table, "introduced"),
-            "sources": _groups(table, ["source"]),
-            "speakers": _groups(table, ["source", "speaker"], "speaker IS NOT NULL"),
             "scores": {column.name: _score(table, column) for column in scores},
         }
 
@@ -149,38 +145,6 @@ def _co_occurrence(table: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     pairs = {(a, b): n for a, b, n in _rows(table, sql)}
     names = sorted({a for a, _ in pairs}, key=lambda name: (-pairs[name, name], name))
     return {"reasons": names, "counts": [[pairs.get((a, b), 0) for b in names] for a in names]}
-
-
-def _groups(table: duckdb.DuckDBPyConnection, by: list[str], where: str = "true") -> dict[str, Any]:
-    """Sources or speakers, worst first: by the lower 95 % Wilson bound of the share that is not kept, so that one bad
-    clip of one is not worse than 90 of 100."""
-    keys = ", ".join(quoted(name) for name in by)
-    sql = f"""
-        WITH parts AS (
-            SELECT {keys}, count(*) AS clips, count(*) FILTER (WHERE status = 'kept') AS kept,
-                   count(*) FILTER (WHERE status = 'failed') AS failed,
-                   {HOURS} AS hours,
-                   coalesce(sum({MICROSECONDS}) FILTER (WHERE status = 'kept'), 0) / 3.6e9 AS kept_hours
-            FROM clips WHERE {where} GROUP BY {keys}
-        ), causes AS (
-            SELECT {keys}, reason, count(*) AS times
-            FROM (SELECT {keys}, unnest(list_distinct(reasons)) AS reason FROM clips WHERE {where}) GROUP BY ALL
-        ), main AS (
-            SELECT {keys}, arg_max(reason, (times, reason)) AS reason, max(times) AS times FROM causes GROUP BY {keys}
-        ), scored AS (
-            SELECT *, (clips - kept) / clips::double AS p, 3.8416 AS z FROM parts
-        )
-        SELECT {keys}, clips, kept, failed, hours, kept_hours, reason, times, count(*) OVER () AS num_groups,
-               (p + z / (2 * clips) - sqrt(z * (p * (1 - p) + z / (4 * clips)) / clips)) / (1 + z / clips) AS badness
-        FROM scored LEFT JOIN main USING ({keys}) ORDER BY badness DESC, clips DESC, {keys} LIMIT {WORST_GROUPS}
-    """
-    names = [*by, "clips", "kept", "failed", "hours", "kept_hours", "main_reason", "main_reason_clips"]
-    rows = _rows(table, sql)
-    worst = [dict(zip(names, row, strict=False)) for row in rows]
-    for row in worst:
-        row |= {"hours": _round(row["hours"]), "kept_hours": _round(row["kept_hours"])}
-        row["dropped"] = row["clips"] - row["kept"] - row["failed"]
-    return {"groups": rows[0][len(names)] if rows else 0, "worst": worst}
 
 
 def _score(table: duckdb.DuckDBPyConnection, column: Column) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from .examples import Example, listening
 from .pages import environment, style, style_hash
 from .rules import Rule, rules_of, said_of
 
-WORST_SHOWN = 10
 GROUPS_SHOWN = 20
 """Sources, speakers and languages that the page judges, of each."""
+CAUSES_SHOWN = 3
 MEDIANS = ("snr_db", "transcript_trust", "dnsmos_ovrl")
 MAIN_SCORES = ("duration_s", "snr_db", "transcript_trust", "dnsmos_ovrl", "speech_ratio", "bandwidth_hz", "clip_ratio")
 """Shown at once, as are scores that a rule tests; the others unfold."""
@@ -50,10 +50,12 @@ def render(
     previous_profile: Mapping[str, Any] | None = None,
     judgement: Sequence[Mapping[str, Any]] = (),
     decoded: tuple[RepresentationSpec, Sequence[Decoded]] | None = None,
+    unheard: str = "",
 ) -> str:
     """The page. profile: `dashboards.profile.profile`; diagnostics: representation -> `to_dict()` of its diagnosis;
-    previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`;
-    decoded: codes, and clips before and after them.
+    previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`, each with
+    `members`, how many there are of its kind, and `overall`, the bad share of the corpus; decoded: codes, and clips
+    before and after them; unheard: why an example is missing.
 
     At most `examples.MAX_EXAMPLES` examples are shown, evenly over reasons, each cut and coded to fit the page.
     """
@@ -77,8 +79,6 @@ def render(
         matrix=_matrix(profile),
         scores=_scores(profile, rules, previous_profile),
         compared=previous_profile is not None,
-        sources=_worst(profile.get("sources"), ["source"]),
-        speakers=_worst(profile.get("speakers"), ["source", "speaker"]),
         judged=_judged(judgement),
         medians=[name for name in MEDIANS if name in (profile.get("scores") or {})],
         checks=sorted(
@@ -89,6 +89,7 @@ def render(
         peaks=any(stage.peak_worker_bytes for stage in document.stages),
         listening=listening(examples, rules, list(document.dropped_by_reason)),
         decoded=pairs(*decoded) if decoded else None,
+        unheard=unheard,
         words=CORE_WORDS,
         config=json.dumps(document.config, indent=2, ensure_ascii=False, default=str),
     )
@@ -185,34 +186,29 @@ def _scores(profile: Mapping[str, Any], rules: list[Rule], previous: Mapping[str
     return sorted(cards, key=lambda card: (card["name"] not in ruled, card["chart"] is None, card["curator"]))
 
 
-def _worst(found: Mapping[str, Any] | None, by: list[str]) -> dict[str, Any]:
-    rows = []
-    for row in [row for row in (found or {}).get("worst", []) if row["kept"] < row["clips"]][:WORST_SHOWN]:
-        lost = 1 - row["kept"] / row["clips"]
-        names = {"label": str(row.get(by[-1])), "within": row.get(by[0]) if len(by) > 1 else ""}
-        rows.append(dict(row) | names | {"lost_share": lost, "bar": charts.bar(lost, 1.0, "dropped", lost)})
-    return {"groups": (found or {}).get("groups", 0), "worst": rows}
-
-
-def _judged(judgement: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Rows by source, language and speaker, worst first, with what breaks them most and how many have a clip."""
+def _judged(judgement: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tables of sources, languages and speakers, worst first: what each loses and to which reasons."""
     tables = []
     for by in ("source", "language", "speaker"):
-        rows = []
-        for row in [row for row in judgement if row["by"] == by][:GROUPS_SHOWN]:
-            causes = sorted(dict(row["reasons"]).items(), key=lambda item: (-item[1], item[0]))
-            rows.append(
-                dict(row)
-                | {
-                    "label": row["member"] if row["kind"] in ("speaker", by) else row["member"][:12],
-                    "medians": dict(row["medians"]),
-                    "causes": causes[:2],
-                    "bar": charts.bar(row["bad_share"], 1.0, "dropped", row["badness"]),
-                }
-            )
+        own = [row for row in judgement if row["by"] == by][:GROUPS_SHOWN]
+        rows = [dict(row) | _drawn(row) for row in own]
         if rows:
-            tables.append((by, rows))
+            kinds = {row["kind"] for row in own} - {by}
+            tables.append({"by": by, "rows": rows, "kinds": sorted(kinds), "of": own[0].get("members", len(own))})
     return tables
+
+
+def _drawn(row: Mapping[str, Any]) -> dict[str, Any]:
+    kept, bad = row["kept"] / row["clips"], row["bad_share"]
+    return {
+        # a recording's hash is long
+        "label": row["member"][:12] if row["kind"] == "recording" else row["member"],
+        "medians": dict(row["medians"]),
+        "causes": sorted(dict(row["reasons"]).items(), key=lambda item: (-item[1], item[0]))[:CAUSES_SHOWN],
+        "bad": round(bad * row["clips"]),
+        "worse": row["badness"] > row.get("overall", 1.0),
+        "bar": charts.parts_bar([(kept, "kept"), (bad, "dropped"), (max(0.0, 1 - kept - bad), "dropped pale")]),
+    }
 
 
 def _stages(document: VersionDocument) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ def rules_of(config: Mapping[str, Any]) -> list[Rule]:
 
 def said_of(config: Mapping[str, Any], reason: str) -> str:
     """What kept clips satisfy, in words: the rules, group rules and quotas that give `reason`."""
+    if reason == "duplicate":
+        return "the one kept of each set of copies"
     said = [rule.said for rule in rules_of(config) if rule.reason == reason]
     for rule in config.get("drop_groups") or ():
         if rule.get("reason") == reason:

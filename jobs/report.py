@@ -14,11 +14,14 @@ from ..dashboards.examples import choose
 from ..dashboards.profile import profile
 from ..dashboards.report import GROUPS_SHOWN, Example, render
 from ..loaders.layout import derived_path
+from ..loaders.records import derived_record
 from ..loaders.version import Version, open_version
 from ..pipelines.diagnose import diagnose
 from ..pipelines.judge import judgement
 from ..pipelines.listen import clip_audio, wav_bytes
+from ..schemas.derived import DIAGNOSTICS_SCHEMA, PROFILE_SCHEMA
 from ..schemas.errors import AuricleError, ClipError
+from ..schemas.tables import FailureReason
 from .heard import builtin_codes, decoded_clips
 
 EXAMPLES_PER_REASON = 3
@@ -27,18 +30,19 @@ LONGEST_EXAMPLE_S = 60.0
 
 def write_report(version: Version, out: Path | None = None, *, diagnose_first: bool = True) -> Path | str:
     """Render the page to `out`, else to `derived/<version>/report.html`; returns where it is."""
-    diagnosis = version.derived("diagnostics.json")
-    record = json.loads(diagnosis) if diagnosis else None
+    record = derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA)
     if record is None and diagnose_first and version.document.representations:
         record = diagnose(version)
+    missing: list[ClipError] = []
     page = render(
         version.document,
         _profile(version),
         record["representations"] if record else None,
-        list(_examples(version)),
+        list(_examples(version, missing)),
         _parent_profile(version),
         _judgement(version),
         (codes, list(decoded_clips(version, codes))) if (codes := builtin_codes(version)) else None,
+        _unheard(missing),
     ).encode()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,9 +55,9 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
 
 def _profile(version: Version) -> dict[str, Any]:
     """The stored profile of a version, made when it is absent."""
-    stored = version.derived("profile.json")
+    stored = derived_record(version, "profile.json", PROFILE_SCHEMA)
     if stored:
-        return json.loads(stored)
+        return stored
     made = profile(version.files(), version.document.curators)
     path = derived_path(version.document.number, "profile.json")
     version.store.put_derived(path, json.dumps(made).encode())
@@ -71,12 +75,27 @@ def _parent_profile(version: Version) -> dict[str, Any] | None:
 
 
 def _judgement(version: Version) -> list[dict[str, Any]]:
+    """The worst rows of each kind, with how many there are of it and what share of the corpus is bad."""
     table = judgement(version)
-    return table.filter(pc.less_equal(table["rank"], GROUPS_SHOWN)).to_pylist()
+    members = {entry["values"]: entry["counts"] for entry in table["by"].value_counts().to_pylist()}
+    sources = table.filter(pc.equal(table["by"], "source"))
+    bad = pc.sum(pc.multiply(sources["bad_share"], sources["clips"])).as_py() or 0.0
+    overall = bad / (pc.sum(sources["clips"]).as_py() or 1)
+    worst = table.filter(pc.less_equal(table["rank"], GROUPS_SHOWN)).to_pylist()
+    return [row | {"members": members[row["by"]], "overall": overall} for row in worst]
 
 
-def _examples(version: Version) -> Iterator[Example]:
-    """A few clips per reason and a few kept ones; the same page for the same version."""
+def _unheard(missing: list[ClipError]) -> str:
+    """Why an example is not there, for the page."""
+    if not missing:
+        return ""
+    hint = "; relative paths of sources start where the command runs" * (missing[0].reason == FailureReason.MISSING)
+    return f"{missing[0].message}{hint}"
+
+
+def _examples(version: Version, missing: list[ClipError]) -> Iterator[Example]:
+    """A few clips per reason and a few kept ones; the same page for the same version. What could not be read is put
+    into `missing`."""
     hidden = {
         c["name"] for entry in version.document.curators.values() for c in entry.columns if c["dtype"] == "binary"
     }
@@ -88,7 +107,8 @@ def _examples(version: Version) -> Iterator[Example]:
             continue
         try:
             waveform, rate = clip_audio(version, row)
-        except ClipError:
+        except ClipError as error:
+            missing.append(error)
             continue
         taken[reason] += 1
         scores = {

@@ -32,7 +32,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
     sample = made_up_version(folder)
     page = folder / "report.html"
     page.write_text(
-        render(sample.document, sample.profile, sample.diagnostics, sample.examples, sample.previous_profile)
+        render(
+            sample.document,
+            sample.profile,
+            sample.diagnostics,
+            sample.examples,
+            sample.previous_profile,
+            sample.judgement,
+        )
     )
     return page.as_uri(), sample
 
@@ -129,6 +136,6 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Any, rep
             )
         )
     assert seen[0][0] == "Skip to the content"
-    sections = ["ledgers", "reasons", "scores", "worst", "gate", "representations", "diagnostics", "timings", "listen"]
+    sections = ["ledgers", "reasons", "scores", "losses", "gate", "representations", "diagnostics", "timings", "listen"]
     assert [href for _, _, href in seen[1:10]] == [f"#{name}" for name in sections]
     assert all(outline != "none" for _, outline, _ in seen)

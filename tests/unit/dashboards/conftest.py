@@ -76,6 +76,7 @@ class Sample:
     previous_profile: dict[str, Any]
     diagnostics: dict[str, Any]
     examples: list[Example]
+    judgement: list[dict[str, Any]]
 
 
 def make_rows(count: int, seed: int, quieter_db: float = 0.0) -> list[dict[str, Any]]:
@@ -221,6 +222,17 @@ def make_document(rows: list[dict[str, Any]]) -> VersionDocument:
     )
 
 
+def make_judgement() -> list[dict[str, Any]]:
+    """Rows of `judgement.parquet` as the report is given them: a bad source, a scarce language, a nameless speaker."""
+    row = {"by": "source", "member": "phone", "kind": "source", "rank": 1, "clips": 40, "hours": 2.0, "kept": 10,
+           "kept_hours": 0.5, "kept_share": 0.25, "corpus_share": 0.125, "failed": 1, "bad_share": 0.6,
+           "badness": 0.45, "reasons": [("noisy", 0.55), ("duplicate", 0.1)], "medians": [("snr_db", 12.5)],
+           "loudness_spread_db": 7.25, "scarce": False, "members": 3, "overall": 0.3}  # fmt: skip
+    language = {"by": "language", "kind": "language", "member": "eo", "members": 1, "badness": 0.2, "scarce": True}
+    nobody = {"by": "speaker", "kind": "recording", "member": "ab" * 32, "kept_share": None, "medians": []}
+    return [row, row | language | {"loudness_spread_db": None, "reasons": []}, row | nobody]
+
+
 def make_diagnostics() -> dict[str, Any]:
     """One resolved codes record and one unresolved latents record, in the shape of `to_dict()`."""
     rate = {"status": "resolved", "unit": "bit/s", "value": 812.4, "low": 790.1, "high": 836.0, "computed": 812.4,
@@ -283,9 +295,8 @@ def make_sample(folder: Path, count: int = 420) -> Sample:
     rows, before = make_rows(count, 1), make_rows(count, 2, quieter_db=-3)
     parts, document = write_parts(rows, folder / "now"), make_document(rows)
     old = profile(write_parts(before, folder / "before"), document.curators)
-    return Sample(
-        parts, rows, document, profile(parts, document.curators), old, make_diagnostics(), make_examples(rows)
-    )
+    now = profile(parts, document.curators)
+    return Sample(parts, rows, document, now, old, make_diagnostics(), make_examples(rows), make_judgement())
 
 
 @pytest.fixture(scope="session")

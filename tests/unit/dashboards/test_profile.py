@@ -81,20 +81,6 @@ def test_words_and_truths_are_counted_by_value(sample: Any) -> None:
     assert truths["true"]["kept"] == sum(row["status"] == "kept" for row in sample.rows)
 
 
-def test_groups_rank_by_what_chance_cannot_explain(sample: Any) -> None:
-    worst = sample.profile["sources"]["worst"]
-    assert worst[0]["source"] == "phone"
-    for row in worst:
-        own = [r for r in sample.rows if r["source"] == row["source"]]
-        assert (row["clips"], row["kept"]) == (len(own), sum(r["status"] == "kept" for r in own))
-        assert row["clips"] == row["kept"] + row["dropped"] + row["failed"]
-    speakers = sample.profile["speakers"]
-    assert speakers["groups"] == len({(r["source"], r["speaker"]) for r in sample.rows})
-    # one clip of one is not worse than nine of ten
-    ranks = {(r["clips"], r["kept"]): i for i, r in enumerate(speakers["worst"])}
-    assert all(ranks[6, 0] < rank for (clips, kept), rank in ranks.items() if clips == 1 and kept == 0)
-
-
 def test_a_profile_is_json_and_the_same_every_time(sample: Any) -> None:
     again = profile(sample.parts, sample.document.curators)
     assert json.dumps(again) == json.dumps(sample.profile)

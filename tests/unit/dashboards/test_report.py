@@ -57,26 +57,18 @@ class Page(html.parser.HTMLParser):
         return [value for _, attribute, value in self.attributes if attribute == name]
 
 
-def judged_row(by: str, member: str, **facts: Any) -> dict[str, Any]:
-    """A row of `judgement.parquet`."""
-    return {"by": by, "member": member, "kind": by, "rank": 1, "clips": 40, "hours": 2.0, "kept": 10, "kept_hours": 0.5,
-            "kept_share": 0.25, "corpus_share": 0.125, "failed": 1, "bad_share": 0.6, "badness": 0.45,
-            "reasons": [("noisy", 0.55), ("duplicate", 0.1)], "medians": [("snr_db", 12.5)],
-            "loudness_spread_db": 7.25, "scarce": False} | facts  # fmt: skip
-
-
-def test_sources_languages_and_speakers_are_judged(sample: Any) -> None:
-    rows = [judged_row("source", "phone"), judged_row("language", "eo", scarce=True, loudness_spread_db=None),
-            judged_row("speaker", "ab" * 32, kind="recording", kept_share=None, medians=[])]  # fmt: skip
-    page = render(sample.document, sample.profile, None, [], judgement=rows)
+def test_where_the_losses_are_is_said_of_sources_languages_and_speakers(sample: Any) -> None:
+    page = render(sample.document, sample.profile, None, [], judgement=sample.judgement)
     text = " ".join(" ".join(Page(page).text).split())
-    assert "Sources, worst first" in text
-    assert "noisy 55.0 %" in text
+    assert "Sources, worst first (1 of 3)" in text
+    assert "phone worse 24 of 40 (60.0 %)" in text.replace("\u2009", " ")
+    assert "noisy 55.0 % , duplicate 10.0 %" in text.replace("\u2009", " ")
     assert "median snr_db" in text
-    assert "7.25 dB" in text
-    assert "eo scarce" in text
+    assert "7.2 dB" in text.replace("\u00a0", " ")
+    assert "eo scarce 24 of 40" in text
     assert "abababababab recording" in text
-    assert "The corpus by source" not in render(sample.document, sample.profile, None, [])
+    assert "told apart by recording" in text
+    assert "no clip to judge" in render(sample.document, sample.profile, None, [])
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +147,12 @@ def test_any_text_anywhere_leaves_the_structure_of_the_page_alone(sample: Any, t
             "config": {"dataset": text, "keep": [{"score": text, "equals": text, "reason": text}]},
         }
     )  # fmt: skip
-    group = {"source": text, "speaker": text, "clips": 3, "kept": 1, "failed": 0, "kept_hours": 0.1,
-             "main_reason": text, "main_reason_clips": 1}  # fmt: skip
-    shape = {"groups": 1, "worst": [group]}
     card = {"curator": text, "dtype": "string", "unit": text, "description": text, "nulls": {"kept": 1},
             "null_reasons": {text: 1}, "values": {text: {"kept": 1, "dropped": 0}}}  # fmt: skip
-    made = {**sample.profile, "sources": shape, "speakers": shape, "scores": {text: card},
+    made = {**sample.profile, "scores": {text: card},
             "co_occurrence": {"reasons": [text, "b"], "counts": [[1, 1], [1, 1]]}}  # fmt: skip
     dead = {"status": "unresolved", "reason": text, "remedy": text}
-    judged = judged_row("source", text, reasons=[(text, 0.5)], kind=text)
+    judged = sample.judgement[0] | {"member": text, "reasons": [(text, 0.5)], "kind": text}
     diagnosed = {text: {"kind": "codes", "code_rate": dead, "group_kind": text}}
     source = render(changed, made, diagnosed, [example], judgement=[judged])
     source.encode()

@@ -32,4 +32,5 @@ def test_what_gives_a_reason_is_said_be_it_rule_group_or_quota() -> None:
     assert said_of(config, "noisy") == "snr_db ≥ 10"
     assert said_of(config, "bad_source") == "at most 30 % of the source's clips bad (noisy)"
     assert said_of(config, "quota") == "within 2 h per speaker"
-    assert said_of(config, "duplicate") == ""
+    assert said_of(config, "duplicate") == "the one kept of each set of copies"
+    assert said_of(config, "unknown") == ""
