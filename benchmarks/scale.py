@@ -44,7 +44,7 @@ from auricle.pipelines import ingest
 from auricle.pipelines.assemble import ROWS_PER_PART
 from auricle.pipelines.document import curator_entry, inputs_digest
 from auricle.pipelines.gate import judge
-from auricle.pipelines.listing import FILES, Listing, list_sources
+from auricle.pipelines.listing import FILES, ROWS_PER_BATCH, list_sources
 from auricle.pipelines.missing import curators_of
 from auricle.pipelines.plan import plan
 from auricle.pipelines.probe import segmentation_fingerprint
@@ -91,24 +91,20 @@ def hexes(seed: int, first: int, count: int, digits: int) -> pa.Array:
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(letters.tobytes()))
 
 
-def listing(count: int, new: int = 0) -> Listing:
-    """The files of the synthetic source, `new` of them unknown to the dataset."""
-    total = count + new
-    return Listing(
-        pa.table(
-            {
-                "source": pa.repeat("synthetic", total),
-                "source_rank": pa.repeat(pa.scalar(0, pa.int32()), total),
-                "path": paths(0, total),
-                "uri": paths(0, total),
-                "size": pa.repeat(pa.scalar(2 * CLIP_SAMPLES, pa.int64()), total),
-                "mtime_ns": pa.array(np.arange(total, dtype=np.int64)),
-                "etag": pa.nulls(total, pa.string()),
-            },
-            schema=FILES,
-        ),
-        (),
-    )
+def listing(count: int) -> Iterator[pa.RecordBatch]:
+    """The files of the synthetic source, in batches as `list_sources` gives them."""
+    for first in range(0, count, ROWS_PER_BATCH):
+        rows = min(ROWS_PER_BATCH, count - first)
+        columns = {
+            "source": pa.repeat("synthetic", rows),
+            "source_rank": pa.repeat(pa.scalar(0, pa.int32()), rows),
+            "path": paths(first, rows),
+            "uri": paths(first, rows),
+            "size": pa.repeat(pa.scalar(2 * CLIP_SAMPLES, pa.int64()), rows),
+            "mtime_ns": pa.array(np.arange(first, first + rows, dtype=np.int64)),
+            "etag": pa.nulls(rows, pa.string()),
+        }
+        yield pa.record_batch(columns, schema=FILES)
 
 
 def padded(numbers: np.ndarray, digits: int) -> pa.Array:
@@ -148,7 +144,7 @@ def speakers(first: int, count: int) -> pa.Array:
 def made_up(count: int, new: int = 0) -> Iterator[None]:
     """Sources list these files; none of them is there, so a pass that has units is a mistake of the benchmark."""
     with (
-        mock.patch.object(ingest, "list_sources", side_effect=lambda _: listing(count, new)),
+        mock.patch.object(ingest, "list_sources", side_effect=lambda *_: listing(count + new)),
         mock.patch("auricle.pipelines.run.ray_session", side_effect=AssertionError("nothing was to be computed")),
     ):
         yield
@@ -394,8 +390,8 @@ def real_listing(count: int) -> None:
         for i in range(count):
             (Path(folder) / f"{i:09d}.wav").touch()
         started = time.monotonic()
-        found = list_sources([Source(path=folder)])
-        print(f"{found.files.num_rows} files listed in {time.monotonic() - started:.2f} s")
+        found = sum(batch.num_rows for batch in list_sources([Source(path=folder)], []))
+        print(f"{found} files listed in {time.monotonic() - started:.2f} s")
 
 
 IDLE = """

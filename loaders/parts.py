@@ -22,6 +22,7 @@ from .store import Store
 CLIP_ORDER = [("path", "ascending"), ("start", "ascending"), ("channel", "ascending"), ("clip", "ascending")]
 """Row order inside a part of the clip table, nulls last."""
 RECORDING_ORDER = [("recording", "ascending")]
+ROWS_PER_GROUP = 1 << 16
 SCHEMA_KEY = "auricle.schema"
 """Of the schema version in a Parquet file's metadata."""
 ADVICE = "restore it from a copy of the dataset, or roll back to a version that `auricle verify` finds whole"
@@ -30,8 +31,12 @@ ADVICE = "restore it from a copy of the dataset, or roll back to a version that 
 def parquet_bytes(table: pa.Table, tag: str) -> bytes:
     """The table as one Parquet file that says its schema version `tag`: equal tables, equal bytes."""
     buffer = io.BytesIO()
-    tagged = table.combine_chunks().replace_schema_metadata({SCHEMA_KEY: tag})
-    pq.write_table(tagged, buffer, compression="zstd", row_group_size=1 << 16, write_page_checksum=True)
+    schema = table.schema.with_metadata({SCHEMA_KEY: tag})
+    with pq.ParquetWriter(buffer, schema, compression="zstd", write_page_checksum=True) as writer:
+        # one chunk per column, or the bytes would depend on how the table was put together
+        for start in range(0, max(table.num_rows, 1), ROWS_PER_GROUP):
+            group = table.slice(start, ROWS_PER_GROUP).combine_chunks().replace_schema_metadata(schema.metadata)
+            writer.write_table(group, row_group_size=ROWS_PER_GROUP)
     return buffer.getvalue()
 
 

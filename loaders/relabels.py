@@ -8,10 +8,13 @@ the rejected ones stay, so that the same model is not asked again.
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import contextlib
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..schemas.errors import IntegrityError
 from ..schemas.keys import sha256_bytes
 from .obey import banned_clips
 from .parts import parquet_bytes, require_tag
@@ -49,7 +52,7 @@ def put_relabels(store: Store, rows: pa.Table) -> str:
 
 
 def relabels(store: Store) -> pa.Table:
-    """All rows. Raises `SchemaVersionError` for rows that a newer auricle wrote."""
+    """All rows. Raises `SchemaVersionError` for rows that a newer auricle wrote, `IntegrityError` for damaged ones."""
     tables = [_read(store, path) for path in relabel_files(store)]
     return pa.concat_tables(tables) if tables else RELABELS.empty_table()
 
@@ -90,6 +93,13 @@ def _replace(store: Store, path: str, rows: pa.Table) -> None:
 
 
 def _read(store: Store, path: str) -> pa.Table:
-    table = pq.read_table(pa.BufferReader(store.get(path)))
-    require_tag(table.schema, RELABELS_SCHEMA, path)
+    data = store.get(path)
+    with contextlib.suppress(OSError, pa.ArrowInvalid):
+        require_tag(pq.read_schema(pa.BufferReader(data)), RELABELS_SCHEMA, path)
+    if f"relabels/{sha256_bytes(data)}.parquet" != path:
+        raise IntegrityError(
+            f"{store.url}/{path}: its bytes do not hash to its name. Copy it back from a backup or a replica; without "
+            "one, delete it: the clips get their own labels back, and `auricle relabel` asks the recogniser again"
+        )
+    table = pq.read_table(pa.BufferReader(data))
     return table.replace_schema_metadata(None).select(RELABELS.names)

@@ -19,7 +19,7 @@ from ..schemas.score import Curator
 from ..schemas.tables import RECORDINGS, clip_schema
 from ..schemas.version import Object
 from .missing import known
-from .state import State, quoted
+from .state import ROWS_PER_SLICE, State, quoted
 
 ROWS_PER_PART = 200_000
 """Rows of a part at most: tens of megabytes, read and compared as one table."""
@@ -63,51 +63,70 @@ def clip_parts(
         fields = ", ".join(f'"{f}" := {name}."{f}"' for f in pa.schema(schema.field(spec.name).type).names)
         columns.append(f"CASE WHEN {name}.clip IS NOT NULL THEN struct_pack({fields}) END AS {name}")
     extra = "".join(f", {c}" for c in columns)
+    old = list(zip(state.parent.document.clips, state.parent.files(), strict=True)) if state.parent else []
+    _places(state, "clips", "clip", [file for _, file in old], "path, start, channel, clip")
     state.sql(
         f"""CREATE OR REPLACE VIEW final_clips AS
         SELECT n.clip, CAST(('0x' || substr(n.clip, 1, 15)) AS BIGINT) AS clip_hash64, n."group", n.recording, n.source,
             n.path, n.channel, n.num_channels, n.sample_rate, n.start, n."end", n.duration_s, n.pcm_sha256,
             n.transcript, n.transcript_sha256, n.label_source, n.label_conflict, n.language, n.speaker,
             o.status, o.reasons, o.message, o.tier, o.duplicate_of, coalesce(i.introduced, {number}) AS introduced,
-            i.part_file{extra}
-        FROM clips_now n JOIN outcome o ON o.clip = n.clip
+            s.part, s.place{extra}
+        FROM slice s JOIN clips_now n ON n.clip = s.clip JOIN outcome o ON o.clip = n.clip
         LEFT JOIN parent_clips i ON i.clip = n.clip {" ".join(joins)}"""
     )
-    old = list(zip(state.parent.document.clips, state.parent.files(), strict=True)) if state.parent else []
-    order = "path, start, channel, clip"
-    return _parts(state, store, "final_clips", schema, old, order, clips_path)
+    return _parts(store, _in_order(state, "final_clips", schema), schema, old, clips_path)
 
 
 def recording_parts(state: State, store: Store) -> list[Object]:
     """Write the recording table, one row per distinct file."""
-    state.sql(
-        """CREATE OR REPLACE VIEW final_recordings AS
-        SELECT r.*, i.part_file FROM recordings_now r
-        LEFT JOIN (SELECT recording, part_file FROM parent_recordings) i USING (recording)"""
-    )
     old = (
         list(zip(state.parent.document.recordings, state.parent.recording_files(), strict=True)) if state.parent else []
     )
-    return _parts(state, store, "final_recordings", RECORDINGS, old, "recording", recordings_path)
+    _places(state, "recordings", "recording", [file for _, file in old], "recording")
+    state.sql(
+        """CREATE OR REPLACE VIEW final_recordings AS
+        SELECT r.*, s.part, s.place FROM slice s JOIN recordings_now r USING (recording)"""
+    )
+    return _parts(store, _in_order(state, "final_recordings", RECORDINGS), RECORDINGS, old, recordings_path)
+
+
+def _places(state: State, what: str, key: str, old: Sequence[Path], order: str) -> None:
+    """Table `places` (key, part, place): the part of the parent that a row is in, or the number of them for a row that
+    is new; its place when all are sorted by part, then `order`. Empty table `slice` for some of them."""
+    files = pa.array([str(file) for file in old], pa.string())
+    state.table("old_parts", pa.table({"part_file": files, "part": pa.array(range(len(old)), pa.int64())}))
+    # by itself: a join with so small a table must not feed a larger join (see `ingest`)
+    state.sql(
+        f"""CREATE OR REPLACE TABLE part_of AS
+        SELECT {key}, part FROM (SELECT {key}, part_file FROM parent_{what}) JOIN old_parts USING (part_file)"""
+    )
+    state.sql(
+        f"""CREATE OR REPLACE TABLE places AS
+        SELECT {key}, part, row_number() OVER (ORDER BY part, {order}) AS place
+        FROM (SELECT n.*, coalesce(o.part, {len(old)}) AS part FROM {what}_now n LEFT JOIN part_of o USING ({key}))"""
+    )
+    state.sql("CREATE OR REPLACE TABLE slice AS FROM places LIMIT 0")
+
+
+def _in_order(state: State, view: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of `view`, with their `part`, in their place. A slice at a time: joins of the whole corpus at once need
+    more memory than there is, and those of each part alone would read the corpus for each of them."""
+    names = ", ".join(quoted(name) for name in schema.names)
+    rows = int(state.one("SELECT count(*) FROM places"))
+    for first in range(0, rows, ROWS_PER_SLICE):
+        last = first + ROWS_PER_SLICE
+        state.sql(f"CREATE OR REPLACE TABLE slice AS FROM places WHERE place > {first} AND place <= {last}")
+        yield from state.stream(f"SELECT {names}, part FROM {view} ORDER BY place")
 
 
 def _parts(
-    state: State,
     store: Store,
-    view: str,
+    rows: Iterator[pa.RecordBatch],
     schema: pa.Schema,
     old: Sequence[tuple[Object, Path]],
-    order: str,
     path_of: Callable[[str], str],
 ) -> list[Object]:
-    names = ", ".join(quoted(name) for name in schema.names)
-    files = pa.array([str(file) for _, file in old], pa.string())
-    state.table("old_parts", pa.table({"part_file": files, "part": pa.array(range(len(old)), pa.int64())}))
-    # one pass: a query per part would join the whole corpus for each of them
-    rows = state.stream(
-        f"SELECT {names}, coalesce(o.part, {len(old)}) AS part FROM {view} LEFT JOIN old_parts o USING (part_file) "
-        f"ORDER BY part, {order}"
-    )
     parts: list[Object] = []
     for number, table in _by_part(rows, len(old)):
         found = table.cast(schema)
@@ -115,10 +134,13 @@ def _parts(
             parts.append(old[number][0])
         else:
             parts.append(write_part(store, found, path_of))
+        # hundreds of megabytes, which the next part would stand beside
+        del table, found
+        pa.default_memory_pool().release_unused()
     return parts
 
 
-def _by_part(rows: pa.RecordBatchReader, fresh: int) -> Iterator[tuple[int, pa.Table]]:
+def _by_part(rows: Iterator[pa.RecordBatch], fresh: int) -> Iterator[tuple[int, pa.Table]]:
     """Number and rows of each part, from rows sorted by their `part`; those numbered `fresh` are cut into parts of
     `ROWS_PER_PART`."""
     held: list[pa.Table] = []
@@ -128,8 +150,9 @@ def _by_part(rows: pa.RecordBatchReader, fresh: int) -> Iterator[tuple[int, pa.T
         while table.num_rows:
             first = table["part"][0].as_py()
             if held and (first != number or (number == fresh and count == ROWS_PER_PART)):
-                yield number, pa.concat_tables(held)
-                held, count = [], 0
+                full, held, count = held, [], 0
+                yield number, pa.concat_tables(full)
+                full.clear()
             number = first
             size = pc.sum(pc.equal(table["part"], number)).as_py()
             if number == fresh:
@@ -144,4 +167,12 @@ def _by_part(rows: pa.RecordBatchReader, fresh: int) -> Iterator[tuple[int, pa.T
 def _same(rows: pa.Table, file: Path) -> bool:
     if pq.read_schema(file).remove_metadata() != rows.schema.remove_metadata():
         return False
-    return pq.read_table(file).equals(rows)
+    opened, at = pq.ParquetFile(file), 0
+    if opened.metadata.num_rows != rows.num_rows:
+        return False
+    for group in range(opened.num_row_groups):
+        table = opened.read_row_group(group)
+        if not table.equals(rows.slice(at, table.num_rows)):
+            return False
+        at += table.num_rows
+    return True

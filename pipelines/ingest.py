@@ -13,7 +13,7 @@ from ..loaders.store import Store
 from ..schemas.config import RunConfig
 from . import honour
 from .labels import LABELS, read_labels
-from .listing import list_sources
+from .listing import FILES, list_sources
 from .probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
 from .state import State, literal
 from .units import receipt_files
@@ -29,21 +29,20 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     cut the same way; with `paranoid` every file is read and hashed again, with `retry_failed` every one
     that failed.
     """
-    listing = list_sources(list(config.sources))
-    state.table("files_listed", listing.files)
-    notices = [*listing.notices]
-    # gigabytes, for 10^7 files
-    del listing
+    notices: list[str] = []
+    state.fill("files_listed", FILES, list_sources(config.sources, notices))
     paths = partial(state.arrow, "SELECT source, path FROM files_listed")
     state.fill("labels", LABELS, read_labels(config.sources, paths, notices))
     notices += _labels_of_nothing(state)
     _sources(state, config)
-    state.sql(
-        """CREATE OR REPLACE TABLE spans AS
-        SELECT source, path,
+    state.sliced(
+        "spans",
+        """SELECT source, path,
             list(struct_pack(start_s := start_s, duration_s := duration_s) ORDER BY start_s, duration_s) AS spans
-        FROM (SELECT DISTINCT source, path, start_s, duration_s FROM labels WHERE start_s IS NOT NULL)
-        GROUP BY source, path"""
+        FROM (SELECT DISTINCT source, path, start_s, duration_s FROM labels
+            WHERE start_s IS NOT NULL AND in_slice(path))
+        GROUP BY source, path""",
+        int(state.one("SELECT count(*) FROM labels WHERE start_s IS NOT NULL")),
     )
     cut = segmentation_fingerprint(config.segment)
     spans_cut = "spans-whole-" if config.segment.truncated == "fail" else "spans-cut-"
@@ -113,6 +112,16 @@ def live_tables(state: State, config: RunConfig) -> None:
         WHERE a.source NOT IN ({retire})"""
     )
     honour.ban_recordings(state)
+    state.sliced(
+        "recording_paths",
+        """SELECT recording,
+            list(struct_pack(source, path, size, mtime_ns, etag) ORDER BY source_rank, path) AS aliases,
+            arg_min(uri, (source_rank, path)) AS uri, arg_min(source, (source_rank, path)) AS source,
+            arg_min(path, (source_rank, path)) AS path, min(source_rank) AS source_rank,
+            arg_min(size, (source_rank, path)) AS size
+        FROM aliases_now WHERE in_slice(recording) GROUP BY recording""",
+        int(state.one("SELECT count(*) FROM aliases_now")),
+    )
     state.sql(
         """CREATE OR REPLACE TABLE recordings_now AS
         WITH facts AS (
@@ -124,26 +133,27 @@ def live_tables(state: State, config: RunConfig) -> None:
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation, status, reason, message, 1
             FROM parent_recordings
         ), chosen AS (SELECT * FROM facts QUALIFY row_number() OVER (
-            PARTITION BY recording ORDER BY age, segmentation, message) = 1),
-        paths AS (
-            SELECT recording,
-                list(struct_pack(source, path, size, mtime_ns, etag) ORDER BY source_rank, path) AS aliases,
-                arg_min(uri, (source_rank, path)) AS uri, arg_min(source, (source_rank, path)) AS source,
-                arg_min(path, (source_rank, path)) AS path, min(source_rank) AS source_rank,
-                arg_min(size, (source_rank, path)) AS size
-            FROM aliases_now GROUP BY recording)
-        SELECT * FROM chosen JOIN paths USING (recording)"""
+            PARTITION BY recording ORDER BY age, segmentation, message) = 1)
+        SELECT * FROM chosen JOIN recording_paths USING (recording)"""
     )
+    state.sql("DROP TABLE recording_paths")
     state.sql(
         """CREATE OR REPLACE TABLE clip_facts AS
-        WITH cut AS (
-            SELECT recording, segmentation, unnest(clips, recursive := true) FROM probe_rows WHERE error_reason IS NULL)
+        WITH once AS (
+            SELECT key FROM probe_rows WHERE error_reason IS NULL
+            QUALIFY row_number() OVER (PARTITION BY recording, segmentation ORDER BY key) = 1),
+        cut AS (
+            SELECT recording, segmentation, unnest(clips, recursive := true)
+            FROM probe_rows SEMI JOIN once USING (key))
         SELECT c.clip, c.group, c.recording, c.channel, c.start, c.end, c.pcm_sha256
-        FROM cut c JOIN recordings_now r USING (recording, segmentation)
-        UNION
+        FROM cut c JOIN recordings_now r USING (recording, segmentation)"""
+    )
+    state.sql(
+        """INSERT INTO clip_facts
         SELECT p.clip, p.group, p.recording, p.channel, p.start, p.end, p.pcm_sha256
         FROM parent_clips p JOIN recordings_now r USING (recording)
         JOIN parent_recordings q ON q.recording = p.recording AND q.segmentation = r.segmentation
+        ANTI JOIN clip_facts c ON c.clip = p.clip
         WHERE r.status = 'decoded'"""
     )
     honour.ban_clips(state)
@@ -181,24 +191,30 @@ def _labelled(state: State) -> None:
     """`clips_now`: of all labels of a clip's aliases the first with text, by source order then path, is chosen;
     labels that disagree about the text are flagged."""
     state.sql(
-        """CREATE OR REPLACE TABLE clip_labels AS
-        WITH candidates AS (
-            SELECT c.clip, a.source_rank, a.path, l.transcript, coalesce(l.language, s.language) AS language,
-                coalesce(l.speaker, s.speaker) AS speaker,
-                CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
-            FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
-            JOIN recordings_now r ON r.recording = c.recording JOIN sources s ON s.source = a.source
-            LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
-                AND (l.start_s IS NULL OR abs(l.start_s * r.sample_rate - c.start) < 1)
-                AND (l.channel IS NULL OR l.channel = c.channel)
-        )
-        SELECT clip, arg_min(transcript, (transcript IS NULL, source_rank, path, transcript)) AS transcript,
+        """CREATE OR REPLACE TABLE label_candidates AS
+        SELECT c.clip, a.source, a.source_rank, a.path, l.transcript, l.language, l.speaker,
+            CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
+        FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
+        JOIN recordings_now r ON r.recording = c.recording
+        LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
+            AND (l.start_s IS NULL OR abs(l.start_s * r.sample_rate - c.start) < 1)
+            AND (l.channel IS NULL OR l.channel = c.channel)"""
+    )
+    state.sliced(
+        "clip_labels",
+        """SELECT clip, arg_min(transcript, (transcript IS NULL, source_rank, path, transcript)) AS transcript,
             arg_min(language, (transcript IS NULL, source_rank, path, transcript)) AS language,
             arg_min(speaker, (transcript IS NULL, source_rank, path, transcript)) AS speaker,
             arg_min(label_source, (transcript IS NULL, source_rank, path, transcript)) AS label_source,
             count(DISTINCT transcript) > 1 AS label_conflict
-        FROM candidates GROUP BY clip"""
+        FROM (SELECT c.* REPLACE (
+                coalesce(c.language, s.language) AS language, coalesce(c.speaker, s.speaker) AS speaker)
+            -- a join with so small a table must not feed a larger join: DuckDB 2.0 fails when that one spills
+            FROM label_candidates c JOIN sources s USING (source) WHERE in_slice(clip))
+        GROUP BY clip""",
+        int(state.one("SELECT count(*) FROM label_candidates")),
     )
+    state.sql("DROP TABLE label_candidates")
     state.sql(
         """CREATE OR REPLACE TABLE clips_now AS
         SELECT f.clip, f.group, f.recording, r.source, r.source_rank, r.path, r.uri, f.channel, r.num_channels,

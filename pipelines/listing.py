@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -33,27 +32,21 @@ Row = tuple[str, int, str, str, int, int, str | None]
 """In the order of `FILES`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Files of all sources, and what was left out on purpose."""
+def list_sources(sources: Iterable[Source], notices: list[str]) -> Iterator[pa.RecordBatch]:
+    """Files of all sources (`FILES`), batch by batch: 10^7 of them take gigabytes.
 
-    files: pa.Table
-    notices: tuple[str, ...]
-    """One line per kind of thing that was not listed (links out of the tree, names that are not text) and per source
-    without any file."""
-
-
-def list_sources(sources: list[Source]) -> Listing:
-    """List every source. Raises `ConfigError` for a source that is not there: an unmounted disk must not look like
-    a folder whose files are all gone."""
-    notices: list[str] = []
-    batches: list[pa.RecordBatch] = []
+    notices: gets a line per kind of thing that was left out on purpose (links out of the tree, names that are not
+    text) and per source without any file.
+    Raises `ConfigError` for a source that is not there: an unmounted disk must not look like a folder whose files are
+    all gone.
+    """
     for rank, source in enumerate(sources):
-        found = list(_batches(_remote(source, rank) if "://" in source.path else _local(source, rank, notices)))
-        if not any(batch.num_rows for batch in found):
+        empty = True
+        for batch in _batches(_remote(source, rank) if "://" in source.path else _local(source, rank, notices)):
+            empty = False
+            yield batch
+        if empty:
             notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
-        batches += found
-    return Listing(pa.Table.from_batches(batches, schema=FILES), tuple(notices))
 
 
 def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
@@ -119,7 +112,7 @@ def _walk(folder: str, below: str) -> Iterator[tuple[os.DirEntry[str], str]]:
 
 def _remote(source: Source, rank: int) -> Iterator[Row]:
     store = Store(source.path)
-    for entry in sorted(store.list(), key=lambda e: e.path):
+    for entry in store.list():
         if Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and _included(entry.path, source.include):
             uri = f"{store.url}/{entry.path}"
             yield source.name, rank, entry.path, uri, entry.size, int(entry.modified_s * 1e9), entry.etag

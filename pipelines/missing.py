@@ -38,7 +38,13 @@ def curators_of(config: RunConfig) -> list[Curator]:
 def score_recipe(config: RunConfig) -> ScoreRecipe:
     """The score pass of a configuration."""
     names = tuple(c.name for c in curators_of(config))
-    return ScoreRecipe(names, config.score.options, tuple(config.keep) if config.score.early_exit else ())
+    early_exit = tuple(config.keep) if config.score.early_exit else ()
+    return ScoreRecipe(names, config.score.options, early_exit, config.workers.limit_s)
+
+
+def extract_recipe(config: RunConfig) -> ExtractRecipe:
+    """The extract pass of a configuration."""
+    return ExtractRecipe(tuple(config.representations), config.workers.limit_s)
 
 
 def missing_scores(
@@ -50,44 +56,29 @@ def missing_scores(
     for curator in curators:
         _known_scores(state, curator, config)
     _failures(state, recipe, curators, retry_failed)
-    lacking = " UNION ALL ".join(
-        f"SELECT clip, {literal(c.name)} AS curator FROM clips_now ANTI JOIN {quoted(known(c.name))} USING (clip)"
-        for c in curators
-    )
-    if not curators:
-        lacking = "SELECT clip, '' AS curator FROM clips_now WHERE FALSE"
+    lacking = {c.name: f"clips_now ANTI JOIN {quoted(known(c.name))} USING (clip)" for c in curators}
     w = config.workers
     state.sql(
         f"""CREATE OR REPLACE TABLE score_items AS
-        WITH lacking AS ({lacking}),
-        todo AS (SELECT clip, string_agg(curator, ',' ORDER BY curator) AS curators FROM lacking
-            ANTI JOIN failures USING (clip) GROUP BY clip)
+        WITH todo AS ({_todo(lacking, "curators")} ANTI JOIN failures USING (clip))
         {_units("curators", w.unit_s, w.unit_clips)}"""
     )
 
 
 def missing_latents(state: State, store: Store, runs: Sequence[str], config: RunConfig) -> None:
     """Tables `known_<representation>` and `extract_items` with units, for kept clips only."""
-    recipe = ExtractRecipe(tuple(config.representations))
+    recipe = extract_recipe(config)
     state.receipts("extract_receipts", receipt_files(store, runs, recipe), recipe.schema)
     if any(spec.channels > 1 for spec in recipe.specs):
         carriers(state)
     for spec in recipe.specs:
         _known_latents(state, spec)
-    lacking = " UNION ALL ".join(
-        f"SELECT clip, {literal(s.name)} AS representation FROM {_wanting(s)} "
-        f"ANTI JOIN {quoted(known(s.name))} USING (clip)"
-        for s in recipe.specs
-    )
-    if not recipe.specs:
-        lacking = "SELECT clip, '' AS representation FROM decided WHERE FALSE"
+    lacking = {s.name: f"{_wanting(s)} ANTI JOIN {quoted(known(s.name))} USING (clip)" for s in recipe.specs}
     w = config.workers
     state.sql(
         f"""CREATE OR REPLACE TABLE extract_items AS
-        WITH lacking AS ({lacking}),
-        failed AS (SELECT DISTINCT key AS clip FROM extract_receipts WHERE error_reason IS NOT NULL),
-        todo AS (SELECT clip, string_agg(representation, ',' ORDER BY representation) AS representations
-            FROM lacking ANTI JOIN failed USING (clip) GROUP BY clip)
+        WITH failed AS (SELECT DISTINCT key AS clip FROM extract_receipts WHERE error_reason IS NOT NULL),
+        todo AS ({_todo(lacking, "representations")} ANTI JOIN failed USING (clip))
         {_units("representations", w.unit_s, w.unit_clips)}"""
     )
 
@@ -116,6 +107,20 @@ def _wanting(spec: RepresentationSpec) -> str:
     return f"(SELECT clip FROM carriers{'' if spec.takes_mono else ' WHERE two_sided'})"
 
 
+def _todo(lacking: Mapping[str, str], need: str) -> str:
+    """SQL of the clips that lack anything, and in column `need` the names of what each lacks, sorted, with commas.
+
+    lacking: by name, SQL of the clips that lack it.
+    """
+    # DuckDB spills numbers that it aggregates, not texts
+    bits = {name: 1 << i for i, name in enumerate(sorted(lacking))}
+    rows = [f"SELECT clip, {bits[name]}::HUGEINT AS bit FROM {clips}" for name, clips in lacking.items()]
+    names = [f"CASE WHEN bit_or(bit) & {bit} <> 0 THEN {literal(name)} END" for name, bit in bits.items()]
+    rows = rows or ["SELECT clip, 0::HUGEINT AS bit FROM clips_now WHERE FALSE"]
+    text = f"concat_ws(',', {', '.join(names)})" if names else "''"
+    return f"SELECT * FROM (SELECT clip, {text} AS {need} FROM ({' UNION ALL '.join(rows)}) GROUP BY clip)"
+
+
 def _units(need: str, unit_s: float, unit_clips: int) -> str:
     """Cut `todo` into units: clips that need the same, a recording's clips together, bounded in seconds and clips."""
     return f"""
@@ -130,23 +135,26 @@ def _units(need: str, unit_s: float, unit_clips: int) -> str:
 
 def _known_scores(state: State, curator: Curator, config: RunConfig) -> None:
     struct = score_struct(curator.columns)
-    pieces = [
-        f"SELECT {clip} AS clip, {quoted(curator.name)} AS val FROM {table} WHERE {quoted(curator.name)} IS NOT NULL"
-        for table, clip in (("parent_clips", "clip"), ("score_receipts", "key"))
-        if _same_type(state, table, curator.name, struct)
-    ]
-    pieces.append(f"SELECT NULL AS clip, {_null_of(state, struct)} AS val WHERE FALSE")
+    name, table = quoted(curator.name), quoted(known(curator.name))
     inputs = " || '|' || ".join(f"coalesce(n.{INPUT_COLUMNS[i]}, '')" for i in curator.inputs) or "''"
     # a score that early exit skipped stays skipped only while the rule that skipped it stands
     standing = [rule_text(rule) for rule in config.keep] if config.score.early_exit else []
     skipped = " OR ".join(["FALSE", *(f"val.reason = {literal(f'{SKIPPED}: {text}')}" for text in standing)])
-    state.sql(
-        f"""CREATE OR REPLACE TABLE {quoted(known(curator.name))} AS
-        SELECT f.clip, any_value(f.val) AS val FROM ({" UNION ALL ".join(pieces)}) f JOIN clips_now n USING (clip)
-        WHERE f.val.fingerprint = {literal(curator.fingerprint)} AND f.val.inputs = {inputs}
-            AND (f.val.reason IS NULL OR NOT starts_with(f.val.reason, '{SKIPPED}') OR {skipped})
-        GROUP BY f.clip"""
-    )
+    valid = f"""val.fingerprint = {literal(curator.fingerprint)} AND val.inputs = {inputs}
+        AND (val.reason IS NULL OR NOT starts_with(val.reason, '{SKIPPED}') OR {skipped})"""
+    state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {_type_name(state, struct)})")
+    if _same_type(state, "parent_clips", curator.name, struct):
+        state.sql(
+            f"""INSERT INTO {table} SELECT clip, val FROM (SELECT clip, {name} AS val FROM parent_clips)
+            JOIN clips_now n USING (clip) WHERE {valid}"""
+        )
+    if _same_type(state, "score_receipts", curator.name, struct):
+        state.sql(
+            f"""INSERT INTO {table} SELECT clip, val
+            FROM (SELECT key AS clip, {name} AS val, part_file FROM score_receipts)
+            JOIN clips_now n USING (clip) ANTI JOIN {table} USING (clip) WHERE {valid}
+            QUALIFY row_number() OVER (PARTITION BY clip ORDER BY part_file) = 1"""
+        )
 
 
 def _known_latents(state: State, spec: RepresentationSpec) -> None:
@@ -197,7 +205,3 @@ def _type_name(state: State, expected: pa.DataType) -> str:
     name = str(state.sql("DESCRIBE _typed").fetchall()[0][1])
     state.db.unregister("_typed")
     return name
-
-
-def _null_of(state: State, expected: pa.DataType) -> str:
-    return f"CAST(NULL AS {_type_name(state, expected)})"

@@ -21,9 +21,8 @@ from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDoc
 from . import assemble, document, gate, ingest
 from .cluster import ray_session, run_units
 from .decide import check_rules, decide
-from .extract import ExtractRecipe
 from .lease import lease
-from .missing import curators_of, missing_latents, missing_scores, score_recipe
+from .missing import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
 from .pack import pack
 from .probe import ProbeRecipe
 from .progress import Progress, Silent
@@ -165,7 +164,9 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
         if parent and not document.differs(candidate, parent.document):
             close_run(store, this.run, parent.document)
             return Outcome("unchanged", parent)
-        candidate = judged(this, state, candidate)
+        # the gate's own tables take as much memory again
+        state.close()
+        candidate = judged(this, parent, candidate)
         if not publish(store, candidate):
             return None
         close_run(store, this.run, candidate)
@@ -196,7 +197,7 @@ def extract(this: Run, state: State) -> None:
     missing_latents(state, this.store, runs, this.config)
     kept = int(state.one("SELECT count(*) FROM decided WHERE status = 'kept'"))
     known = kept - int(state.one("SELECT count(*) FROM extract_items"))
-    this.do(state, ExtractRecipe(tuple(this.config.representations)), "extract_items", known)
+    this.do(state, extract_recipe(this.config), "extract_items", known)
     missing_latents(state, this.store, runs, this.config)
 
 
@@ -222,9 +223,9 @@ def build(
     return document.compose(state, this.config, curators, entries, clips, recordings, number, inputs, this.stages)
 
 
-def judged(this: Run, state: State, candidate: VersionDocument) -> VersionDocument:
+def judged(this: Run, parent: Version | None, candidate: VersionDocument) -> VersionDocument:
     """The candidate with the gate's result. Raises `GateError` when a critical expectation fails."""
-    config, parent = this.config.gate, state.parent
+    config = this.config.gate
     if not config.enabled:
         return candidate
     result: list[GateResult] = []

@@ -10,17 +10,21 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..loaders.layout import clips_path, recordings_path, run_path
 from ..loaders.parts import checked_part
-from ..loaders.store import Store, first_line
+from ..loaders.sealed import is_whole
+from ..loaders.store import Store
 from ..loaders.version import Version, numbers, open_version
 from ..schemas.errors import IntegrityError
 from ..schemas.tables import CLIP_CORE, RECORDINGS
 
 MEMORY_LIMIT = "2GB"
 """DuckDB spills to the scratch folder beyond this; enough for 10^7 clips (docs/scale.md)."""
+
+
+ROWS_PER_SLICE = 1 << 20
+"""Rows that are aggregated at once where DuckDB cannot spill: lists, and the text of a chosen row."""
 
 
 def quoted(name: str) -> str:
@@ -43,6 +47,7 @@ class State:
 
     def __init__(self, store: Store, parent: Version | None, scratch: Path) -> None:
         self.store, self.parent, self.scratch = store, parent, scratch
+        self._whole: set[str] = set()
         self.db = duckdb.connect(
             str(scratch / "state.duckdb"),
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill"), "threads": "2"},
@@ -79,6 +84,17 @@ class State:
             self.db.execute(f"INSERT INTO {quoted(name)} SELECT * FROM _incoming")
             self.db.unregister("_incoming")
 
+    def sliced(self, name: str, query: str, rows: int) -> None:
+        """Make (or remake) a table from a query whose aggregates DuckDB holds in memory, some of its groups at a time.
+
+        query: keeps the groups for which `in_slice(key)` holds. rows: that it aggregates, about.
+        """
+        slices = rows // ROWS_PER_SLICE + 1
+        for number in range(slices):
+            self.db.execute(f"CREATE OR REPLACE MACRO in_slice(key) AS hash(key) % {slices} = {number}")
+            into = f"INSERT INTO {quoted(name)}" if number else f"CREATE OR REPLACE TABLE {quoted(name)} AS"
+            self.db.execute(f"{into} {query}")
+
     def stream(self, query: str, rows: int = 1 << 14) -> pa.RecordBatchReader:
         """The result of a query, batch by batch, read from a cursor of its own."""
         return self.db.cursor().sql(query).to_arrow_reader(rows)
@@ -94,15 +110,18 @@ class State:
     def receipts(self, view: str, paths: Sequence[str], schema: pa.Schema) -> None:
         """A view over receipts, all of one schema; empty when there are none.
 
-        Raises `IntegrityError` for a receipt that is not whole.
+        Raises `IntegrityError` for a receipt that is not what was written.
         """
         files = [self.store.local(path, self.scratch / "receipts") for path in paths]
-        try:
-            self._view(view, files, schema)
-        except duckdb.Error:
-            for path, file in zip(paths, files, strict=True):
+        for path, file in zip(paths, files, strict=True):
+            if path not in self._whole:
                 _require_whole(f"{self.store.url}/{path}", file, path.split("/")[1])
-            raise
+                self._whole.add(path)
+        self._view(view, files, schema)
+
+    def close(self) -> None:
+        """Let go of the tables and of their memory; again is fine."""
+        self.db.close()
 
     def _view(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
         if files:
@@ -117,13 +136,12 @@ class State:
 
 
 def _require_whole(receipt: str, file: Path, run: str) -> None:
-    try:
-        pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    if not is_whole(file.read_bytes()):
         raise IntegrityError(
-            f"{receipt}: the receipt is not whole ({first_line(error)}). Nothing was published from it: delete this "
-            f"file and run again, which does its unit again, or give the run up with `auricle abandon DATASET {run}`"
-        ) from error
+            f"{receipt}: the receipt is damaged: its bytes do not hash to the digest in it. Nothing was published "
+            "from it. Delete this file and run again, which does its unit again, or give the run up with "
+            f"`auricle abandon DATASET {run}`"
+        )
 
 
 @contextlib.contextmanager
@@ -135,7 +153,7 @@ def open_state(store: Store) -> Iterator[State]:
         try:
             yield state
         finally:
-            state.db.close()
+            state.close()
 
 
 def unfinished_runs(store: Store) -> list[str]:

@@ -21,20 +21,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..loaders.layout import run_path
-from ..loaders.parts import SCHEMA_KEY, parquet_bytes
+from ..loaders.parts import SCHEMA_KEY
+from ..loaders.sealed import sealed
 from ..loaders.store import Store
 from ..schemas.errors import IntegrityError
 from ..schemas.keys import digest, sha256_bytes
 from .isolation import run_isolated
 
 PLAN_SCHEMA = "auricle.plan/1"
-RECEIPT_SCHEMA = "auricle.receipt/1"
+RECEIPT_SCHEMA = "auricle.receipt/2"
 UNITS_PER_PLAN_PART = 64
 """Units in one plan file, each its own row group: a worker reads one unit with two small requests."""
 ATTEMPTS_BEFORE_ISOLATION = 2
 """Starts of a unit that ended without a receipt before its items run in child processes."""
 
 ERROR_FIELDS = [pa.field("error_reason", pa.string()), pa.field("error_message", pa.string())]
+PLAN = pa.schema([pa.field("key", pa.string()), pa.field("place", pa.int64())])
+"""What the items of every plan have; the rest is what their pass reads."""
+RECEIPT = pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS])
+"""What the rows of every receipt have; the rest is what their pass makes."""
 
 
 @dataclass(slots=True)
@@ -175,7 +180,7 @@ class UnitWorker:
                 f"pass {self._recipe.name}, unit {ref.unit}: {len(items)} items in, {len(rows)} rows out"
             )
         table = pa.Table.from_pylist(rows, schema=self._recipe.schema)
-        self._store.put_new(receipt, parquet_bytes(table, RECEIPT_SCHEMA))
+        self._store.put_new(receipt, sealed(table, RECEIPT_SCHEMA))
         failed = sum(1 for row in rows if row.get("error_reason"))
         cpu_s = time.process_time() - cpu
         return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import io
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import obstore
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpus import config, write_corpus
@@ -148,8 +150,24 @@ def test_a_lost_part_of_the_table_is_answered_by_a_rollback_and_a_run(two_nights
     assert verify(data) == []
 
 
-def test_a_torn_receipt_is_named_and_the_run_goes_on_without_it(
-    two_nights: Path, monkeypatch: pytest.MonkeyPatch
+def _cut(data: bytes) -> bytes:
+    return data[:-20]
+
+
+def _flipped_in_a_score(data: bytes) -> bytes:
+    """One that still decodes: the reader of receipts checks no page."""
+    table = pq.read_table(io.BytesIO(data))
+    for at in range(4, len(data)):
+        flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        with contextlib.suppress(OSError, pa.ArrowException):
+            if not pq.read_table(io.BytesIO(flipped)).equals(table):
+                return flipped
+    raise AssertionError("no bit of it can be flipped unseen")
+
+
+@pytest.mark.parametrize("damaged", [_cut, _flipped_in_a_score])
+def test_a_damaged_receipt_is_named_and_the_run_goes_on_without_it(
+    two_nights: Path, monkeypatch: pytest.MonkeyPatch, damaged: Callable[[bytes], bytes]
 ) -> None:
     write_corpus(two_nights / "audio", 2, first=12)
     with monkeypatch.context() as patch:
@@ -158,7 +176,7 @@ def test_a_torn_receipt_is_named_and_the_run_goes_on_without_it(
             run(config(two_nights / "audio", two_nights / "data"))
     receipts = sorted((two_nights / "data/runs").rglob("score/receipts/**/*.parquet"))
     assert receipts
-    receipts[0].write_bytes(receipts[0].read_bytes()[:-20])
+    receipts[0].write_bytes(damaged(receipts[0].read_bytes()))
     with pytest.raises(AuricleError) as caught:
         run(config(two_nights / "audio", two_nights / "data"))
     assert receipts[0].name in str(caught.value)

@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from auricle.pipelines.labels import read_labels
-from auricle.pipelines.listing import list_sources
+from auricle.pipelines.listing import FILES, list_sources
 from auricle.schemas.config import Source
 from auricle.schemas.errors import ConfigError, StorageError
 
@@ -22,8 +23,13 @@ def labels(source: Source) -> tuple[dict[str, dict[str, object]], list[str]]:
 
 def rows_of(source: Source) -> tuple[list[dict[str, object]], list[str]]:
     notices: list[str] = []
-    files = list_sources([source]).files
+    files, _ = listed(source)
     return [row for batch in read_labels([source], lambda: files, notices) for row in batch.to_pylist()], notices
+
+
+def listed(*sources: Source) -> tuple[pa.Table, list[str]]:
+    notices: list[str] = []
+    return pa.Table.from_batches(list_sources(sources, notices), FILES), notices
 
 
 def source(root: Path, **options: object) -> Source:
@@ -107,7 +113,7 @@ def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, name: str) -> No
 
 def test_a_source_that_is_absent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
-        list_sources([source(tmp_path / "unmounted")])
+        listed(source(tmp_path / "unmounted"))
 
 
 def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> None:
@@ -123,10 +129,10 @@ def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> 
     (root / "dangling.wav").symlink_to(root / "nothing.wav")
     os.mkfifo(root / "pipe.wav")
     (root / os.fsdecode(b"\xff.wav")).write_bytes(b"x")
-    found = list_sources([source(root)])
-    assert found.files["path"].to_pylist() == ["a.wav", "link_in.wav", "sub dir/é 音声 (1).FLAC"]
-    assert any("1 links lead out" in n for n in found.notices)
-    assert any("1 file names are not UTF-8" in n for n in found.notices)
+    files, notices = listed(source(root))
+    assert files["path"].to_pylist() == ["a.wav", "link_in.wav", "sub dir/é 音声 (1).FLAC"]
+    assert any("1 links lead out" in n for n in notices)
+    assert any("1 file names are not UTF-8" in n for n in notices)
 
 
 def test_links_to_folders_and_dots_in_paths_do_not_leave_the_tree(tmp_path: Path) -> None:
@@ -138,9 +144,9 @@ def test_links_to_folders_and_dots_in_paths_do_not_leave_the_tree(tmp_path: Path
     (root / "loop").symlink_to(root)
     (root / "a" / "up.wav").symlink_to("../../../outside/x.wav")
     (root / "..hidden..wav").write_bytes(b"x")
-    found = list_sources([source(root / ".." / "root")])
-    assert found.files["path"].to_pylist() == ["..hidden..wav", "a/x.wav"]
-    assert any("1 links lead out" in n for n in found.notices)
+    files, notices = listed(source(root / ".." / "root"))
+    assert files["path"].to_pylist() == ["..hidden..wav", "a/x.wav"]
+    assert any("1 links lead out" in n for n in notices)
 
 
 def test_a_folder_that_cannot_be_read_stops_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +163,7 @@ def test_a_folder_that_cannot_be_read_stops_the_listing(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(StorageError, match=r"locked: the folder cannot be listed \(Permission denied\)"):
-        list_sources([source(tmp_path)])
+        listed(source(tmp_path))
 
 
 def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> None:
@@ -165,7 +171,7 @@ def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> No
 
     for i in range(100_000):
         os.mknod(f"{tmp_path}/{i}.wav")
-    files = list_sources([source(tmp_path)]).files
+    files, _ = listed(source(tmp_path))
     assert files.num_rows == 100_000
     assert files["path"].to_pylist() == sorted(f"{i}.wav" for i in range(100_000))
     # pytest keeps the folders of the last runs
@@ -174,13 +180,13 @@ def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> No
 
 def test_a_source_without_audio_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    notices = list_sources([source(tmp_path)]).notices
-    assert notices == (f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` takes",)
+    _, notices = listed(source(tmp_path))
+    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` takes"]
 
 
 def test_globs_choose_below_the_source(tmp_path: Path) -> None:
     for name in ("a.wav", "x/b.wav", "x/c.mp3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert list_sources([source(tmp_path, include=["x/*"])]).files["path"].to_pylist() == ["x/b.wav", "x/c.mp3"]
-    assert list_sources([source(tmp_path, include=["**/*.wav"])]).files["path"].to_pylist() == ["a.wav", "x/b.wav"]
+    assert listed(source(tmp_path, include=["x/*"]))[0]["path"].to_pylist() == ["x/b.wav", "x/c.mp3"]
+    assert listed(source(tmp_path, include=["**/*.wav"]))[0]["path"].to_pylist() == ["a.wav", "x/b.wav"]
