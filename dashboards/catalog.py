@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from ..schemas.derived import PROFILE_SCHEMA
 from ..schemas.version import VersionDocument
-from .profile import PROFILE_SCHEMA, profile
+from .profile import profile
 from .sounds import ReadAudio, Sources, read_span
 from .tables import ClipTable
 

@@ -56,11 +56,18 @@ def all_documents() -> dict[str, str]:
     """The schemas of `schemas/`, and those of tables that belong to other folders."""
     from ..loaders.relabels import RELABELS, RELABELS_SCHEMA
     from ..loaders.tombstones import TOMBSTONES, TOMBSTONES_SCHEMA
+    from ..pipelines.diagnose import DIFFICULTY, DIFFICULTY_SCHEMA
+    from ..pipelines.judge import JUDGEMENT, JUDGEMENT_SCHEMA
+    from ..pipelines.units import PLAN, PLAN_SCHEMA, RECEIPT, RECEIPT_SCHEMA
     from ..schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
     from ..schemas.publish import documents
 
     return documents(
         {
+            PLAN_SCHEMA: {"items": PLAN},
+            RECEIPT_SCHEMA: {"rows": RECEIPT},
+            DIFFICULTY_SCHEMA: {"clips": DIFFICULTY},
+            JUDGEMENT_SCHEMA: {"members": JUDGEMENT},
             TOMBSTONES_SCHEMA: {"rows": TOMBSTONES},
             CURRICULUM_SCHEMA: {"clips": CURRICULUM},
             RELABELS_SCHEMA: {"rows": RELABELS},

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from ..schemas.errors import IntegrityError
 from ..schemas.keys import digest, sha256_bytes
+from ..schemas.records import PACKED_SCHEMA
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import POINTER
 from ..schemas.version import Object, Shard
@@ -26,7 +27,6 @@ from .records import read_record
 from .shards import Member, sample_facts, shard_tar
 from .store import Store
 
-PACKED_SCHEMA = "auricle.packed/1"
 T = TypeVar("T")
 AT_ONCE = 4
 """Shards in flight: their bytes are what the memory holds."""

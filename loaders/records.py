@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..schemas.errors import IntegrityError
 from ..schemas.version import require_major
+from .layout import derived_path
 from .store import Store
+
+if TYPE_CHECKING:
+    from .version import Version
 
 
 def read_record(store: Store, path: str, tag: str, fields: Sequence[str], advice: str) -> dict[str, Any]:
@@ -28,3 +32,11 @@ def read_record(store: Store, path: str, tag: str, fields: Sequence[str], advice
     if missing:
         raise IntegrityError(f"{store.url}/{path}: the record has no {missing[0]!r}; {advice}")
     return record
+
+
+def derived_record(version: Version, name: str, tag: str) -> dict[str, Any] | None:
+    """The JSON record that was derived from a version, None when it was not made. Raises as `read_record` does."""
+    path = derived_path(version.document.number, name)
+    if not version.store.exists(path):
+        return None
+    return read_record(version.store, path, tag, [], "delete it: it is made again when it is asked for")

@@ -15,10 +15,18 @@ from ..diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_laten
 from ..loaders.layout import derived_path
 from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
+from ..schemas.derived import DIAGNOSTICS_SCHEMA
 from .speakers import kinds_said, version_speakers
 
-DIAGNOSTICS_SCHEMA = "auricle.diagnostics/1"
 DIFFICULTY_SCHEMA = "auricle.difficulty/1"
+DIFFICULTY = pa.schema(
+    [
+        pa.field("clip", pa.string()),
+        pa.field("bits_per_s", pa.float64()),
+        pa.field("difficulty", pa.float64()),
+        pa.field("reliability", pa.float64()),
+    ]
+)
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
 
@@ -76,7 +84,8 @@ def _keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None
             "bits_per_s": pa.array(found.bits_per_second, pa.float64(), from_pandas=True),
             "difficulty": pa.array(found.shrunk, pa.float64(), from_pandas=True),
             "reliability": pa.array(found.reliability, pa.float64(), from_pandas=True),
-        }
+        },
+        schema=DIFFICULTY,
     )
     path = derived_path(version.document.number, f"difficulty-{name}.parquet")
     version.store.put_derived(path, parquet_bytes(table, DIFFICULTY_SCHEMA))

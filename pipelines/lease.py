@@ -27,8 +27,8 @@ from typing import Any
 from ..loaders.records import read_record
 from ..loaders.store import Store
 from ..schemas.errors import BusyError, StorageError
+from ..schemas.records import LEASE_SCHEMA
 
-LEASE_SCHEMA = "auricle.lease/1"
 HEARTBEAT_S = 5.0
 EXPIRY_S = 30.0
 """Six missed heartbeats; a longer pause loses the lease, and then the race for the version decides."""

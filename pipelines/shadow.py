@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 
 from ..curators.registry import build
 from ..loaders.layout import derived_path
+from ..loaders.records import read_record
 from ..loaders.store import Store
 from ..loaders.version import Version
 from ..schemas.clip import Clip
 from ..schemas.config import RunConfig
+from ..schemas.derived import COMPARISON_SCHEMA
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.models import PromotedModel
 from ..schemas.score import Curator
@@ -23,7 +25,6 @@ from .clip_reader import read_clips
 from .judge_clip import Judge
 from .listen import source_uri
 
-SHADOW_SCHEMA = "auricle.shadow/1"
 FACTS = [
     "clip", "clip_hash64", "recording", "source", "path", "channel", "start", "end", "duration_s", "transcript",
     "language", "speaker", "status", "tier",
@@ -170,7 +171,9 @@ def compare_codec(
 def find_comparison(store: Store, model: PromotedModel) -> dict[str, Any] | None:
     """The newest comparison of exactly this model on any version of the dataset."""
     paths = [e.path for e in store.list("derived") if e.path.endswith(f"/{_file(model)}")]
-    return json.loads(store.get(max(paths))) if paths else None
+    if not paths:
+        return None
+    return read_record(store, max(paths), COMPARISON_SCHEMA, ["slices"], "delete it and compare again")
 
 
 def _sample(version: Version, num_clips: int, slot: str | None) -> list[Row]:
@@ -203,7 +206,7 @@ def _some(version: Version, rows: Sequence[Row], failed: int) -> None:
 
 
 def _keep(version: Version, model: PromotedModel, found: dict[str, Any]) -> dict[str, Any]:
-    head = {"schema": SHADOW_SCHEMA, "version": version.document.number, **model.model_dump()}
+    head = {"schema": COMPARISON_SCHEMA, "version": version.document.number, **model.model_dump()}
     record = head | found
     path = derived_path(version.document.number, _file(model))
     version.store.put_derived(path, (json.dumps(record, indent=1) + "\n").encode())

@@ -23,7 +23,7 @@ from ..loaders.store import Store
 from ..loaders.tombstones import put_tombstones, read_tombstones, tombstones
 from ..loaders.version import Version, open_version
 from ..schemas.errors import ConfigError
-from ..schemas.records import PURGED_SCHEMA
+from ..schemas.records import PURGE_SCHEMA, PURGED_SCHEMA
 from ..schemas.version import GateResult, VersionDocument
 from .amend import amend_held
 from .collect import sweep
@@ -45,7 +45,6 @@ KNOWN_FOLDERS = (
     "pulling",
     "purging",
 )
-PURGE_SCHEMA = "auricle.purge/1"
 
 
 @dataclass(frozen=True)

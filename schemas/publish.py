@@ -15,9 +15,23 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from .config import RunConfig
+from .derived import COMPARISON_SCHEMA, DIAGNOSTICS_SCHEMA, PROFILE_SCHEMA, Comparison, Diagnostics, Profile
 from .errors import SchemaVersionError
 from .models import MODELS_SCHEMA, ModelsDocument
-from .records import PURGED_SCHEMA, REF_SCHEMA, SAMPLE_SCHEMA, Purged, Ref, SampleFacts
+from .records import (
+    LEASE_SCHEMA,
+    PACKED_SCHEMA,
+    PURGE_SCHEMA,
+    PURGED_SCHEMA,
+    REF_SCHEMA,
+    SAMPLE_SCHEMA,
+    Lease,
+    Packed,
+    Purge,
+    Purged,
+    Ref,
+    SampleFacts,
+)
 from .score import score_struct
 from .tables import CLIP_CORE, POINTER, RECORDINGS, TABLES_SCHEMA
 from .version import VERSION_SCHEMA, VersionDocument
@@ -49,6 +63,12 @@ def documents(more: Mapping[str, Mapping[str, pa.Schema]] | None = None) -> dict
         PURGED_SCHEMA: _record(PURGED_SCHEMA, Purged),
         SAMPLE_SCHEMA: _record(SAMPLE_SCHEMA, SampleFacts),
         MODELS_SCHEMA: _record(MODELS_SCHEMA, ModelsDocument),
+        LEASE_SCHEMA: _record(LEASE_SCHEMA, Lease),
+        PURGE_SCHEMA: _record(PURGE_SCHEMA, Purge),
+        PACKED_SCHEMA: _record(PACKED_SCHEMA, Packed),
+        DIAGNOSTICS_SCHEMA: _record(DIAGNOSTICS_SCHEMA, Diagnostics),
+        PROFILE_SCHEMA: _record(PROFILE_SCHEMA, Profile),
+        COMPARISON_SCHEMA: _record(COMPARISON_SCHEMA, Comparison),
         TABLES_SCHEMA: _tables(TABLES_SCHEMA, tables),
     }
     made |= {tag: _tables(tag, of) for tag, of in (more or {}).items()}

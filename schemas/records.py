@@ -1,14 +1,18 @@
-"""The small JSON records of a dataset, beside version documents: tags, companions of retired versions, samples."""
+"""The small JSON records of a dataset, beside version documents: tags, companions of retired versions, samples, and
+what stands while work goes on."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from .version import Counts, Record
+from .version import Counts, Record, Shard
 
 REF_SCHEMA = "auricle.ref/1"
 PURGED_SCHEMA = "auricle.purged/1"
 SAMPLE_SCHEMA = "auricle.sample/1"
+LEASE_SCHEMA = "auricle.lease/1"
+PURGE_SCHEMA = "auricle.purge/1"
+PACKED_SCHEMA = "auricle.packed/1"
 
 
 class Ref(Record):
@@ -46,3 +50,29 @@ class SampleFacts(Record):
     fingerprint: str
     frame_rate: float = Field(description="Hz")
     num_frames: int
+
+
+class Lease(Record):
+    """`lease/00000003.json`: who took the dataset. Empty files beside it are its heartbeats."""
+
+    schema_version: str = Field(alias="schema")
+    epoch: int
+    host: str
+    boot: str = Field(description="Of the machine's last start; empty where it is not known")
+    pid: int
+    started: str = Field(description="When the process began, in clock ticks of its machine: tells a reused pid apart")
+
+
+class Purge(Record):
+    """`purging/<sha256>.json`: a purge that is going on, or was interrupted."""
+
+    schema_version: str = Field(alias="schema")
+    tombstones: str = Field(description="Path of what it purges")
+
+
+class Packed(Record):
+    """`pulling/<selection>/<digest>.json` and the like: a shard that a rewriting has packed already."""
+
+    schema_version: str = Field(alias="schema")
+    shard: Shard
+    offsets: list[int] = Field(description="Where each sample's .npy bytes begin in it")

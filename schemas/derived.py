@@ -1,0 +1,57 @@
+"""What is derived from a version and kept beside it as JSON: rebuildable, made again by the verb that made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from .version import Record
+
+DIAGNOSTICS_SCHEMA = "auricle.diagnostics/1"
+PROFILE_SCHEMA = "auricle.profile/1"
+COMPARISON_SCHEMA = "auricle.shadow/1"
+
+
+class Diagnostics(Record):
+    """`derived/<version>/diagnostics.json`: how predictable each representation is."""
+
+    schema_version: str = Field(alias="schema")
+    version: int
+    seed: int
+    representations: dict[str, dict[str, Any]] = Field(
+        description="By name: measures of a diagnosis with their units in their names, and `trained`"
+    )
+
+
+class Profile(Record):
+    """`derived/<version>/profile.json`: the clip table in numbers. Each tally maps a value to `clips` and `hours`."""
+
+    schema_version: str = Field(alias="schema")
+    clips: int
+    hours: float
+    status: dict[str, dict[str, float]]
+    reasons: dict[str, dict[str, float]] = Field(description="Also `only`: clips that no other reason drops")
+    co_occurrence: dict[str, Any] = Field(description="Dropped clips by pairs of reasons")
+    failures: dict[str, dict[str, float]]
+    tiers: dict[str, dict[str, float]]
+    languages: dict[str, dict[str, float]]
+    sample_rates: dict[str, dict[str, float]]
+    introduced: dict[str, dict[str, float]] = Field(description="By the version that brought them")
+    scores: dict[str, dict[str, Any]] = Field(description="By column: unit, counts, quantiles, histogram")
+
+
+class Comparison(Record):
+    """`derived/<version>/shadow-<slot>-<fingerprint>.json`: a model on trial beside the one in use."""
+
+    schema_version: str = Field(alias="schema")
+    version: int
+    kind: str
+    slot: str
+    name: str
+    options: dict[str, Any]
+    fingerprint: str
+    clips: int
+    failed: int
+    slices: list[dict[str, Any]] = Field(description="Per slice of the sample and score: counts, medians, changes")
+    flips: dict[str, dict[str, int]] = Field(description="By reason: clips that are dropped before, after, and flipped")
