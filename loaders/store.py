@@ -32,6 +32,15 @@ STALLED = timedelta(seconds=60)
 """A request that takes longer is given up and tried again."""
 ATTEMPTS = 8
 """Tries of an operation that an object store failed in passing: an error 5xx, a reset, half a body, a stall."""
+METADATA_SERVICES = ("/latest/api/token", "/latest/meta-data/", "//169.254.170.2/")
+"""In the URL of a machine's own role: asked for when the environment holds no credentials."""
+ATTEMPTS_WITHOUT_CREDENTIALS = 3
+"""Tries of such a question: a service that is busy answers soon, one that is not there never does."""
+NO_CREDENTIALS = (
+    "the object store needs credentials: the environment holds none, and this machine has no role that gives them. "
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN where they are temporary), or for a bucket "
+    "that anyone may read AWS_SKIP_SIGNATURE=true. Files under ~/.aws are not read"
+)
 BACKOFF_S = 0.2
 """Of the first pause, about doubled each time: all of them together take a minute."""
 COALESCED_BYTES = 64 << 10
@@ -192,6 +201,9 @@ class Store:
             try:
                 return operation()
             except GenericError as error:
+                anonymous = any(service in str(error) for service in METADATA_SERVICES)
+                if anonymous and attempt >= ATTEMPTS_WITHOUT_CREDENTIALS:
+                    raise StorageError(f"{self.url}: {NO_CREDENTIALS} ({first_line(error)})") from error
                 if self.root is not None or attempt == ATTEMPTS:
                     raise
                 pause_s = BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
@@ -201,7 +213,7 @@ class Store:
                     path,
                     first_line(error),
                     attempt + 1,
-                    ATTEMPTS,
+                    ATTEMPTS_WITHOUT_CREDENTIALS if anonymous else ATTEMPTS,
                     pause_s,
                 )
                 time.sleep(pause_s)
