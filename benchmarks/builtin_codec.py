@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from auricle.curators.dnsmos import DnsmosCurator
 from auricle.extractors import builtin, registry
 from auricle.extractors.builtin_data import SpeechSource, Utterance, load_speech
 from auricle.extractors.builtin_evaluation import codebook_use, evaluate, si_sdr_db, stoi_of
+from auricle.extractors.builtin_model import BuiltinConfig
 from auricle.extractors.builtin_rvq import fit_codebooks
 from auricle.extractors.fsq import ResidualFsq
 from auricle.schemas.clip import Clip
@@ -89,14 +91,16 @@ def judge(name: str, utterances: list[Utterance], decode: Decode, sample_rate: i
 def quantizers(codec: Any, train: list[Utterance], held_out: list[Utterance], steps: int) -> list[dict[str, Any]]:
     """RVQ and FSQ fitted on the same frozen latents of the training speakers, judged on the held-out ones.
 
-    Same encoder, same 8 x 1024 entries; the decoder was trained with the RVQ that ships.
+    The decoder was trained with the RVQ that ships; `builtin_quantizers.py` trains both from the first step.
     """
     with torch.inference_mode():
         latents = [codec.encode_to_latent(torch.from_numpy(u.waveform)[None, None])[0].T for u in train]
     flat = torch.cat(latents).clone()
     flat = flat[torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))[:40_000]]
     shipped, rows = codec.quantizer, []
-    fsq = ResidualFsq(codec.config.dimension, codec.num_codebooks, codec.config.fsq_levels)
+    levels = BuiltinConfig().fsq_levels
+    fsq = ResidualFsq(codec.config.dimension, codec.num_codebooks, levels)
+    fsq.start(flat)
     optimizer = torch.optim.Adam(fsq.parameters(), lr=3e-3)
     for step in range(steps):
         batch = flat[torch.randint(len(flat), (1024,), generator=torch.Generator().manual_seed(step))]
@@ -107,7 +111,7 @@ def quantizers(codec: Any, train: list[Utterance], held_out: list[Utterance], st
         optimizer.step()
         for group in optimizer.param_groups:
             group["lr"] = 3e-3 * (1 - step / steps)
-    for name, quantizer in (("rvq, shipped", shipped), ("rvq, k-means only", "fit"), ("fsq 4^5", fsq.eval())):
+    for name, quantizer in (("rvq, shipped", shipped), ("rvq, k-means only", "fit"), (f"fsq {levels}", fsq.eval())):
         if quantizer == "fit":
             kept = [layer.codebook.clone() for layer in shipped.layers]
             torch.manual_seed(0)
@@ -115,6 +119,7 @@ def quantizers(codec: Any, train: list[Utterance], held_out: list[Utterance], st
             codec.quantizer = shipped
         else:
             codec.quantizer = quantizer
+        codec.cardinality = math.prod(levels) if quantizer is fsq else codec.config.cardinality
         report = evaluate(codec, held_out)
         rows.append(
             {
@@ -128,7 +133,7 @@ def quantizers(codec: Any, train: list[Utterance], held_out: list[Utterance], st
         if quantizer == "fit":
             for layer, entries in zip(shipped.layers, kept, strict=True):
                 layer.codebook.copy_(entries)
-    codec.quantizer = shipped
+    codec.quantizer, codec.cardinality = shipped, codec.config.cardinality
     return rows
 
 

@@ -1,6 +1,6 @@
 """RVQ and FSQ, each trained from the first step by the recipe of the built-in codec, judged on the held-out speakers.
 
-    python benchmarks/builtin_quantizers.py FOLDER [--steps 2500] [--recipe docs/builtin_codec.yaml]
+    python benchmarks/builtin_quantizers.py FOLDER [--steps 600] [--recipe docs/builtin_codec.yaml]
 
 FOLDER takes the checkpoints, 16 MB each; run again, it resumes. Needs the development recordings beside the checkout
 (`../shared/data`). The two share data, crops, seed, losses and schedule; only the quantiser and its start differ
@@ -49,12 +49,13 @@ def main() -> None:
     """Train both, print one row per quantiser and number of codebooks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--recipe", type=Path, default=ROOT / "docs/builtin_codec.yaml")
+    parser.add_argument("--quantizers", nargs="+", default=["rvq", "fsq"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
-    for quantizer in ("fsq", "rvq"):
+    for quantizer in options.quantizers:
         config = configured(options.recipe, options.folder, quantizer, options.steps)
         train(config)
         codec = trained(config)
@@ -73,7 +74,7 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
-    (options.folder / "quantizers.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (options.folder / f"{'-'.join(options.quantizers)}.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ class BuiltinConfig:
     num_codebooks: int = 8
     cardinality: int = 1024
     """Entries per codebook; FSQ derives it from `fsq_levels`."""
-    fsq_levels: tuple[int, ...] = (4, 4, 4, 4, 4)
-    """Levels per scalar of one FSQ codebook."""
+    fsq_levels: tuple[int, ...] = (5, 5, 5, 7)
+    """Levels per scalar of one FSQ codebook. Odd, so that zero is one of them: quiet frames stay quiet."""
 
     @property
     def frame_size(self) -> int:

@@ -39,7 +39,7 @@ class CodecTraining(Strict):
     mel_scales: int = Field(2, gt=0, description="Window lengths drawn per step: all of them would cost most of it")
     wave_weight: float = Field(2.0, description="Weight of the relative L1 of the waveform")
     wave_hz: float = Field(1500.0, gt=0, description="Only this low part of the waveform is compared, Hz")
-    commit_weight: float = Field(1.0, description="Weight of the commitment loss")
+    commit_weight: float = Field(1.0, description="Weight of the commitment loss; FSQ has none")
     full_share: float = Field(0.75, description="Share of steps with all codebooks; the others use a half or a quarter")
     ema: float = Field(0.999, description="Decay of the averaged weights, which are the ones evaluated and shipped")
     clip_norm: float = Field(20.0, description="Largest gradient norm")
@@ -109,8 +109,9 @@ class Run:
         if config.quantizer == "rvq":
             quantized, commit = quantize_for_training(model.quantizer, latent, used, revive=self.step % 20 == 0)
         else:
+            # gradients pass through the grids; with a commitment the encoder shrinks into their middle
             quantized, _, stages = model.quantizer(latent, n_q=used)
-            commit = stages[-1]
+            commit = torch.zeros_like(stages[-1])
         reconstruction = model.synthesize(quantized, noise_start=int(rng.integers(NOISE_FRAMES)))
         scales = rng.choice(len(self.mel.scales), size=config.mel_scales, replace=False)
         mel, envelope = self.mel.terms(reconstruction[:, 0], audio[:, 0], [int(i) for i in scales])
