@@ -1,9 +1,10 @@
 """How well voices are told apart and grouped, and two people at once are noticed, on speakers that were not trained on.
 
-    python benchmarks/voice.py DATA
+    python benchmarks/voice.py DATA [--choose]
 
-DATA is a folder with speech/<corpus>/transcripts.tsv and noise/. Speakers with five clips or more are dealt into two
-halves; each half is heard by models fitted on everyone else. Prints the tables of docs/voices.md.
+DATA is a folder with speech/<corpus>/transcripts.tsv and noise/. Speakers are split by `curators.mixtures.alternate`:
+models are fitted on the training half, and the tables of docs/voices.md are of the held-out half, speakers with five
+clips or more. `--choose` prints what the constants of `curators.voices` were chosen by: the training half only.
 """
 
 from __future__ import annotations
@@ -11,22 +12,28 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from curator_stats import figure
 
+from auricle.curators import voices
+from auricle.curators.mixtures import alternate
 from auricle.curators.overlap import FEATURES
 from auricle.curators.train_transcript import gather_noises
 from auricle.curators.train_voice import Heard, fit, fit_overlap, gather, overlap_cases
 from auricle.curators.voice import MIN_HALF_FRAMES, VoiceCurator
-from auricle.curators.voice_embedding import embed
+from auricle.curators.voice_embedding import Weights, embed
 from auricle.curators.voices import group_voices
 from auricle.schemas.clip import Clip
 
-FOLDS, MIN_CLIPS, RESAMPLES = 2, 5, 200
+MIN_CLIPS, RESAMPLES = 5, 500
+LEASTS, CHANCES = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6), (0.05, 0.1, 0.2, 0.5)
 THRESHOLDS = np.round(np.arange(0.4, 0.85, 0.05), 2)
-Scored = list[tuple[np.ndarray, str, str, str, int]]
-"""Voice, speaker, corpus, condition, part of the speakers."""
+Scored = list[tuple[np.ndarray, str, str]]
+"""Voice, speaker, corpus."""
+Case = tuple[Heard, bool, str, np.ndarray]
 
 
 def auc(right: np.ndarray, wrong: np.ndarray) -> float:
@@ -51,13 +58,13 @@ def interval(values: list[float]) -> str:
 
 
 def pairs(found: Scored, other: Scored | None = None) -> list[tuple[float, bool, bool, str, str]]:
-    """Cosine, same speaker, same corpus, and both speakers, of pairs within one part."""
-    out = []
-    for i, (e, who, where, _, part) in enumerate(found):
-        for k, (f, whom, there, _, section) in enumerate(other or found):
-            if part == section and ((other is None and k > i) or (other is not None and k != i)):
-                out.append((float(e @ f), who == whom, where == there, who, whom))
-    return out
+    """Cosine, same speaker, same corpus, and both speakers, of all pairs."""
+    return [
+        (float(e @ f), who == whom, where == there, who, whom)
+        for i, (e, who, where) in enumerate(found)
+        for k, (f, whom, there) in enumerate(other or found)
+        if (k > i if other is None else k != i)
+    ]
 
 
 def pair_row(name: str, rows: list[tuple[float, bool, bool, str, str]]) -> None:
@@ -92,50 +99,86 @@ def grouped(found: Scored, same: float | None) -> tuple[float, float, int]:
 
 
 def grouping(found: Scored) -> None:
-    """Each half grouped as shipped, then with fixed thresholds."""
-    parts = [[f for f in found if f[4] == part] for part in range(FOLDS)]
-    sizes = [len(part) for part in parts]
-    said = ", ".join(f"{len({f[1] for f in part})} in {len(part)} clips" for part in parts)
-    print(f"\nGrouping of clean clips, each half by itself; speakers: {said}.\n")
+    """Grouped as shipped, then with fixed thresholds."""
+    print(f"\nGrouping of {len(found)} clean clips of {len({f[1] for f in found})} held-out speakers.\n")
     print("| a clip joins a group from | purity | coverage | groups |\n|---|---|---|---|")
     for name, same in [("as shipped", None), *((f"{t:.2f}", float(t)) for t in THRESHOLDS)]:
-        rows = [grouped(part, same) for part in parts]
-        mean = [np.average([row[k] for row in rows], weights=sizes) for k in (0, 1)]
-        print(f"| {name} | {mean[0]:.3f} | {mean[1]:.3f} | {' and '.join(str(row[2]) for row in rows)} |")
+        purity, coverage, groups = grouped(found, same)
+        print(f"| {name} | {purity:.3f} | {coverage:.3f} | {groups} |")
+
+
+def fitted(train: list[Heard]) -> Weights:
+    """The embedding, from all conditions of the clips."""
+    return fit([c for one in train for c in one.cepstra.values()], [one.speaker for one in train for _ in one.cepstra])
+
+
+def folds(heard: list[Heard], count: int, seeds: int) -> Iterator[list[Heard]]:
+    """The clips of each part of the speakers, dealt by chance, for every seed."""
+    names = sorted({one.speaker for one in heard})
+    for seed in range(seeds):
+        order = np.random.default_rng(seed).permutation(len(names))
+        for part in range(count):
+            own = {names[k] for i, k in enumerate(order) if i % count == part}
+            yield [one for one in heard if one.speaker in own]
+
+
+def heard_by_others(heard: list[Heard], own: list[Heard]) -> Scored:
+    """Clean voices of `own` by a model of everyone else."""
+    who = {one.speaker for one in own}
+    w = fitted([one for one in heard if one.speaker not in who])
+    return [(embed(one.cepstra["clean"], w), one.speaker, one.corpus) for one in own]
+
+
+def choose(heard: list[Heard], clips: Counter[str]) -> None:
+    """How unlike strangers are (eighths of the speakers left out), and grouping by `LEAST` and `CHANCE` (thirds and
+    halves left out)."""
+    unlike = []
+    for own in folds(heard, 8, 2):
+        found = heard_by_others(heard, own)
+        for speaker in {who for _, who, _ in found}:
+            middle = np.sum([e for e, who, _ in found if who == speaker], axis=0)
+            unlike += [float(e @ middle) / float(np.linalg.norm(middle)) for e, who, _ in found if who != speaker]
+    print(f"unlike: mean {np.mean(unlike):.3f}, spread {np.std(unlike):.3f} of {len(unlike)} clips and strangers")
+    print("\n| left out | `LEAST` | " + " | ".join(f"chance {c}" for c in CHANCES) + " |")
+    print("|---|---|" + "---|" * len(CHANCES))
+    shipped = voices.LEAST, voices.CHANCE
+    for count in (3, 2):
+        parts = [
+            heard_by_others(heard, [one for one in own if clips[one.speaker] >= MIN_CLIPS])
+            for own in folds(heard, count, 6)
+        ]
+        for least in LEASTS:
+            cells = []
+            for chance in CHANCES:
+                voices.LEAST, voices.CHANCE = least, chance
+                rows = [grouped(part, None) for part in parts]
+                sizes = [len(part) for part in parts]
+                purity, coverage = (float(np.average([r[k] for r in rows], weights=sizes)) for k in (0, 1))
+                cells.append(f"{2 * purity * coverage / (purity + coverage):.3f}")
+            print(f"| 1 of {count} | {least} | {' | '.join(cells)} |")
+    voices.LEAST, voices.CHANCE = shipped
 
 
 def main() -> None:
     """Prints all tables."""
     parser = argparse.ArgumentParser(description="How well voices are told apart.")
     parser.add_argument("data", type=Path)
+    parser.add_argument("--choose", action="store_true", help="on training speakers, by what constants are chosen")
     chosen = parser.parse_args()
     heard = gather(chosen.data)
     clips = Counter(one.speaker for one in heard)
-    tested = sorted(s for s, n in clips.items() if n >= MIN_CLIPS)
-    dealt = {tested[k]: i % FOLDS for i, k in enumerate(np.random.default_rng(1).permutation(len(tested)))}
-    cases = overlap_cases([one for one in heard if one.speaker in dealt], gather_noises(chosen.data))
+    trained = set(alternate(list(clips), False))
+    train = [one for one in heard if one.speaker in trained]
+    if chosen.choose:
+        choose(train, clips)
+        return
+    test = [one for one in heard if one.speaker not in trained and clips[one.speaker] >= MIN_CLIPS]
+    w = fitted(train)
     found: dict[str, Scored] = {}
-    halves: list[tuple[float, bool]] = []
-    judged: list[tuple[float, bool, str]] = []
-    for part in range(FOLDS):
-        train = [one for one in heard if dealt.get(one.speaker) != part]
-        test = [one for one in heard if dealt.get(one.speaker) == part]
-        w = fit([c for one in train for c in one.cepstra.values()], [one.speaker for one in train for _ in one.cepstra])
-        for one in test:
-            for name, cepstra in one.cepstra.items():
-                voice = embed(cepstra, w)
-                found.setdefault(name, []).append((voice, one.speaker, one.corpus, name, part))
-        halves += changes(test, w)
-        features = np.array([f for *_, f in cases])
-        mixed = np.array([is_mixed for _, is_mixed, _, _ in cases])
-        own = np.array([dealt[one.speaker] == part for one, *_ in cases])
-        v = fit_overlap(features[~own], mixed[~own])
-        z = ((features[own] - v["overlap.mean"]) / v["overlap.scale"]).clip(-4, 4)
-        logits = z @ v["overlap.coefficient"] + v["overlap.intercept"][0]
-        judged += [
-            (float(s), bool(m), name)
-            for s, m, name in zip(logits, mixed[own], [c[2] for c, o in zip(cases, own, strict=True) if o], strict=True)
-        ]
+    for one in test:
+        for name, cepstra in one.cepstra.items():
+            found.setdefault(name, []).append((embed(cepstra, w), one.speaker, one.corpus))
+    print(f"fitted on {len(train)} clips of {len(trained)} speakers\n")
     print("| pairs of clips, unseen speakers | same / different | speakers | AUC | 95 % | equal error rate |")
     print("|---|---|---|---|---|---|")
     for name, scored in found.items():
@@ -144,16 +187,14 @@ def main() -> None:
     for name in list(found)[1:]:
         pair_row(f"clean and {name}", pairs(found["clean"], found[name]))
     grouping(found["clean"])
+    halves = changes(test, w)
     score, right = np.array([h[0] for h in halves]), np.array([h[1] for h in halves])
     print(
         f"\n`same_voice`: {right.sum()} clips of one speaker, {(~right).sum()} of two in turn: AUC "
         f"{auc(score[right], score[~right]):.3f}, equal error rate {equal_error(score[right], score[~right]):.3f}"
     )
-    print(f"\n| `overlap`, {FEATURES} features | alone / two at once | AUC | right at 0.5 |\n|---|---|---|---|")
-    for name in found:
-        own = [(s, m) for s, m, condition in judged if condition == name]
-        s, m = np.array([o[0] for o in own]), np.array([o[1] for o in own])
-        print(f"| {name} | {(~m).sum()} / {m.sum()} | {auc(s[m], s[~m]):.3f} | {((s > 0) == m).mean():.3f} |")
+    noises = gather_noises(chosen.data)
+    overlapping(overlap_cases(train, noises), overlap_cases(test, noises))
     audio = [Clip(str(k), one.waveform, 16000) for k, one in enumerate(heard[:100])]
     VoiceCurator().score(audio[:2])
     for clip in audio:
@@ -161,7 +202,26 @@ def main() -> None:
     start = time.process_time()
     VoiceCurator().score(audio)
     spent = time.process_time() - start
-    print(f"\n{sum(c.duration_s for c in audio) / spent:.0f} times real time on one core, voice activity included")
+    print(f"\n{sum(c.duration_s for c in audio) / spent:.0f} times real time on one core, voice activity not included")
+
+
+def overlapping(train: list[Case], test: list[Case]) -> None:
+    """The regression fitted on the first cases, tried on the second."""
+    v = fit_overlap(np.array([f for *_, f in train]), np.array([mixed for _, mixed, _, _ in train]))
+    z = ((np.array([f for *_, f in test]) - v["overlap.mean"]) / v["overlap.scale"]).clip(-4, 4)
+    logits = z @ v["overlap.coefficient"] + v["overlap.intercept"][0]
+    mixed = np.array([is_mixed for _, is_mixed, _, _ in test])
+    conditions = np.array([condition for _, _, condition, _ in test])
+    print(f"\n| `overlap`, {FEATURES} features | alone / two at once | AUC | 95 % | right at 0.5 |")
+    print("|---|---|---|---|---|")
+    for name in dict.fromkeys(conditions):
+        own = conditions == name
+        speakers = [case[0].speaker for case, chosen in zip(test, own, strict=True) if chosen]
+        line = figure(lambda r: auc(r[r[:, 1] > 0, 0], r[r[:, 1] == 0, 0]), np.c_[logits[own], mixed[own]], speakers)
+        print(
+            f"| {name} | {(~mixed[own]).sum()} / {mixed[own].sum()} | {line.value:.3f} | "
+            f"{line.low:.3f}–{line.high:.3f} | {((logits[own] > 0) == mixed[own]).mean():.3f} |"
+        )
 
 
 def changes(test: list[Heard], w: dict[str, np.ndarray]) -> list[tuple[float, bool]]:

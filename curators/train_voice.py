@@ -199,7 +199,7 @@ def main() -> None:
             "gaussians": GAUSSIANS, "cepstra": CEPSTRA, "dimensions": DIMENSIONS, "em_steps": EM_STEPS,
             "shrinkage": SHRINKAGE, "conditions": ["clean", "noise at 10 dB", "through 8 kHz"],
         },
-        "held_out": "benchmarks/voice.py fits on three quarters of the speakers at a time and reports on the fourth",
+        "held_out": "benchmarks/voice.py fits on every second speaker and reports on the others",
         "use": "Grouping clips of one corpus by voice. Not for identifying people.",
     }  # fmt: skip
     WEIGHTS.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

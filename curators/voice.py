@@ -15,13 +15,15 @@ from .waveform import RESAMPLER
 
 MIN_HALF_FRAMES = 47
 """Frames of speech (1.5 s) in each half of a clip below which two halves cannot be told apart."""
+LEVELS = (50, 95)
+"""Percentiles of level: the quiet half of speech is filled by noise, and by what a telephone leaves out."""
 
 
 class VoiceCurator(PerClip):
     """The voice of a clip. Which clips share one is decided over the whole corpus by `voices.group_voices`."""
 
     name = "voice"
-    version = 1
+    version = 2
     columns = (
         ScoreColumn("voice_embedding", "binary", "1", "45 float16 of length 1; equal voices have a cosine near 1"),
         ScoreColumn("overlap", "float32", "1", "Probability that two people speak at once, at even odds"),
@@ -29,7 +31,7 @@ class VoiceCurator(PerClip):
         ScoreColumn("f0_median_hz", "float32", "Hz", "Median fundamental frequency of voiced frames"),
         ScoreColumn("f0_spread_st", "float32", "semitone", "10th to 90th percentile of F0: a proxy of expressiveness"),
         ScoreColumn(
-            "level_spread_db", "float32", "dB", "10th to 90th percentile of the level of speech frames: another proxy"
+            "level_spread_db", "float32", "dB", "Median to 95th percentile of the level of speech frames: another proxy"
         ),
     )
 
@@ -43,11 +45,11 @@ class VoiceCurator(PerClip):
         if len(cepstra) < MIN_FRAMES:
             raise Unmeasurable("less than 0.5 s of speech")
         w = load_weights()
-        low, high = np.percentile(level, (10, 90))
+        middle, loud = np.percentile(level, LEVELS)
         row: Row = {
             "voice_embedding": to_bytes(embed(cepstra, w)),
             "overlap": overlap(clip, w),
-            "level_spread_db": float(high - low),
+            "level_spread_db": float(loud - middle),
         }
         half = len(cepstra) // 2
         if half >= MIN_HALF_FRAMES:

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.curators import voices as voices_module
-from auricle.curators.intonation import SAMPLE_RATE, VOICED, pitch, semitones
+from auricle.curators.intonation import SAMPLE_RATE, VOICED, pitch, semitones, smoothest
 from auricle.curators.models import weights_sha256
 from auricle.curators.train_voice import fit, fit_overlap, mixture
 from auricle.curators.voice import VoiceCurator
 from auricle.curators.voice_embedding import CEPSTRA, DIMENSIONS, WEIGHTS, embed, from_bytes, load_weights, to_bytes
 from auricle.curators.voices import LEAST, group_voices, required
+from auricle.jobs.espeak import Voice, synthesise
 from auricle.schemas.clip import Clip
 
 SPEECH = Path(__file__).resolve().parents[3].parent / "shared/data/speech"
@@ -46,6 +47,41 @@ def test_a_glide_spreads_and_a_monotone_does_not():
     spreads = [np.ptp(np.percentile(semitones(pitch(x)[0][2:-2]), (10, 90))) for x in (tone(140, 4.0), glide)]
     assert spreads[0] < 0.2
     assert spreads[1] == pytest.approx(0.8 * 12, abs=0.4)
+
+
+def test_a_period_that_falls_between_two_lags_does_not_lose_to_its_double():
+    """A voice of 170 Hz with a slight flutter, whose every second period is a little longer."""
+    flutter = 169.5 * (1 + 0.006 * np.sin(2 * np.pi * 85 * np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE))
+    found, strength = pitch(tone(flutter, 4.0))
+    assert (strength[2:-2] > VOICED).all()
+    assert np.ptp(np.percentile(semitones(found[2:-2]), (10, 90))) < 0.5
+
+
+def test_of_candidates_as_good_the_one_near_its_neighbours_is_taken():
+    rated = np.array([[0.9, 0.2], [0.80, 0.78], [0.9, 0.2]])
+    octaves = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert smoothest(rated, octaves).tolist() == [0, 1, 0]
+    assert smoothest(rated[:1], octaves[:1]).tolist() == [0]
+
+
+@pytest.mark.parametrize("voice", ["en-us", "en-us+f2"])
+def test_a_voice_told_to_be_lively_has_the_larger_spread_and_a_flat_one_hardly_any(voice):
+    spreads = []
+    for lively in (0, 50, 99):
+        x, rate = synthesise("Nobody had seen the old boat leave the harbour.", Voice(voice, pitch_range=lively))
+        (row,) = VoiceCurator().score([Clip("", (x / 32768).astype(np.float32), rate)])
+        spreads.append(row["f0_spread_st"])
+    assert spreads[0] < 1 < spreads[1] < spreads[2]
+
+
+def test_gain_leaves_both_spreads_as_they_are_and_noise_at_15_db_hardly_moves_them():
+    x, rate = synthesise("Seven letters lay on the table; one of them was open.", Voice("en-us"))
+    x = (x / 32768).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=len(x)).astype(np.float32) * x.std() * np.float32(10 ** (-15 / 20))
+    rows = VoiceCurator().score([Clip("", y, rate) for y in (x, x * np.float32(0.01), x + noise)])
+    for column, moved in (("f0_spread_st", 0.5), ("level_spread_db", 1.5)):
+        assert rows[1][column] == pytest.approx(rows[0][column], abs=1e-3)
+        assert rows[2][column] == pytest.approx(rows[0][column], abs=moved)
 
 
 def made_up_voices(speakers=20, clips=8, seed=0):
