@@ -82,6 +82,7 @@ def score(
             language=language or (settings.sources[0].language if config and len(settings.sources) == 1 else None),
             judge=judge,
             accept_truncated=settings.segment.truncated == "accept",
+            limit_s=settings.workers.limit_s,
             done=tell,
         )
     if transcripts is not None and not any(table["transcript"].to_pylist()):

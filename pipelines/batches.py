@@ -12,6 +12,7 @@ from ..extractors.packing import Arrays, Packer, extract_many, packer_of
 from ..schemas.clip import Clip
 from ..schemas.errors import ClipError
 from .clip_reader import Decoded
+from .hang import bounded
 
 Batch = dict[int, Arrays | ClipError]
 """Place of a clip in its unit to its arrays, or why it has none; without those that have to be tried alone."""
@@ -35,11 +36,12 @@ class Packers:
         return isinstance(extractor, CodecExtractor) and extractor.mode != "exact"
 
     def run(
-        self, extractors: Sequence[Extractor], decoded: Iterable[Decoded]
+        self, extractors: Sequence[Extractor], decoded: Iterable[Decoded], limit_s: float
     ) -> tuple[list[Decoded], dict[int, Batch]]:
         """The clips, in order, and what each extractor (by `id`) made of those that it could encode in batches.
 
-        While the first extractor encodes, a thread decodes; the others take the clips that it read.
+        While the first extractor encodes, a thread decodes; the others take the clips that it read. In a worker, an
+        extractor that takes longer than `limit_s` ends the process.
         """
         held: list[Decoded] = []
 
@@ -51,7 +53,8 @@ class Packers:
         batches: dict[int, Batch] = {}
         source: Iterable[Decoded] = reading()
         for extractor in extractors:
-            batches[id(extractor)] = self._batch(extractor, source)
+            with bounded(extractor.specs[0].name, limit_s):
+                batches[id(extractor)] = self._batch(extractor, source)
             for _ in source if source is not held else ():
                 pass
             source = held

@@ -17,15 +17,19 @@ from ..extractors.codec import Extractor
 from ..extractors.packing import Arrays
 from ..extractors.registry import build, describe_all
 from ..schemas.clip import Clip
-from ..schemas.config import RepresentationConfig
+from ..schemas.config import RepresentationConfig, Workers
 from ..schemas.errors import AuricleError, ClipError
 from ..schemas.keys import digest
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import FailureReason
 from .batches import Batch, Packers, audio_of
 from .clip_reader import read_clips
+from .hang import HUNG, allowed_s, bounded
 from .long_clip import LONG_SAMPLES, LongClip, long_clip
 from .units import ERROR_FIELDS, Result, failure
+
+LOWEST_RATE = 8000
+"""Hz: what a clip's samples are counted as before it is decoded, to allow a batch its time."""
 
 UNIT_POINTER = pa.struct(
     [
@@ -46,6 +50,7 @@ class ExtractRecipe:
     """Items: what `clip_reader.read_clips` needs, and `representations`: comma-separated names to make."""
 
     representations: tuple[RepresentationConfig, ...]
+    limit_s: float = Workers().limit_s
     name: str = "extract"
 
     @cached_property
@@ -62,15 +67,17 @@ class ExtractRecipe:
         return digest(*(spec.fingerprint for spec in self.specs))
 
     def build(self) -> _Extract:
-        return _Extract(self.representations, self.specs)
+        return _Extract(self.representations, self.specs, self.limit_s)
 
     def __reduce__(self) -> tuple[type[ExtractRecipe], tuple[Any, ...]]:
-        return type(self), (self.representations,)
+        return type(self), (self.representations, self.limit_s)
 
 
 class _Extract:
-    def __init__(self, configs: Sequence[RepresentationConfig], specs: Sequence[RepresentationSpec]) -> None:
-        self._extractors = build(configs)
+    def __init__(
+        self, configs: Sequence[RepresentationConfig], specs: Sequence[RepresentationSpec], limit_s: float
+    ) -> None:
+        self._extractors, self._limit_s = build(configs), limit_s
         if (torch := sys.modules.get("torch")) is not None:
             # one thread per worker: codes depend on the thread count, and one process per core is faster
             torch.set_num_threads(1)
@@ -89,11 +96,12 @@ class _Extract:
         # the items of a unit want the same
         wanted = set(items[0]["representations"].split(","))
         chosen = [e for e in self._extractors if any(spec.name in wanted for spec in e.specs)]
-        packed = [e for e in chosen if self._packers.packs(e)]
+        packed = [e for e in chosen if self._packers.packs(e) and e.specs[0].name not in items[0].get(HUNG, {})]
         decoded = read_clips(items)
         batches: dict[int, Batch] = {}
         if packed:
-            decoded, batches = self._packers.run(packed, decoded)
+            most_s = sum(item["end"] - item["start"] for item in items) / LOWEST_RATE
+            decoded, batches = self._packers.run(packed, decoded, allowed_s(self._limit_s, most_s))
         for place, (item, clip) in enumerate(decoded):
             if isinstance(clip, ClipError):
                 yield failure(item, clip.reason, clip.message)
@@ -111,15 +119,20 @@ class _Extract:
     def _result(
         self, item: dict[str, Any], duration_s: float, extract: Callable[[Extractor], Mapping[str, np.ndarray]]
     ) -> Result:
-        wanted = set(item["representations"].split(","))
+        wanted, hung = set(item["representations"].split(",")), item.get(HUNG, {})
         row: dict[str, Any] = {"key": item["key"]}
         payloads: dict[str, bytes] = {}
         for extractor in self._extractors:
             names = [spec.name for spec in extractor.specs if spec.name in wanted]
             if not names:
                 continue
+            step = extractor.specs[0].name
+            if step in hung:
+                self._failed(row, payloads, names, f"{FailureReason.TIMED_OUT}: {hung[step]}")
+                continue
             try:
-                arrays = dict(extract(extractor))
+                with bounded(step, allowed_s(self._limit_s, duration_s)):
+                    arrays = dict(extract(extractor))
                 for name in names:
                     array = arrays.pop(name)
                     payloads[name] = npy_bytes(checked(array, self._specs[name]))

@@ -2,7 +2,7 @@
 
 An item is condemned only after this parent, alive all along, has twice seen a child die on that item alone while a
 child on a control item lived. A kill from outside (preemption) takes the parent too or is not repeated, and so never
-condemns anything.
+condemns anything. Where it was a curator or an extractor that never returned, the item is done without that one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..schemas.tables import FailureReason
-from . import hang
+from .hang import EXIT_CODE, HUNG, Step, exit_when_hung
 
 if TYPE_CHECKING:
     from .units import Recipe, Result
@@ -35,7 +36,7 @@ def run_isolated(recipe: Recipe, items: Sequence[dict[str, Any]]) -> Iterator[Re
     suspects: list[dict[str, Any]] = []
     rest = list(items)
     while rest:
-        done, _ = _run_child(recipe, rest)
+        done = _run_child(recipe, rest).done
         results.update((result.row["key"], result) for result in done)
         if len(done) == len(rest):
             break
@@ -51,28 +52,42 @@ def _judge(recipe: Recipe, suspect: dict[str, Any], control: Sequence[dict[str, 
     """The suspect's result when it lives alone, else an error row once it has died often enough beside controls."""
     from .units import failure
 
-    exits: list[int] = []
-    while len(exits) < DEATHS_TO_CONDEMN:
-        done, code = _run_child(recipe, [suspect])
-        if done:
-            return done[0]
-        controlled, control_code = _run_child(recipe, control)
-        if len(controlled) != len(control) or (not control and control_code != 0):
-            raise RuntimeError(
-                f"pass {recipe.name}: a worker cannot survive even its control item (exit {control_code}); "
-                "look at the machine's memory and at the installed libraries"
-            )
-        exits.append(code)
+    hung: dict[str, str] = {}
+    while True:
+        for _ in range(DEATHS_TO_CONDEMN):
+            ended = _run_child(recipe, [suspect | {HUNG: hung}])
+            if ended.done:
+                return ended.done[0]
+            controlled = _run_child(recipe, control)
+            if len(controlled.done) != len(control) or (not control and controlled.code != 0):
+                raise RuntimeError(
+                    f"pass {recipe.name}: a worker cannot survive even its control item (exit {controlled.code}); "
+                    "look at the machine's memory and at the installed libraries"
+                )
+        step = ended.hung
+        if step is None or not step.name or step.name in hung:
+            break
+        hung[step.name] = str(step)
     name = str(suspect.get("uri", suspect["key"])).rsplit("/", 1)[-1]
-    if exits[-1] == hang.EXIT_CODE:
-        reason, what = FailureReason.TIMED_OUT, f"its decoder gave nothing for {hang.LIMIT_S:g} s, twice"
-    else:
-        reason, what = FailureReason.KILLED_WORKER, f"killed its worker {len(exits)} times alone ({_words(exits[-1])})"
-    return failure(suspect, reason, f"{name}: {what}")
+    if step is not None:
+        return failure(suspect, FailureReason.TIMED_OUT, f"{name}: {step}, twice")
+    what = f"killed its worker {DEATHS_TO_CONDEMN} times alone ({_words(ended.code)})"
+    return failure(suspect, FailureReason.KILLED_WORKER, f"{name}: {what}")
 
 
-def _run_child(recipe: Recipe, items: Sequence[dict[str, Any]]) -> tuple[list[Result], int]:
-    """What a child managed of `items` before it ended, and its exit code (negative: the signal)."""
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What a child managed before it ended."""
+
+    done: list[Result]
+    code: int
+    """Exit code; negative: the signal."""
+    hung: Step | None
+    """What it waited for when its time was up."""
+
+
+def _run_child(recipe: Recipe, items: Sequence[dict[str, Any]]) -> _Ended:
+    """Do `items` in a child, one after the other. Raises what the recipe raises while it is built."""
     with subprocess.Popen(
         [sys.executable, "-m", "auricle.pipelines.isolation"],
         stdin=subprocess.PIPE,
@@ -87,6 +102,7 @@ def _run_child(recipe: Recipe, items: Sequence[dict[str, Any]]) -> tuple[list[Re
         except BrokenPipeError:
             pass
         done: list[Any] = []
+        step: Step | None = None
         error: BaseException | None = None
         try:
             while True:
@@ -94,14 +110,17 @@ def _run_child(recipe: Recipe, items: Sequence[dict[str, Any]]) -> tuple[list[Re
                 if isinstance(frame, BaseException):
                     error = frame
                     break
-                done.append(frame)
+                if isinstance(frame, Step):
+                    step = frame
+                else:
+                    done.append(frame)
         except (EOFError, pickle.UnpicklingError):
             # the child ended, by itself or in the middle of a frame
             error = None
         code = child.wait()
     if error is not None:
         raise error
-    return done, code
+    return _Ended(done, code, step if code == EXIT_CODE else None)
 
 
 def _words(code: int) -> str:
@@ -115,12 +134,17 @@ def die_with_parent() -> None:
 
 
 def main() -> None:
-    """Child: read (recipe, items) on stdin, write one pickled result per item on stdout."""
+    """Child: read (recipe, items) on stdin; write each step, and one result per item, pickled, on stdout."""
     die_with_parent()
     out = os.fdopen(os.dup(1), "wb")
     # libraries that print must not write into the stream of results
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    hang.exit_when_hung()
+
+    def announce(step: Step) -> None:
+        pickle.dump(step, out)
+        out.flush()
+
+    exit_when_hung(announce)
     recipe, items = pickle.load(sys.stdin.buffer)
     try:
         work = recipe.build()

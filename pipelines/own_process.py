@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from . import hang
+from .hang import EXIT_CODE, Step, exit_when_hung
 from .isolation import die_with_parent
 
 Job = TypeVar("Job")
@@ -23,10 +23,11 @@ Done = TypeVar("Done")
 def run_each(
     work: Callable[[Job], Done],
     jobs: Sequence[Job],
-    died: Callable[[Job, int | None], Done],
+    died: Callable[[Job, int | None, Step | None], Done],
     workers: int | None = None,
 ) -> Iterator[Done]:
-    """`work` of every job, in order; `died(job, exit code)` for a job that ends its process also when it is alone.
+    """`work` of every job, in order; `died(job, exit code, step that hung)` for a job that ends its process also when
+    it is alone.
 
     A pool says only that one of its processes died: the job that it waited for is then done alone, the others again.
     """
@@ -56,18 +57,22 @@ def run_each(
             executor.shutdown(cancel_futures=True)
 
 
-def _alone(context: Any, work: Callable[[Job], Done], job: Job, died: Callable[[Job, int | None], Done]) -> Done:
+def _alone(
+    context: Any, work: Callable[[Job], Done], job: Job, died: Callable[[Job, int | None, Step | None], Done]
+) -> Done:
     """The job in a process whose exit code is seen."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, work, job))
     with _interrupts_are_ours():
         process.start()
     sender.close()
+    step: Step | None = None
     try:
-        found = receiver.recv()
+        while isinstance(found := receiver.recv(), Step):
+            step = found
     except EOFError:
         process.join()
-        return died(job, process.exitcode)
+        return died(job, process.exitcode, step if process.exitcode == EXIT_CODE else None)
     process.join()
     return found
 
@@ -86,13 +91,13 @@ def _interrupts_are_ours() -> Iterator[None]:
 
 
 def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:
-    _start()
+    _start(sender.send)
     sender.send(work(job))
 
 
-def _start() -> None:
+def _start(announce: Callable[[Step], None] = lambda step: None) -> None:
     """What every worker process begins with."""
     die_with_parent()
     # read by the numeric libraries when they load: one process per core is faster than threads
     os.environ["OMP_NUM_THREADS"] = "1"
-    hang.exit_when_hung()
+    exit_when_hung(announce)

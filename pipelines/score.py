@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from ..curators.registry import build
 from ..schemas.clip import Clip
-from ..schemas.config import Rule
+from ..schemas.config import Rule, Workers
 from ..schemas.errors import ClipError
 from ..schemas.keys import digest
-from ..schemas.score import SKIPPED, Curator, Row, score_struct
+from ..schemas.score import SKIPPED, Curator, score_struct
 from .clip_reader import read_clips
+from .hang import HUNG
+from .measure import FAILED, measure
 from .units import ERROR_FIELDS, Result, failure
 
 BATCH_CLIPS = 16
@@ -35,6 +37,7 @@ class ScoreRecipe:
     curators: tuple[str, ...]
     options: Mapping[str, Mapping[str, Any]]
     early_exit: tuple[Rule, ...] = ()
+    limit_s: float = Workers().limit_s
     name: str = "score"
 
     @cached_property
@@ -52,10 +55,10 @@ class ScoreRecipe:
         return digest(*(c.fingerprint for c in self._curators), *rules)
 
     def build(self) -> _Score:
-        return _Score(self._curators, self.early_exit)
+        return _Score(self._curators, self.early_exit, self.limit_s)
 
     def __reduce__(self) -> tuple[type[ScoreRecipe], tuple[Any, ...]]:
-        return type(self), (self.curators, self.options, self.early_exit)
+        return type(self), (self.curators, self.options, self.early_exit, self.limit_s)
 
 
 def score_inputs(inputs: Sequence[str], item: Mapping[str, Any]) -> str:
@@ -65,10 +68,10 @@ def score_inputs(inputs: Sequence[str], item: Mapping[str, Any]) -> str:
 
 
 class _Score:
-    def __init__(self, curators: Sequence[Curator], early_exit: Sequence[Rule]) -> None:
+    def __init__(self, curators: Sequence[Curator], early_exit: Sequence[Rule], limit_s: float) -> None:
         rank = {name: i for i, name in enumerate(CHEAP_FIRST)}
         self._curators = sorted(curators, key=lambda c: (rank.get(c.name, len(rank)), c.name))
-        self._early_exit = early_exit
+        self._early_exit, self._limit_s = early_exit, limit_s
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
         batch: list[tuple[dict[str, Any], Clip]] = []
@@ -90,14 +93,21 @@ class _Score:
     def _score(self, batch: Sequence[tuple[dict[str, Any], Clip]]) -> Iterator[Result]:
         rows: list[dict[str, Any]] = [{"key": item["key"]} for item, _ in batch]
         wanted = [set(item["curators"].split(",")) for item, _ in batch]
+        hung: list[Mapping[str, str]] = [item.get(HUNG, {}) for item, _ in batch]
         dropped: dict[int, str] = {}
         for curator in self._curators:
-            chosen = [i for i in range(len(batch)) if curator.name in wanted[i] and i not in dropped]
-            scores = iter(self._run(curator, [batch[i][1] for i in chosen]))
+            asked = [i for i in range(len(batch)) if curator.name in wanted[i] and i not in dropped]
+            chosen = [i for i in asked if curator.name not in hung[i]]
+            scores = iter(measure(curator, [batch[i][1] for i in chosen], self._limit_s))
             for i in range(len(batch)):
                 if curator.name not in wanted[i]:
                     continue
-                found = {"reason": f"{SKIPPED}: {dropped[i]}"} if i in dropped else next(scores)
+                if i in dropped:
+                    found = {"reason": f"{SKIPPED}: {dropped[i]}"}
+                elif i in chosen:
+                    found = next(scores)
+                else:
+                    found = {"reason": f"{FAILED}: {hung[i][curator.name]}"}
                 rows[i][curator.name] = {
                     "fingerprint": curator.fingerprint,
                     "inputs": score_inputs(curator.inputs, batch[i][0]),
@@ -108,18 +118,6 @@ class _Score:
                     dropped[i] = why
         for row, (_, clip) in zip(rows, batch, strict=True):
             yield Result(row, audio_s=clip.duration_s)
-
-    def _run(self, curator: Curator, clips: Sequence[Clip]) -> list[Row]:
-        if not clips:
-            return []
-        try:
-            return curator.score(clips)
-        except MemoryError:
-            raise
-        except Exception as error:
-            if len(clips) > 1:
-                return [self._run(curator, [clip])[0] for clip in clips]
-            return [{"reason": f"failed: {curator.name}: {type(error).__name__}: {error}"}]
 
 
 def rule_text(rule: Rule) -> str:

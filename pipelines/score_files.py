@@ -13,13 +13,15 @@ import pyarrow as pa
 
 from ..curators.registry import build
 from ..schemas.clip import Clip
+from ..schemas.config import Workers
 from ..schemas.errors import ClipError, ConfigError
-from ..schemas.score import ARROW, Curator, Row
+from ..schemas.score import ARROW, Curator
 from ..schemas.tables import FailureReason
-from . import hang
 from .declared import check_whole, why_empty
 from .decode import AUDIO_SUFFIXES, open_audio
+from .hang import Step
 from .judge_clip import Judge
+from .measure import measure
 from .own_process import run_each
 
 MAX_DECODED_S = 3 * 3600
@@ -44,12 +46,14 @@ def score_files(
     language: str | None = None,
     judge: Judge | None = None,
     accept_truncated: bool = False,
+    limit_s: float = Workers().limit_s,
     workers: int | None = None,
     done: Callable[[int, int], None] = lambda done, total: None,
 ) -> pa.Table:
     """One row per channel of every file: path, channel, every score, why scores are null, and what `judge` says.
 
-    A file that cannot be decoded is one row with `error_reason`. Columns: those of `table_schema`.
+    A file that cannot be decoded, or on which a curator takes too long (`limit_s`, see `Workers`), is one row with
+    `error_reason`. Columns: those of `table_schema`.
     Raises `ConfigError` for a path that is not there, a table without a `file` column, and when there is no audio.
     """
     files = list(_expand(paths))
@@ -58,7 +62,12 @@ def score_files(
     labels = read_table(transcripts) if transcripts else {}
     built = build(curators, options or {})
     work = partial(
-        _score_file, names=curators, options=options or {}, language=language, accept_truncated=accept_truncated
+        _score_file,
+        names=curators,
+        options=options or {},
+        language=language,
+        accept_truncated=accept_truncated,
+        limit_s=limit_s,
     )
     jobs = [(path, labels.get(path.resolve(), Label())) for path in files]
     rows: list[dict[str, Any]] = []
@@ -144,11 +153,11 @@ Job = tuple[Path, Label]
 Rows = list[dict[str, Any]]
 
 
-def _died(job: Job, exit_code: int | None) -> Rows:
+def _died(job: Job, exit_code: int | None, hung: Step | None) -> Rows:
     """The row of a file that ended its process every time."""
     path, label = job
-    if exit_code == hang.EXIT_CODE:
-        reason, what = FailureReason.TIMED_OUT, f"its decoder gave nothing for {hang.LIMIT_S:g} s"
+    if hung is not None:
+        reason, what = FailureReason.TIMED_OUT, str(hung)
     else:
         reason, what = FailureReason.KILLED_WORKER, f"killed the process that scored it (exit {exit_code})"
     message = f"{path.name}: {what}"
@@ -161,6 +170,7 @@ def _score_file(
     options: Mapping[str, Mapping[str, Any]],
     language: str | None,
     accept_truncated: bool,
+    limit_s: float,
 ) -> Rows:
     import numpy as np
 
@@ -196,22 +206,10 @@ def _score_file(
     ]
     rows = [facts | {"channel": clip.channel, "sample_rate": rate, "duration_s": clip.duration_s} for clip in clips]
     for curator in _curators(tuple(names) if names else None, options):
-        for row, scores in zip(rows, _run(curator, clips), strict=True):
+        for row, scores in zip(rows, measure(curator, clips, limit_s), strict=True):
             row[f"{curator.name}_reason"] = scores.pop("reason", None)
             row.update(scores)
     return rows
-
-
-def _run(curator: Curator, clips: Sequence[Clip]) -> list[Row]:
-    """Scores of a file's channels; a curator that raises leaves nulls with what it raised."""
-    try:
-        return curator.score(clips)
-    except MemoryError:
-        raise
-    except Exception as error:
-        if len(clips) > 1:
-            return [_run(curator, [clip])[0] for clip in clips]
-        return [{"reason": f"failed: {curator.name}: {type(error).__name__}: {error}"}]
 
 
 _BUILT: dict[str, list[Curator]] = {}

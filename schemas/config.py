@@ -227,7 +227,7 @@ class Gate(Strict):
 
 
 class Workers(Strict):
-    """How work is spread; changes no result."""
+    """How work is spread; changes no result that comes in time."""
 
     num: int | None = Field(default=None, gt=0, description="Worker processes; default: one per CPU that Ray sees")
     unit_s: float = Field(
@@ -235,6 +235,13 @@ class Workers(Strict):
     )
     unit_clips: int = Field(default=256, gt=0, description="Clips per work unit at most")
     unit_bytes: int = Field(default=256 << 20, gt=0, description="Source bytes per work unit at most")
+    limit_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="Longest time (s) that one curator or codec may take for the clips that it is given, or ten times "
+        "their audio where that is longer. Beyond it the worker is ended, and a clip on which that happens again "
+        "lacks this score or representation, with the reason. The default is far above what any built-in one takes",
+    )
 
 
 class RunConfig(Strict):

@@ -1,8 +1,9 @@
-"""Curators and a codec of another package, found by their entry points: cheap, counted, and one that kills."""
+"""Curators and a codec of another package, found by their entry points: cheap, counted, one kills, one hangs."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,6 +81,20 @@ class Poison(Loudness):
             if clip.waveform[0] == np.float32(self.MARK):
                 os.abort()
         return [{"poison_ok": True, "reason": None} for _ in batch]
+
+
+class Stuck(Poison):
+    """Never returns on such a clip, nor lets another thread of Python run meanwhile."""
+
+    name = "stuck"
+    columns = (ScoreColumn("stuck_ok", "bool", "1", "The curator came back"),)
+
+    def score(self, batch: Sequence[Clip]) -> list[Row]:
+        for clip in batch:
+            count(self.name)
+            if clip.waveform[0] == np.float32(self.MARK):
+                re.match(r"(a+)+$", "a" * 64 + "b")
+        return [{"stuck_ok": True, "reason": None} for _ in batch]
 
 
 class _CheapExtractor:

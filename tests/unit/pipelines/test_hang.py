@@ -1,4 +1,4 @@
-"""A decoder that never returns, or kills its process, costs its own file and no other."""
+"""A decoder, curator or codec that never returns, or kills its process, costs its own clip and no other."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import soundfile
+from corpus import write_clip
 from own_process_jobs import HangingRecipe, double_or_die
 
 from auricle.pipelines import hang
+from auricle.pipelines.extract import ExtractRecipe
 from auricle.pipelines.isolation import run_isolated
 from auricle.pipelines.own_process import run_each
+from auricle.pipelines.score import ScoreRecipe
+from auricle.schemas.config import RepresentationConfig
+from auricle.schemas.keys import sha256_file
 
 
 @pytest.fixture
@@ -37,21 +44,49 @@ def test_an_item_that_hangs_becomes_an_error_row_and_its_neighbours_live() -> No
 
 @pytest.mark.usefixtures("short_limit")
 def test_of_loose_jobs_only_those_that_kill_or_hang_are_lost() -> None:
-    found = list(run_each(double_or_die, [1, 2, 3, 4, 5], lambda job, code: [job, code], 2))
+    found = list(run_each(double_or_die, [1, 2, 3, 4, 5], lambda job, code, hung: [job, code], 2))
     assert found == [[1, 1], [2, 2], [3, -6], [4, hang.EXIT_CODE], [5, 5]]
 
 
 def test_outside_of_workers_nothing_is_watched() -> None:
-    with hang.bounded():
-        pass
-    assert hang._thread is None
+    with hang.bounded("a curator", 0.01):
+        time.sleep(0.05)
+
+
+def test_a_curator_that_hangs_costs_a_clip_this_one_score(tmp_path: Path) -> None:
+    recipe = ScoreRecipe(("loudness", "stuck"), {}, limit_s=1.0)
+    items = [scored(write_clip(tmp_path / f"{seed}.wav", seed, seconds=0.05, poison=seed == 1)) for seed in range(3)]
+    rows = [result.row for result in run_isolated(recipe, items)]
+    assert [row["stuck"].get("stuck_ok") for row in rows] == [True, None, True]
+    assert rows[1]["stuck"]["reason"] == "failed: stuck took longer than 1 s"
+    assert all("error_reason" not in row and row["loudness"]["reason"] is None for row in rows)
+
+
+def test_a_codec_that_hangs_costs_a_clip_its_representations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHEAP_SLEEP_S", "1000")
+    recipe = ExtractRecipe((RepresentationConfig(codec="cheap", kind="codes"),), limit_s=1.0)
+    item = scored(write_clip(tmp_path / "a.wav", 0, seconds=0.05)) | {"representations": "cheap-codes-100hz"}
+    (result,) = run_isolated(recipe, [item])
+    assert result.row["cheap-codes-100hz"]["error"] == "timed_out: cheap-codes-100hz took longer than 1 s"
+    assert "error_reason" not in result.row
+
+
+def test_long_audio_has_more_time() -> None:
+    assert [hang.allowed_s(300, audio_s) for audio_s in (1, 30, 3600)] == [300, 300, 36_000]
+
+
+def scored(path: Path) -> dict[str, Any]:
+    """The item of the score pass for a whole file."""
+    span = {"channel": 0, "start": 0, "end": soundfile.info(path).frames}
+    item = {"key": path.stem, "recording": sha256_file(path), "uri": str(path), "curators": "loudness,stuck"}
+    return item | span
 
 
 PARENT = """
 from own_process_jobs import sleep_long
 from auricle.pipelines.own_process import run_each
 if __name__ == "__main__":
-    print(next(run_each(sleep_long, [1, 2], lambda job, code: code, 2)), flush=True)
+    print(next(run_each(sleep_long, [1, 2], lambda job, code, hung: code, 2)), flush=True)
 """
 
 

@@ -35,6 +35,15 @@ def test_every_channel_and_every_failure_is_a_row_with_what_the_rules_say(tmp_pa
     assert rows["d.wav", None]["reasons"] == ["not_audio"]
 
 
+def test_a_curator_that_hangs_on_a_file_is_its_row(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.wav", 1, seconds=0.05, poison=True)
+    write_clip(tmp_path / "b.wav", 2, seconds=0.05)
+    rows = score_files([tmp_path], curators=["loudness", "stuck"], limit_s=1.0, workers=2).to_pylist()
+    assert [row["error_reason"] for row in rows] == ["timed_out", None]
+    assert rows[0]["error_message"] == "a.wav: stuck took longer than 1 s"
+    assert rows[1]["stuck_ok"]
+
+
 def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no audio files here"):
         score_files([tmp_path], curators=["loudness"])
