@@ -16,6 +16,7 @@ from ..loaders.layout import derived_path
 from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
 from ..schemas.derived import DIAGNOSTICS_SCHEMA
+from ..schemas.representation import RepresentationSpec
 from .speakers import kinds_said, version_speakers
 
 DIFFICULTY_SCHEMA = "auricle.difficulty/1"
@@ -30,6 +31,9 @@ DIFFICULTY = pa.schema(
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
 
+Starts = Callable[[], Iterator[tuple[str, str, np.ndarray]]]
+"""Starts a pass over (key, group, `[rows, frames]`)."""
+
 
 def diagnose(
     version: Version,
@@ -40,7 +44,10 @@ def diagnose(
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Diagnose `representations` (prefixes; default all) of a version, write `derived/<version>/diagnostics.json` and
-    one `difficulty-<representation>.parquet` per codes representation; returns the record."""
+    one `difficulty-<representation>.parquet` per codes representation; returns the record.
+
+    Units have one record per size, `<representation>/<size>`, and the difficulty of the largest.
+    """
     names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
     record: dict[str, Any] = {"schema": DIAGNOSTICS_SCHEMA, "version": version.document.number, "seed": seed}
     found: dict[str, Any] = {}
@@ -49,20 +56,39 @@ def diagnose(
         spec = version.representation(name)
         kind, samples = _samples(version, name)
         if spec.is_codes and spec.cardinality is not None:
-            codes = diagnose_codes(samples, spec.frame_rate, spec.cardinality, group_kind=kind, seed=seed)
-            found[name] = codes.to_dict()
-            _keep_difficulty(version, name, codes)
+            made = {
+                label: diagnose_codes(_rows(samples, rows), spec.frame_rate, entries, group_kind=kind, seed=seed)
+                for label, rows, entries in streams(spec)
+            }
+            found |= {label: codes.to_dict() | {"trained": spec.trained} for label, codes in made.items()}
+            _keep_difficulty(version, name, [*made.values()][-1])
         else:
             latents = diagnose_latents(samples, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames)
-            found[name] = latents.to_dict()
-        found[name]["trained"] = spec.trained
+            found[name] = latents.to_dict() | {"trained": spec.trained}
     record["representations"] = found
     data = json.dumps(record, indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
 
 
-def _samples(version: Version, name: str) -> tuple[str, Callable[[], Iterator[tuple[str, str, np.ndarray]]]]:
+def streams(spec: RepresentationSpec) -> list[tuple[str, slice, int]]:
+    """(name, rows, entries) of what a codes representation holds: one stream, for units one per size.
+
+    Codebooks of a codec describe a frame together and are coded as a chain. Sizes of units are vocabularies of their
+    own over the same frames: a model is trained on one of them.
+    """
+    sizes = spec.details.get("sizes")
+    if sizes:
+        return [(f"{spec.name}/{size}", slice(row, row + 1), int(size)) for row, size in enumerate(sizes)]
+    assert spec.cardinality is not None
+    return [(spec.name, slice(None), spec.cardinality)]
+
+
+def _rows(samples: Starts, rows: slice) -> Starts:
+    return lambda: ((key, group, array[rows]) for key, group, array in samples())
+
+
+def _samples(version: Version, name: str) -> tuple[str, Starts]:
     """What clips are grouped by, and a function that starts a pass over them."""
     speakers = version_speakers(version)
     live = version.live(name, columns=["clip"])["clip"]
