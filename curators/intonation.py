@@ -18,6 +18,8 @@ VOICED = 0.6
 """Correlation of one period with the next above which a frame is voiced."""
 CANDIDATES = 6
 """Peaks of a frame that the path may go through."""
+BLOCK_FRAMES = 4096
+"""Frames at a time: bounds memory on long clips."""
 OCTAVE_COST = 0.05
 """Per octave of a longer lag: between a period and its double, the period wins."""
 JUMP_COST = 0.15
@@ -40,15 +42,23 @@ def peaks(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`[T]` at 4 kHz to the `CANDIDATES` best peaks of every frame, best first: rating (-inf where there is none),
     correlation (0 where there is none) and frequency in Hz, each `[F, CANDIDATES]`."""
     count = max(1, -(-len(x) // HOP))
-    padded = np.zeros((count - 1) * HOP + WINDOW)
+    padded = np.zeros((count - 1) * HOP + WINDOW, dtype=x.dtype)
     lead = (WINDOW - HOP) // 2
     padded[lead : lead + len(x)] = x[: len(padded) - lead]
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    frames = frames - frames.mean(axis=1, keepdims=True)
+    blocks = [_peaks(frames[first : first + BLOCK_FRAMES]) for first in range(0, count, BLOCK_FRAMES)]
+    rated, height, period = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return rated, height, SAMPLE_RATE / period
+
+
+def _peaks(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`[F, WINDOW]` to rating, correlation and period in samples, each `[F, CANDIDATES]`."""
+    frames = frames.astype(np.float64)
+    frames -= frames.mean(axis=1, keepdims=True)
     lags = np.arange(SHORTEST - 1, LONGEST + 2)
     spectrum = np.fft.rfft(frames, 2 * WINDOW, axis=1)
     product = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1)[:, lags]
-    energy = np.concatenate([np.zeros((count, 1)), np.cumsum(frames**2, axis=1)], axis=1)
+    energy = np.concatenate([np.zeros((len(frames), 1)), np.cumsum(frames**2, axis=1)], axis=1)
     scale = np.sqrt(energy[:, WINDOW - lags] * (energy[:, -1:] - energy[:, lags]))
     correlation = product / np.maximum(scale, 1e-12 + 1e-9 * energy[:, -1:])
     before, at, after = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
@@ -60,7 +70,7 @@ def peaks(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rated = np.where(height > 0, height - OCTAVE_COST * np.log2(period / SHORTEST), -np.inf)
     best = np.argsort(-rated, axis=1, kind="stable")[:, :CANDIDATES]
     rated, height, period = (np.take_along_axis(a, best, axis=1) for a in (rated, height, period))
-    return rated, height, SAMPLE_RATE / period
+    return rated, height, period
 
 
 def smoothest(rated: np.ndarray, octaves: np.ndarray) -> np.ndarray:
