@@ -408,35 +408,44 @@ finally:
 def idle(count: int, times: int = 3) -> None:
     """Seconds of `auricle run` on `count` known files, beyond the start of an interpreter; the best of some."""
     with tempfile.TemporaryDirectory(prefix="auricle-idle-") as folder:
-        root = Path(folder)
-        make(root, count)
-        for i, path in enumerate(paths(0, count).to_pylist()):
-            file = root / path
-            file.parent.mkdir(exist_ok=True)
-            file.touch()
-            os.truncate(file, 2 * CLIP_SAMPLES)
-            os.utime(file, ns=(i, i))
-        config = root / "auricle.yaml"
-        # JSON is YAML
-        config.write_text(settings(root).model_dump_json())
-        bare = min(_wall([sys.executable, "-c", "pass"], f"{folder}/compiled")[0] for _ in range(times))
-        found = [_wall([sys.executable, "-c", IDLE, str(config)], f"{folder}/compiled") for _ in range(times)]
+        config = known_files(Path(folder), count)
+        bare = [started([sys.executable, "-c", "pass"], f"{folder}/compiled") for _ in range(times)]
+        found = [started([sys.executable, "-c", IDLE, str(config)], f"{folder}/compiled") for _ in range(times)]
         print(found[0][2].strip())
-        wall, cpu = min(wall for wall, _, _ in found) - bare, min(cpu for _, cpu, _ in found)
-        print(f"{count} known clips: {wall:.2f} s ({cpu:.2f} s of CPU) beyond the interpreter's {bare:.2f} s")
+        wall, cpu = (min(f[k] for f in found) - min(b[k] for b in bare) for k in (0, 1))
+        print(f"{count} known clips: {wall:.2f} s ({cpu:.2f} s of CPU) beyond the start of the interpreter")
 
 
-def _wall(command: list[str], compiled: str) -> tuple[float, float, str]:
-    """Wall and CPU seconds, and what it printed."""
+def known_files(root: Path, count: int) -> Path:
+    """Make the dataset and its source files, holes of the right size; returns the configuration."""
+    make(root, count)
+    for folder in sorted({path.split("/")[0] for path in paths(0, count).to_pylist()}):
+        (root / folder).mkdir()
+    for i, path in enumerate(paths(0, count).to_pylist()):
+        file = f"{root}/{path}"
+        os.mknod(file, 0o644)
+        os.truncate(file, 2 * CLIP_SAMPLES)
+        os.utime(file, ns=(i, i))
+    config = root / "auricle.yaml"
+    # JSON is YAML
+    config.write_text(settings(root).model_dump_json())
+    return config
+
+
+def started(command: list[str], compiled: str) -> tuple[float, float, str]:
+    """Wall and CPU seconds of a process, and what it printed.
+
+    compiled: folder of compiled modules, which the first start fills.
+    """
     # as installed, with compiled modules; the first start writes them
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": compiled}
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
         raise SystemExit(f"{command}: {done.stderr[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - started, cpu, done.stdout
+    return time.monotonic() - wall, cpu, done.stdout
 
 
 def main() -> None:
