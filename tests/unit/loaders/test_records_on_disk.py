@@ -107,7 +107,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 def test_a_record_of_a_newer_major_is_refused_and_newer_minor_fields_are_ignored(
     dataset: Path, tmp_path: Path, kind: str
 ) -> None:
-    data = Path(shutil.copytree(dataset / "data-held", tmp_path / "data"))
+    data = Path(shutil.copytree(dataset / ("data-held" if kind == "lease" else "data"), tmp_path / "data"))
     pattern, read = READERS[kind]
     *_, file = sorted(data.glob(pattern))
     record = json.loads(file.read_bytes())
