@@ -21,8 +21,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from curator_accuracy import AVAILABLE, SECTIONS, Line, clip_of
+from curator_accuracy import AVAILABLE, SECTIONS
 from curator_data import RATE, utterances
+from curator_line import Line, clip_of
 from curator_stats import Figure, verdict
 
 from auricle.curators.learned import acoustics, card
