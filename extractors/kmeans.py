@@ -1,8 +1,9 @@
 """K-means as passes whose parts can be merged: each worker sums over its own frames, the driver adds the sums.
 
-One pass is `partial` on every batch, `merge` over all of them, `update` once. Sums are float64, so that the split into
-batches moves a centroid by rounding only. Starting centroids come from a sample that is mergeable too: the frames with
-the smallest hash of their name, whatever order or worker they come from.
+A pass is a `Survey` or a `Lloyd` step, `part` on every part of the data, `merge` over the parts in their order, then
+`Fit.start` or `Fit.after`. Sums are float64: another split into parts moves a centroid by rounding only, and the same
+split gives the same bits wherever the parts are made. Starting centroids come from a sample that is mergeable too: the
+frames with the smallest hash of their name, whatever order or worker they come from.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -59,11 +61,12 @@ class Sample:
     """`[n, D]`."""
 
     @classmethod
-    def of(cls, key: str, vectors: np.ndarray, size: int) -> Sample:
-        """Of one clip's `[N, D]`."""
+    def of(cls, key: str, vectors: np.ndarray, size: int, share: float = 1.0) -> Sample:
+        """Of one clip's `[N, D]`; share: of all hashes, the smallest, that are looked at."""
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
         hashes = np.random.default_rng(seed).integers(0, 2**64, size=len(vectors), dtype=np.uint64)
-        return cls(size, hashes, vectors.astype(np.float64))._cut()
+        low = hashes <= np.uint64(share * (2**64 - 1)) if share < 1 else slice(None)
+        return cls(size, hashes[low], vectors[low].astype(np.float64))._cut()
 
     def merge(self, other: Sample) -> Sample:
         """Of both."""
@@ -135,6 +138,60 @@ def plus_plus(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Survey:
+    """The first pass: moments to standardise by, and a sample to start from."""
+
+    sample: int
+    share: float = 1.0
+    """Share of all vectors of which the sample is taken, by hash: what a part need not send."""
+
+    def part(self, batches: Iterable[tuple[str, np.ndarray]]) -> Surveyed | None:
+        """What these (key, `[N, D]`) add; None for no vectors."""
+        total: Surveyed | None = None
+        for key, vectors in batches:
+            if len(vectors):
+                found = Surveyed(Moments.of(vectors), Sample.of(key, vectors, self.sample, self.share))
+                total = found if total is None else total.merge(found)
+        return total
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What the first pass collects."""
+
+    moments: Moments
+    drawn: Sample
+
+    def merge(self, other: Surveyed) -> Surveyed:
+        """Of both."""
+        return Surveyed(self.moments.merge(other.moments), self.drawn.merge(other.drawn))
+
+
+@dataclass(frozen=True)
+class Lloyd:
+    """A later pass: every vector to the nearest of fixed centroids, of every size."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    centroids: dict[int, np.ndarray]
+
+    def part(self, batches: Iterable[tuple[str, np.ndarray]]) -> dict[int, Sums] | None:
+        """What these (key, `[N, D]`) add, by size; None for no vectors."""
+        total: dict[int, Sums] | None = None
+        for _, vectors in batches:
+            if len(vectors):
+                scaled = (vectors.astype(np.float64) - self.mean) / self.deviation
+                found = {size: partial(scaled, centroids) for size, centroids in self.centroids.items()}
+                total = found if total is None else merged(total, found)
+        return total
+
+
+def merged(a: dict[int, Sums], b: dict[int, Sums]) -> dict[int, Sums]:
+    """Sums of both, by size."""
+    return {size: a[size].merge(b[size]) for size in a}
+
+
+@dataclass(frozen=True)
 class Fit:
     """Centroids in standardised space, one array per size, with how they were reached."""
 
@@ -145,26 +202,53 @@ class Fit:
     """Mean squared distance per vector, one value per pass."""
     frames: int
 
+    @classmethod
+    def start(cls, found: Surveyed, sizes: Sequence[int], seed: int) -> Fit:
+        """Before the first Lloyd pass: k-means++ on the sample, for each size."""
+        moments = found.moments
+        standard = (found.drawn.vectors - moments.mean) / moments.deviation
+        centroids = {size: plus_plus(standard, size, seed) for size in sizes}
+        return cls(moments.mean, moments.deviation, centroids, {size: [] for size in sizes}, moments.count)
+
+    def after(self, sums: dict[int, Sums]) -> Fit:
+        """One Lloyd pass later."""
+        centroids = {size: update(self.centroids[size], sums[size]) for size in self.centroids}
+        inertia = {size: [*self.inertia[size], sums[size].inertia / self.frames] for size in self.centroids}
+        return Fit(self.mean, self.deviation, centroids, inertia, self.frames)
+
+    @property
+    def passes(self) -> int:
+        """Lloyd passes done."""
+        return len(next(iter(self.inertia.values())))
+
 
 def fit(batches: Batches, sizes: Sequence[int], passes: int = 20, seed: int = 0, sample: int = 20_000) -> Fit:
     """All `sizes` at once from the same passes over the data: one to standardise and sample, then `passes`."""
-    prepared = ((Moments.of(v), Sample.of(k, v, sample)) for k, v in batches() if len(v))
-    first = next(prepared, None)
-    if first is None:
-        raise ValueError("no vectors to fit k-means on")
-    moments, drawn = reduce(lambda a, b: (a[0].merge(b[0]), a[1].merge(b[1])), prepared, first)
-    mean, deviation = moments.mean, moments.deviation
-    standard = (drawn.vectors - mean) / deviation
-    centroids = {size: plus_plus(standard, size, seed) for size in sizes}
-    inertia: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(passes):
-        sums: dict[int, Sums] = {}
-        for _, vectors in batches():
-            scaled = (vectors.astype(np.float64) - mean) / deviation
-            for size in sizes:
-                part = partial(scaled, centroids[size])
-                sums[size] = sums[size].merge(part) if size in sums else part
-        for size in sizes:
-            inertia[size].append(sums[size].inertia / moments.count)
-            centroids[size] = update(centroids[size], sums[size])
-    return Fit(mean, deviation, centroids, inertia, moments.count)
+    return fit_parts(lambda stage: [stage.part(batches())], sizes, passes, seed, Survey(sample))
+
+
+def fit_parts(
+    run: Callable[[Survey | Lloyd], Iterable[Any]],
+    sizes: Sequence[int],
+    passes: int,
+    seed: int,
+    survey: Survey,
+    begun: Fit | None = None,
+    keep: Callable[[Fit], None] = lambda _: None,
+) -> Fit:
+    """`fit` where a pass is made of parts: `run` gives what `stage.part` makes of each, always in the same order.
+
+    begun: of an interrupted fit, as `keep` got it after every pass.
+    Raises ValueError where there are no vectors.
+    """
+    if begun is None:
+        found: list[Surveyed] = [part for part in run(survey) if part is not None]
+        if not found:
+            raise ValueError("no vectors to fit k-means on")
+        begun = Fit.start(reduce(Surveyed.merge, found), sizes, seed)
+        keep(begun)
+    while begun.passes < passes:
+        stage = Lloyd(begun.mean, begun.deviation, begun.centroids)
+        begun = begun.after(reduce(merged, (part for part in run(stage) if part is not None)))
+        keep(begun)
+    return begun

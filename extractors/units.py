@@ -20,7 +20,7 @@ from ..schemas.keys import fingerprint, sha256_file
 from ..schemas.representation import RepresentationSpec, representation_name
 from .codec import Codec, Extractor
 from .framing import mono_at, read_mono_at
-from .kmeans import Batches, assign, fit
+from .kmeans import Fit, assign, fit
 from .mfcc import SAMPLE_RATE, mfcc
 from .resample import KERNEL, Reader
 
@@ -87,12 +87,12 @@ def fit_units(
 ) -> dict[str, Any]:
     """Fit all `sizes` on one machine and write `out` (.safetensors) and its card; the card.
 
-    source: a latent view of a codec; None for MFCC at `rate_hz`. The pieces for a distributed fit are in `kmeans`.
+    source: a latent view of a codec; None for MFCC at `rate_hz`. `pipelines.fit_units` is the same over workers.
     """
     card = source_card(source, rate_hz)
     vectors = Source(card)
     batches = lambda: ((key, vectors.vectors(audio, rate).T) for key, audio, rate in clips())  # noqa: E731
-    return fit_vectors(batches, sizes, card, out, passes, seed, notes)
+    return write_units(fit(batches, sorted(set(sizes)), passes, seed), card, out, seed, notes)
 
 
 def source_card(source: RepresentationConfig | None, rate_hz: float = RATE_HZ) -> dict[str, Any]:
@@ -117,34 +117,26 @@ def source_card(source: RepresentationConfig | None, rate_hz: float = RATE_HZ) -
     }
 
 
-def fit_vectors(
-    batches: Batches,
-    sizes: Sequence[int],
-    card: dict[str, Any],
-    out: Path,
-    passes: int = 20,
-    seed: int = 0,
-    notes: dict[str, Any] | None = None,
+def write_units(
+    fitted: Fit, card: dict[str, Any], out: Path, seed: int = 0, notes: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """`fit_units` for vectors that are there already, (key, `[frames, D]`) per clip; card: of `source_card`."""
+    """Write `out` (.safetensors) and its card; the card. card: of `source_card`."""
     from safetensors.numpy import save_file
 
-    sizes = sorted(set(sizes))
-    fitted = fit(batches, sizes, passes, seed)
     tensors = {"mean": fitted.mean.astype(np.float32), "deviation": fitted.deviation.astype(np.float32)}
     tensors |= {f"centroids.{size}": c.astype(np.float32) for size, c in fitted.centroids.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out)
     card = {
         **card,
-        "sizes": sizes,
+        "sizes": sorted(fitted.centroids),
         "name": "units",
         "owner": "auricle maintainers",
         "licence": "Apache-2.0",
         "trained": True,
         "weights_sha256": sha256_file(out),
         "frames": fitted.frames,
-        "passes": passes,
+        "passes": fitted.passes,
         "seed": seed,
         "inertia": {str(size): round(values[-1], 4) for size, values in fitted.inertia.items()},
         **(notes or {}),

@@ -225,15 +225,22 @@ def train_units(
     passes: Annotated[int, typer.Option(help="Passes over the data")] = 20,
     seed: Annotated[int, typer.Option(help="Of the starting centroids")] = 0,
     owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes, if there is much to do; default one per CPU that Ray sees")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
 ) -> None:
-    """Fit units (k-means codes) on the kept clips of a dataset.
+    """Fit units (k-means codes) on the kept clips of a dataset; interrupted, the same command goes on.
 
     Example: auricle train units ./speech-dataset --over builtin-latents-75hz --size 100 --size 500 -o units.safetensors
     """
     import json
 
     from ..loaders.version import open_version
+    from . import console
     from .train_units import units_of
 
-    card = units_of(open_version(dataset), size or [100, 500], out, over, rate_hz, passes, seed, owner)
+    version, sizes = open_version(dataset), size or [100, 500]
+    with console.counting("fitting", "clips, all passes", quiet) as tell:
+        card = units_of(version, sizes, out, over, rate_hz, passes, seed, owner, workers, tell)
     typer.echo(json.dumps(card, indent=2))

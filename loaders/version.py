@@ -141,25 +141,10 @@ class Version:
             table = self._in_shard_order(self._live_part(file, spec, columns, opened, where), spec)
             pointers: list[dict[str, Any]] = table["pointer"].to_pylist()
             facts = table.drop_columns("pointer")
-            start = 0
-            while start < len(pointers):
-                end, size = start, 0
-                shard = pointers[start]["shard"]
-                while (
-                    end < len(pointers)
-                    and pointers[end]["shard"] == shard
-                    and (end == start or size < READ_AHEAD_BYTES)
-                ):
-                    size += pointers[end]["nbytes"]
-                    end += 1
-                chunk = pointers[start:end]
-                payloads = self.store.get_ranges(
-                    shard_path(spec.name, shard), [p["offset"] for p in chunk], [p["nbytes"] for p in chunk]
-                )
+            for start, end, arrays in _runs(self.store, spec, table["clip"].to_pylist(), pointers):
                 rows = facts.slice(start, end - start).to_pylist()
-                for row, pointer, payload in zip(rows, chunk, payloads, strict=True):
-                    yield Sample(row["clip"], decode_payload(payload, pointer, spec, row["clip"]), row)
-                start = end
+                for row, array in zip(rows, arrays, strict=True):
+                    yield Sample(row["clip"], array, row)
 
     def _live_part(
         self,
@@ -206,6 +191,39 @@ class Version:
         # the first writers of auricle.curriculum/1 left no tag
         require_tag(table.schema, CURRICULUM_SCHEMA, "curriculum.parquet", untagged=CURRICULUM_SCHEMA)
         return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
+
+
+def read_arrays(
+    store: Store, spec: RepresentationSpec, keys: Sequence[str], pointers: Sequence[dict[str, Any]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(key, array) of clips whose pointers are given, in order; neighbours in a shard are read together.
+
+    Raises as `decode_payload` does.
+    """
+    for start, _, arrays in _runs(store, spec, keys, pointers):
+        yield from ((keys[start + i], array) for i, array in enumerate(arrays))
+
+
+def _runs(
+    store: Store, spec: RepresentationSpec, keys: Sequence[str], pointers: Sequence[dict[str, Any]]
+) -> Iterator[tuple[int, int, Iterator[np.ndarray]]]:
+    """Places [start, end) that one request reads, and their arrays."""
+    start = 0
+    while start < len(pointers):
+        end, size = start, 0
+        shard = pointers[start]["shard"]
+        while end < len(pointers) and pointers[end]["shard"] == shard and (end == start or size < READ_AHEAD_BYTES):
+            size += pointers[end]["nbytes"]
+            end += 1
+        chunk = pointers[start:end]
+        path = shard_path(spec.name, shard)
+        payloads = store.get_ranges(path, [p["offset"] for p in chunk], [p["nbytes"] for p in chunk])
+        arrays = (
+            decode_payload(payload, pointer, spec, key)
+            for payload, pointer, key in zip(payloads, chunk, keys[start:end], strict=True)
+        )
+        yield start, end, arrays
+        start = end
 
 
 def decode_payload(payload: bytes, pointer: dict[str, Any], spec: RepresentationSpec, key: str) -> np.ndarray:

@@ -103,10 +103,10 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
         for row in outcomes.iter_rows():
             yield UnitOutcome(**{name: row[name] for name in UnitOutcome.__slots__})
     except ray.exceptions.RayError as error:
-        raise _cause(error) from error
+        raise our_error(error) from error
 
 
-def _cause(error: BaseException) -> BaseException:
+def our_error(error: BaseException) -> BaseException:
     """The error of ours inside Ray's wrapping, or the wrapping itself."""
     seen: BaseException | None = error
     while seen is not None:
