@@ -69,25 +69,34 @@ def _condemned(state: State, number: int, rule: GroupRule) -> str:
 def fill_quotas(state: State, config: RunConfig) -> None:
     """Drop from `decided` the clips that every other rule would keep and a quota has no room for.
 
-    Each quota counts what those before it left over.
+    Each quota counts what those before it left over. The channels of a conversation take room together and stay or go
+    together, also where each has its own speaker: then the room that one gives up for the other stays empty.
     """
     state.sql("CREATE OR REPLACE TABLE over_quota (clip VARCHAR, reason VARCHAR)")
     if not config.quotas:
         return
     tiers = " ".join(f"WHEN {literal(tier.name)} THEN {i}" for i, tier in enumerate(config.tiers))
     rank = f"CASE tier {tiers} ELSE {len(config.tiers)} END" if tiers else "0"
+    kept = """decided d JOIN clips_now n USING (clip)
+        WHERE d.status = 'kept' AND d.clip NOT IN (SELECT clip FROM over_quota)"""
     for quota in config.quotas:
-        state.sql(
-            f"""INSERT INTO over_quota SELECT clip, {literal(quota.reason)} FROM (
-                SELECT c.clip, row_number() OVER filling AS place, sum(c.microseconds) OVER filling AS filled FROM (
-                    SELECT d.clip, {MEMBER[quota.by]} AS member, {rank} AS tier_rank, n.source_rank,
-                        CAST(round(n.duration_s * 1e6) AS BIGINT) AS microseconds
-                    FROM decided d JOIN clips_now n USING (clip) JOIN speaker_groups g USING (clip)
-                    WHERE d.status = 'kept' AND d.clip NOT IN (SELECT clip FROM over_quota)) c
-                WINDOW filling AS (PARTITION BY member, c.microseconds > {_most(quota)}
-                    ORDER BY tier_rank, source_rank, clip ROWS UNBOUNDED PRECEDING)
-            ) WHERE {_full(quota)}"""
+        state.sliced(
+            "filling",
+            f"""SELECT {MEMBER[quota.by]} AS member, n."group", min({rank}) AS tier_rank,
+                min(source_rank) AS source_rank, min(clip) AS clip, count(*) AS clips,
+                sum(CAST(round(duration_s * 1e6) AS BIGINT)) AS microseconds
+            FROM (SELECT d.tier, n.* FROM {kept}) n JOIN speaker_groups g USING (clip) WHERE in_slice(n."group")
+            GROUP BY ALL""",
+            int(state.one("SELECT count(*) FROM decided WHERE status = 'kept'")),
         )
+        state.sql(
+            f"""CREATE OR REPLACE TABLE filled AS
+            SELECT "group", sum(clips) OVER so_far AS place, sum(microseconds) OVER so_far AS filled FROM filling
+            WINDOW so_far AS (PARTITION BY member, {_too_large(quota)}
+                ORDER BY tier_rank, source_rank, clip ROWS UNBOUNDED PRECEDING)"""
+        )
+        over = f'n."group" IN (SELECT "group" FROM filled WHERE {_full(quota)})'
+        state.sql(f"INSERT INTO over_quota SELECT clip, {literal(quota.reason)} FROM {kept} AND {over}")
     state.sql(
         """UPDATE decided SET status = 'dropped', reasons = [o.reason], tier = NULL
         FROM over_quota o WHERE decided.clip = o.clip"""
@@ -99,6 +108,12 @@ def _full(quota: Quota) -> str:
     return f"{clips} OR filled > {_most(quota)}"
 
 
+def _too_large(quota: Quota) -> str:
+    """What never fits, and stands in no other's way: a clip, or the channels of a conversation."""
+    clips = f" OR clips > {quota.max_clips}" if quota.max_clips is not None else ""
+    return f"microseconds > {_most(quota)}{clips}"
+
+
 def _most(quota: Quota) -> int:
-    """Microseconds that a group may fill. A clip that is longer alone never fits, and stands in no other's way."""
+    """Microseconds that a group may fill."""
     return (1 << 62) if quota.max_hours is None else round(quota.max_hours * 3.6e9)

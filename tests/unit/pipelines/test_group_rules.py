@@ -53,8 +53,8 @@ def decided(clips: list[Clip], tmp: Path, **policy: Any) -> dict[str, tuple[str,
             source = "ab"[c["source"]]
             state.sql(
                 "INSERT INTO clips_now VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'text')",
-                [c["clip"], c["clip"], f"file of {c['clip']}", c["pcm"], c["duration_s"], source, c["source"],
-                 c["speaker"], c["language"]],
+                [c["clip"], c.get("group", c["clip"]), f"file of {c['clip']}", c["pcm"], c["duration_s"], source,
+                 c["source"], c["speaker"], c["language"]],
             )  # fmt: skip
             if c["failed"]:
                 state.sql("INSERT INTO failures VALUES (?, 'corrupt', '')", [c["clip"]])
@@ -128,6 +128,24 @@ def test_a_later_quota_counts_what_the_earlier_one_left(tmp_path: Path) -> None:
     assert {reasons[0] for status, reasons, _ in found.values() if status == "dropped"} == {"talkative"}
 
 
+def test_the_channels_of_a_conversation_stay_or_go_together(tmp_path: Path) -> None:
+    sides = [clip(f"{n}{side}", group=n, speaker=f"speaker {side}") for n in "123" for side in "ab"]
+    assert kept(decided(sides, tmp_path, quotas=[{"by": "source", "max_clips": 3}])) == {"1a", "1b"}
+    assert kept(decided(sides, tmp_path, quotas=[{"by": "language", "max_hours": 4 / 3600}])) == {
+        "1a",
+        "1b",
+        "2a",
+        "2b",
+    }
+    busy = [clip("0", speaker="speaker b"), *sides]
+    assert kept(decided(busy, tmp_path, quotas=[{"by": "speaker", "max_clips": 2}])) == {"0", "1a", "1b"}
+
+
+def test_a_conversation_that_never_fits_stands_in_no_others_way(tmp_path: Path) -> None:
+    clips = [clip("1a", group="1"), clip("1b", group="1"), clip("2"), clip("3")]
+    assert kept(decided(clips, tmp_path, quotas=[{"by": "source", "max_clips": 1}])) == {"2"}
+
+
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
@@ -146,6 +164,7 @@ clips_of = st.builds(
     pcm=st.sampled_from("pqrstuvwxyz"),
     duration_s=st.sampled_from(SPAN_S),
     source=st.integers(0, 1),
+    group=st.sampled_from("ghijk"),
     speaker=st.sampled_from(["s", "t", None]),
     language=st.sampled_from(["en", "de", None]),
     failed=st.booleans(),
@@ -168,6 +187,10 @@ def test_the_order_of_arrival_settles_nothing(
     first = decided(clips, tmp_path, **policy)
     order.shuffle(clips)
     assert decided(clips, tmp_path, **policy) == first
+    for number in {c["group"] for c in clips}:
+        judged = [first[c["clip"]] for c in clips if c["group"] == number]
+        # of a group, a quota takes all that every other rule keeps
+        assert not {"kept", "quota"} <= {"quota" if "quota" in reasons else status for status, reasons, _ in judged}
     for quota in quotas:
         held = [c for c in clips if c["clip"] in kept(first)]
         for member in {c[quota.by] or c["clip"] for c in held}:
