@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,16 @@ def test_a_sound_candidate_passes_with_every_check_shown(table: Callable[..., li
 
 def test_a_gate_that_is_off_judges_nothing() -> None:
     assert judge([], None, Gate(enabled=False)) == GateResult(verdict="off")
+
+
+def test_a_judgement_leaves_nothing_in_the_temporary_folder(
+    table: Callable[..., list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, folder = table(good()), tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert judge(parts, parts, Gate()).verdict == "passed"
+    assert list(folder.iterdir()) == []
 
 
 def test_thresholds_of_the_configuration_are_critical(table: Callable[..., list[Path]]) -> None:
