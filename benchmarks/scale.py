@@ -412,7 +412,8 @@ def idle(count: int, times: int = 3) -> None:
         bare = [started([sys.executable, "-c", "pass"], f"{folder}/compiled") for _ in range(times)]
         found = [started([sys.executable, "-c", IDLE, str(config)], f"{folder}/compiled") for _ in range(times)]
         print(found[0][2].strip())
-        wall, cpu = (min(f[k] for f in found) - min(b[k] for b in bare) for k in (0, 1))
+        wall = min(wall for wall, _, _ in found) - min(wall for wall, _, _ in bare)
+        cpu = min(cpu for _, cpu, _ in found) - min(cpu for _, cpu, _ in bare)
         print(f"{count} known clips: {wall:.2f} s ({cpu:.2f} s of CPU) beyond the start of the interpreter")
 
 
