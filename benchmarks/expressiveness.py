@@ -90,7 +90,7 @@ def replanted(x: np.ndarray, hz: np.ndarray, rng: np.random.Generator) -> tuple[
         voiced[middle] = r[1] > 0.3 * r[0]
         driven = pulses[middle] + 0.03 * breath[middle] if r[1] > 0.3 * r[0] else 0.5 * breath[middle]
         y[middle], state = lfilter([gain], own * BANDWIDTH ** np.arange(ORDER + 1), driven, zi=state)
-    y = lfilter([1.0], [1.0, -EMPHASIS], y)
+    y = np.asarray(lfilter([1.0], [1.0, -EMPHASIS], y))
     return (y / max(2 * float(np.abs(y).max()), 1e-9)).astype(np.float32), voiced
 
 

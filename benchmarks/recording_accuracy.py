@@ -66,7 +66,7 @@ def channels() -> Iterator[Line]:
     rng = np.random.default_rng(6)
     rows: dict[str, list[tuple[float, str]]] = {"dual_mono": [], "conversation": [], "stereo": []}
     for truth, speaker, left, right in channel_cases(rng):
-        siblings = (np.float32(left), np.float32(right))
+        siblings = (left.astype(np.float32), right.astype(np.float32))
         row = curator.score([Clip("", siblings[0], RATE, channel=0, siblings=siblings)])[0]
         rows[truth].append((float(row["channel_relation"] == truth), speaker))
     for truth, found in rows.items():

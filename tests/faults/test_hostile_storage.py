@@ -1,11 +1,10 @@
-"""A full disk, lost and flipped objects, torn receipts: a clear error, nothing lost, nothing half published."""
+"""A full disk, lost and flipped objects, a clock that jumps: a clear error, nothing lost, nothing half published."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import errno
-import io
 import os
 import shutil
 import subprocess
@@ -16,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import obstore
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from corpus import config, write_corpus
-from inprocess import without_ray
+from damage import flip, killed
 
 from auricle.loaders import open_version
 from auricle.loaders.pull import pull
@@ -28,37 +25,20 @@ from auricle.loaders.refs import tag, untag
 from auricle.loaders.store import Store
 from auricle.loaders.verify import verify
 from auricle.loaders.version import numbers
-from auricle.pipelines.collect import abandon, collect, unfinished
+from auricle.pipelines.collect import collect
 from auricle.pipelines.compact import compact
 from auricle.pipelines.repair import repair
 from auricle.pipelines.rollback import rollback
 from auricle.pipelines.run import run
 from auricle.pipelines.takedown import takedown
 from auricle.schemas.errors import AuricleError, IntegrityError, StorageError
-from auricle.schemas.keys import sha256_file
 
 CODES = "cheap-codes-100hz"
-
-
-@pytest.fixture
-def two_nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A dataset of two versions with eight and twelve clips."""
-    without_ray(monkeypatch)
-    for first, count in ((0, 8), (8, 4)):
-        write_corpus(tmp_path / "audio", count, first=first)
-        run(config(tmp_path / "audio", tmp_path / "data"))
-    return tmp_path
 
 
 def shards(root: Path) -> list[Path]:
     entry = open_version(str(root / "data")).document.representations[CODES]
     return [root / "data" / "shards" / CODES / f"{s.sha256}.tar" for s in entry.shards]
-
-
-def flip(path: Path, place: float = 0.5) -> None:
-    data = bytearray(path.read_bytes())
-    data[int(len(data) * place)] ^= 1
-    path.write_bytes(data)
 
 
 OPERATIONS: dict[str, Callable[[Path], Any]] = {
@@ -148,97 +128,6 @@ def test_a_lost_part_of_the_table_is_answered_by_a_rollback_and_a_run(two_nights
     outcome = run(config(two_nights / "audio", two_nights / "data"))
     assert outcome.version.document.counts.kept == 12
     assert verify(data) == []
-
-
-def _cut(data: bytes) -> bytes:
-    return data[:-20]
-
-
-def _flipped_in_a_score(data: bytes) -> bytes:
-    """One that still decodes: the reader of receipts checks no page."""
-    table = pq.read_table(io.BytesIO(data))
-    for at in range(4, len(data)):
-        flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-        with contextlib.suppress(OSError, pa.ArrowException):
-            if not pq.read_table(io.BytesIO(flipped)).equals(table):
-                return flipped
-    raise AssertionError("no bit of it can be flipped unseen")
-
-
-@pytest.mark.parametrize("damaged", [_cut, _flipped_in_a_score])
-def test_a_damaged_receipt_is_named_and_the_run_goes_on_without_it(
-    two_nights: Path, monkeypatch: pytest.MonkeyPatch, damaged: Callable[[bytes], bytes]
-) -> None:
-    write_corpus(two_nights / "audio", 2, first=12)
-    with monkeypatch.context() as patch:
-        patch.setattr("auricle.pipelines.run.decide", _killed)
-        with pytest.raises(RuntimeError, match="killed"):
-            run(config(two_nights / "audio", two_nights / "data"))
-    receipts = sorted((two_nights / "data/runs").rglob("score/receipts/**/*.parquet"))
-    assert receipts
-    receipts[0].write_bytes(damaged(receipts[0].read_bytes()))
-    with pytest.raises(AuricleError) as caught:
-        run(config(two_nights / "audio", two_nights / "data"))
-    assert receipts[0].name in str(caught.value)
-    receipts[0].unlink()
-    outcome = run(config(two_nights / "audio", two_nights / "data"))
-    assert outcome.version.document.counts.kept == 14
-    assert verify(str(two_nights / "data")) == []
-
-
-def test_a_plan_of_another_code_version_is_neither_believed_nor_in_the_way(
-    two_nights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run was killed, auricle was upgraded: the plan on disk has other columns under the same names, receipts have
-    another shape. The run plans anew, keeps what fits, and its bytes are those of an undisturbed run."""
-    write_corpus(two_nights / "audio", 4, first=12)
-    undisturbed = Path(shutil.copytree(two_nights / "data", two_nights / "undisturbed"))
-    with monkeypatch.context() as patch:
-        patch.setattr("auricle.pipelines.run.extract", _killed)
-        with pytest.raises(RuntimeError, match="killed"):
-            run(config(two_nights / "audio", two_nights / "data"))
-    plans = sorted((two_nights / "data/runs").rglob("plan/*.parquet"))
-    assert len(plans) == 2
-    for plan in plans:
-        older = pq.read_table(plan, columns=["key"])
-        pq.write_table(older.append_column("waveform_path", older["key"]), plan.with_name("older.parquet"))
-        plan.with_name("older.parquet").rename(
-            plan.with_name(f"{sha256_file(plan.with_name('older.parquet'))[:32]}.parquet")
-        )
-        plan.unlink()
-    for receipt in sorted((two_nights / "data/runs").rglob("score/receipts/*/*.parquet")):
-        old_shape = receipt.parent.with_name("0123456789ab-0123456789ab")
-        old_shape.mkdir(exist_ok=True)
-        receipt.rename(old_shape / receipt.name)
-    outcome = run(config(two_nights / "audio", two_nights / "data"))
-    assert {s.name: s.done for s in outcome.version.document.stages if s.name in ("probe", "score", "extract")} == {
-        "probe": 0,
-        "score": 4,
-        "extract": 4,
-    }
-    run(config(two_nights / "audio", undisturbed))
-    assert objects_of(two_nights / "data") == objects_of(undisturbed)
-    assert verify(str(two_nights / "data")) == []
-
-
-def objects_of(data: Path) -> dict[str, bytes]:
-    files = [p for top in ("objects", "shards") for p in (data / top).rglob("*") if p.is_file()]
-    return {p.relative_to(data).as_posix(): p.read_bytes() for p in files}
-
-
-def test_a_damaged_plan_is_named_with_what_to_do(two_nights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_corpus(two_nights / "audio", 2, first=12)
-    with monkeypatch.context() as patch:
-        patch.setattr("auricle.pipelines.run.run_units", _killed)
-        with pytest.raises(RuntimeError, match="killed"):
-            run(config(two_nights / "audio", two_nights / "data"))
-    [plan] = (two_nights / "data/runs").rglob("plan/*.parquet")
-    flip(plan)
-    with pytest.raises(IntegrityError, match=r"plan.*auricle abandon"):
-        run(config(two_nights / "audio", two_nights / "data"))
-    [left] = unfinished(str(two_nights / "data"))
-    abandon(str(two_nights / "data"), left.run)
-    assert run(config(two_nights / "audio", two_nights / "data")).version.document.counts.kept == 14
 
 
 def test_a_damaged_object_is_replaced_by_whoever_writes_it_again(two_nights: Path) -> None:
@@ -368,26 +257,6 @@ def test_a_flipped_part_of_the_table_is_never_written_again_under_a_new_hash(two
     assert numbers(Store(str(data))) == [1, 2]
 
 
-def test_a_flipped_payload_of_an_unfinished_run_is_not_packed(
-    two_nights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = two_nights / "data"
-    write_corpus(two_nights / "audio", 2, first=12)
-    with monkeypatch.context() as patch:
-        patch.setattr("auricle.pipelines.run.build", _killed)
-        with pytest.raises(RuntimeError, match="killed"):
-            run(config(two_nights / "audio", data))
-    [payload] = (p for p in (data / "runs").rglob("payloads/*/*") if p.is_file())
-    flip(payload, 0.5)
-    with pytest.raises(IntegrityError, match="auricle abandon"):
-        run(config(two_nights / "audio", data))
-    assert numbers(Store(str(data))) == [1, 2]
-    [left] = unfinished(str(data))
-    abandon(str(data), left.run)
-    assert run(config(two_nights / "audio", data)).version.document.counts.kept == 14
-    assert verify(str(data)) == []
-
-
 @pytest.mark.parametrize("year", [1971, 2222])
 def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
     two_nights: Path, monkeypatch: pytest.MonkeyPatch, year: int
@@ -408,7 +277,7 @@ def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
             patch.setattr(f"auricle.pipelines.{module}.datetime", Clock)
         patch.setattr("time.time", far.timestamp)
         rollback(str(data), 1)
-        patch.setattr("auricle.pipelines.run.extract", _killed)
+        patch.setattr("auricle.pipelines.run.extract", killed)
         with pytest.raises(RuntimeError, match="killed"):
             run(config(two_nights / "audio", data))
     for file in {p for p in data.rglob("*") if p.is_file()} - before:
@@ -422,7 +291,3 @@ def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
     for number in (1, 2, 3, 4):
         assert verify(str(data), number) == []
     assert run(config(two_nights / "audio", data)).status == "unchanged"
-
-
-def _killed(*_: Any) -> None:
-    raise RuntimeError("killed")
