@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle.curators import rooms, synthetic
+from auricle.curators.colours import unit_power
 from auricle.curators.level import active_speech_power
 from auricle.curators.mixtures import Utterance, alternate, read_mono, utterance
 from auricle.curators.waveform import resample
@@ -121,7 +122,7 @@ def disturbances(rng: np.random.Generator, speaker: str) -> Iterator[tuple[str, 
     for _ in range(6):
         x = others[int(rng.integers(len(others)))].waveform
         voices.append(np.take(x, np.arange(n) + int(rng.integers(x.shape[0])), mode="wrap"))
-    yield "babble", "babble", synthetic.unit_power(np.sum([synthetic.unit_power(v) for v in voices], axis=0))
+    yield "babble", "babble", unit_power(np.sum([unit_power(v) for v in voices], axis=0))
     for condition, folder in (("recorded", "noise"), ("music", "music")):
         for name, x in recordings(folder, True):
             start = int(rng.integers(0, x.shape[0]))

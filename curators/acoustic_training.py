@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -12,9 +12,9 @@ from torch import nn
 
 from ..schemas.clip import Clip
 from .bands import NUM_BANDS, band_powers
-from .learned import C50_CENTRE_DB, C50_SCALE_DB, COARSE, NUM_CHANNELS, features
+from .learned import C50_CENTRE_DB, C50_SCALE_DB, COARSE, NUM_CHANNELS, SNR_SCALE_DB, features
 from .mixtures import Mixture
-from .vad import SAMPLE_RATE, speech_probabilities
+from .vad import NUM_FEATURES, SAMPLE_RATE, speech_features, speech_probabilities
 
 C50_RANGE_DB = (-10.0, 35.0)
 """Beyond these, more or less reverberation is not heard: labels are cut to the range."""
@@ -26,6 +26,8 @@ class Batch:
 
     features: torch.Tensor
     """`[N, F, 64, 4]`."""
+    heard: torch.Tensor
+    """`[N, F, 256]`, the detector's."""
     power: torch.Tensor
     """Band powers about each clip's mean, `[N, F, 64]`."""
     speech_share: torch.Tensor
@@ -39,6 +41,7 @@ class Batch:
         """The chosen mixtures, as float32."""
         return Batch(
             self.features[index].float(),
+            self.heard[index].float(),
             self.power[index].float(),
             self.speech_share[index].float(),
             self.present[index].float(),
@@ -47,16 +50,17 @@ class Batch:
 
 
 def batch_of(mixtures: Iterable[Mixture]) -> Batch:
-    """Every mixture through the detector and the band powers; silent ones are left out. 110 kB per 4 s mixture."""
-    columns: list[list[np.ndarray]] = [[], [], [], [], []]
+    """Every mixture through the detector and the band powers; silent ones are left out. 170 kB per 4 s mixture."""
+    columns: list[list[np.ndarray]] = [[] for _ in fields(Batch)]
     for m in mixtures:
         bands = band_powers(m.waveform)
         mean = float(bands.sum(axis=1).mean())
         if mean <= 0:
             continue
-        speech = speech_probabilities(Clip("", m.waveform, SAMPLE_RATE))
+        clip = Clip("", m.waveform, SAMPLE_RATE)
+        x = features(bands, speech_probabilities(clip)).astype(np.float16)
         labels = np.array([m.snr_db, m.c50_db, m.estoi], dtype=np.float32)
-        row = (features(bands, speech).astype(np.float16), bands / np.float32(mean), m.speech_share, m.present, labels)
+        row = (x, speech_features(clip), bands / np.float32(mean), m.speech_share, m.present, labels)
         for column, value in zip(columns, row, strict=True):
             column.append(value)
     return Batch(*(torch.from_numpy(np.stack(column)) for column in columns))
@@ -87,29 +91,36 @@ class AcousticNet(nn.Module):
         self.fine_norm = nn.BatchNorm2d(fine)
         self.coarse = nn.Conv2d(fine, width, 3, stride=(1, 2), padding=1)
         self.coarse_norm = nn.BatchNorm2d(width)
+        self.heard_dropout = nn.Dropout(dropout)
+        self.heard = nn.Linear(NUM_FEATURES, width)
         self.residual = nn.ModuleList(Residual(width, d) for d in dilations)
         self.join = nn.Linear(width + 2 * fine + COARSE * NUM_CHANNELS, width)
         self.mask = nn.Linear(width, COARSE)
-        self.frame = nn.Linear(width * cells, 64)
+        self.frame = nn.Linear(width * (cells + 1), 64)
         self.present = nn.Linear(64, 3)
         self.clip_hidden = nn.Linear(128, 64)
-        self.clip_output = nn.Linear(64, 2)
+        self.clip_output = nn.Linear(64, 3)
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.mask.weight)
         nn.init.zeros_(self.mask.bias)
+        with torch.no_grad():
+            self.clip_output.weight[2].zero_()
+            self.clip_output.bias[2].zero_()
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """`[B, F, 64, 4]` to speech-share logits `[B, F, 64]`, presence logits `[B, F, 3]`, clip outputs `[B, 2]`."""
+    def forward(self, x: torch.Tensor, heard: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """`[B, F, 64, 4]` and `[B, F, 256]` to logits of the speech share `[B, F, 64]` and of presence `[B, F, 3]`,
+        clip outputs `[B, 3]`."""
         batch, count = x.shape[:2]
         fine = torch.relu(self.fine_norm(self.fine(x.permute(0, 3, 1, 2))))
-        h = torch.relu(self.coarse_norm(self.coarse(fine)))
+        known = torch.relu(self.heard(self.heard_dropout(heard)))
+        h = torch.relu(self.coarse_norm(self.coarse(fine))) + known.transpose(1, 2)[..., None]
         for layer in self.residual:
             h = h + layer(h)
         cells = h.shape[3]
         h, fine = h.permute(0, 2, 3, 1), fine.permute(0, 2, 3, 1)
         joined = torch.cat([h, fine.reshape(batch, count, cells, -1), x.reshape(batch, count, cells, -1)], -1)
         mask = self.mask(torch.relu(self.join(joined))).reshape(batch, count, -1)
-        frame = torch.relu(self.frame(self.dropout(h.reshape(batch, count, -1))))
+        frame = torch.relu(self.frame(self.dropout(torch.cat([h.reshape(batch, count, -1), known], -1))))
         speech = x[:, :, 0, 3, None]
         weighted = (frame * speech).sum(1) / (speech.sum(1) + 1e-3)
         clip = self.clip_output(torch.relu(self.clip_hidden(self.dropout(torch.cat([frame.mean(1), weighted], -1)))))
@@ -137,7 +148,7 @@ def loss(net: AcousticNet, batch: Batch) -> dict[str, torch.Tensor]:
     mask: cross entropy of the speech share, louder cells a little more. snr: Huber distance in dB of speech over
     noise energy through the mask. present, c50, estoi: cross entropy, Huber, squared error.
     """
-    mask, present, clip = net(batch.features)
+    mask, present, clip = net(batch.features, batch.heard)
     weight = (batch.power + 1e-6) ** 0.25
     weight = weight / weight.mean((1, 2), keepdim=True)
     cell = nn.functional.binary_cross_entropy_with_logits(mask, batch.speech_share, reduction="none")
@@ -145,7 +156,7 @@ def loss(net: AcousticNet, batch: Batch) -> dict[str, torch.Tensor]:
     has_snr, has_c50, has_estoi = torch.isfinite(snr), torch.isfinite(c50), torch.isfinite(estoi)
     guessed = _ratio_db(torch.sigmoid(mask), torch.sigmoid(-mask), batch.power)
     true = _ratio_db(batch.speech_share, 1 - batch.speech_share, batch.power)
-    error = (guessed - true)[has_snr]
+    error = (guessed + SNR_SCALE_DB * clip[:, 2] - true)[has_snr]
     target_c50 = (c50[has_c50].clamp(*C50_RANGE_DB) - C50_CENTRE_DB) / C50_SCALE_DB
     return {
         "mask": (cell * weight).mean(),

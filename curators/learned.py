@@ -18,7 +18,7 @@ from ..schemas.errors import WeightsError
 from .bands import HOP, band_powers
 from .level import active_frame_power
 from .models import weights_sha256
-from .vad import SAMPLE_RATE, pauses, speech_probabilities
+from .vad import NUM_FEATURES, SAMPLE_RATE, pauses, speech_features, speech_probabilities
 from .waveform import resampled
 
 WEIGHTS = Path(__file__).parent / "weights" / "acoustic.safetensors"
@@ -38,6 +38,8 @@ FLOOR_SMOOTHING, FLOOR_PERCENTILE, FLOOR_FACTOR = 3, 10, 1.5
 such a minimum for steady noise."""
 C50_SCALE_DB, C50_CENTRE_DB = 10.0, 15.0
 """The network's C50 output is (C50 - 15) / 10."""
+SNR_SCALE_DB = 10.0
+"""The network's third output, in these, is added to the SNR that its mask says."""
 Weights = dict[str, np.ndarray]
 
 
@@ -87,20 +89,23 @@ def prior_logit(x: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(10.0 ** (2 * x[..., 1]) - 1, 0.05))
 
 
-def forward(w: Weights, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`[F, 64, 4]` features to speech-share logits `[F, 64]`, presence logits `[F, 3]` and clip outputs `[2]`.
+def forward(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`[F, 64, 4]` features and `[F, 256]` of the detector's to speech-share logits `[F, 64]`, presence logits
+    `[F, 3]` and clip outputs `[3]`: C50, ESTOI, correction of the SNR.
 
     The network corrects `prior_logit`: with no correction the noise is steady at the first guess.
     """
     fine = np.maximum(_convolve(w, "fine", x, stride=2), 0)
-    h = np.maximum(_convolve(w, "coarse", fine, stride=2), 0)
+    known = np.maximum(heard.astype(np.float32) @ w["heard.weight"].T + w["heard.bias"], 0)
+    h = np.maximum(_convolve(w, "coarse", fine, stride=2), 0) + known[:, None]
     for i, dilation in enumerate(w["dilations"]):
         pooled = h.mean(axis=(0, 1)) @ w[f"residual.{i}.context.weight"].T + w[f"residual.{i}.context.bias"]
         h = h + np.maximum(_convolve(w, f"residual.{i}.conv", h, dilation=int(dilation)) + pooled, 0)
     count, cells = h.shape[:2]
     joined = np.concatenate([h, fine.reshape(count, cells, -1), x.reshape(count, cells, -1)], axis=2)
     mask = np.maximum(joined @ w["join.weight"].T + w["join.bias"], 0) @ w["mask.weight"].T + w["mask.bias"]
-    frame = np.maximum(h.reshape(count, -1) @ w["frame.weight"].T + w["frame.bias"], 0)
+    frame = np.concatenate([h.reshape(count, -1), known], axis=1)
+    frame = np.maximum(frame @ w["frame.weight"].T + w["frame.bias"], 0)
     present = frame @ w["present.weight"].T + w["present.bias"]
     speech = x[:, 0, 3]
     weighted = (frame * speech[:, None]).sum(axis=0) / (speech.sum() + 1e-3)
@@ -138,8 +143,10 @@ def load_weights(path: Path = WEIGHTS) -> Weights:
         weights = {name: np.asarray(value, dtype=np.float32) for name, value in load_file(str(path)).items()}
     except Exception as error:
         raise WeightsError(f"acoustic network {path.name}: cannot be read as safetensors: {error}") from error
-    if weights.get("fine.weight", np.zeros((0, 0))).shape[1] != NUM_CHANNELS:
-        raise WeightsError(f"acoustic network {path.name}: not made for {NUM_CHANNELS} channels of features")
+    wanted = {"fine.weight": NUM_CHANNELS, "heard.weight": NUM_FEATURES}
+    for name, channels in wanted.items():
+        if weights.get(name, np.zeros((0, 0))).shape[1] != channels:
+            raise WeightsError(f"acoustic network {path.name}: '{name}' is not made for {channels} features")
     return weights
 
 
@@ -156,17 +163,18 @@ def card(path: Path = WEIGHTS) -> dict:
 def acoustics(clip: Clip) -> Acoustics:
     """The network's view of the clip; memoised."""
     if "acoustics" not in clip.memo:
-        clip.memo["acoustics"] = estimate(load_weights(), resampled(clip, SAMPLE_RATE), speech_probabilities(clip))
+        x, speech, heard = resampled(clip, SAMPLE_RATE), speech_probabilities(clip), speech_features(clip)
+        clip.memo["acoustics"] = estimate(load_weights(), x, speech, heard)
     return clip.memo["acoustics"]
 
 
-def estimate(w: Weights, x: np.ndarray, speech: np.ndarray) -> Acoustics:
-    """`[T]` at 16 kHz and its speech probabilities per 32 ms frame, through the network."""
+def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -> Acoustics:
+    """`[T]` at 16 kHz, its speech probabilities `[F]` and the detector's features `[F, 256]`, through the network."""
     bands = band_powers(x, float(x.mean(dtype=np.float64)))
     parts = np.array_split(np.arange(bands.shape[0]), -(-bands.shape[0] // WINDOW_FRAMES))
     clean, noise, present, clips, weight = [], [], [], [], []
     for rows in parts:
-        mask, presence, out = forward(w, features(bands[rows], speech[rows]))
+        mask, presence, out = forward(w, features(bands[rows], speech[rows]), heard[rows])
         share = sigmoid(mask)
         clean.append((share * bands[rows]).sum(axis=1))
         noise.append((sigmoid(-mask) * bands[rows]).sum(axis=1))
@@ -177,7 +185,7 @@ def estimate(w: Weights, x: np.ndarray, speech: np.ndarray) -> Acoustics:
     noise_power = float(np.concatenate(noise).mean(dtype=np.float64))
     active = active_frame_power(np.concatenate(clean), HOP / SAMPLE_RATE)
     return Acoustics(
-        float(10 * np.log10(active / noise_power)) if active > 0 and noise_power > 0 else None,
+        float(10 * np.log10(active / noise_power) + SNR_SCALE_DB * out[2]) if active > 0 and noise_power > 0 else None,
         float(out[0] * C50_SCALE_DB + C50_CENTRE_DB),
         float(np.clip(out[1], 0, 1)),
         np.concatenate(present).astype(np.float32),

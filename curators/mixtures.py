@@ -11,8 +11,10 @@ import numpy as np
 from ..schemas.clip import Clip
 from . import rooms, synthetic
 from .bands import band_powers
+from .colours import unit_power
 from .estoi import estoi
 from .level import active_speech_power
+from .textures import reshaped
 from .vad import FRAME_SIZE, SAMPLE_RATE, pauses, speech_probabilities
 from .waveform import resample
 
@@ -144,7 +146,7 @@ def _label(m: Mixture, speech, noise, music, dry, floor: np.ndarray, c50: float)
 def _speech(rng, utterances: Sequence[Utterance], n: int) -> tuple[np.ndarray, np.ndarray, bool]:
     first = utterances[int(rng.integers(len(utterances)))]
     same = [u for u in utterances if u.speaker == first.speaker]
-    tight = rng.random() < 0.3
+    tight = rng.random() < 0.4
     # other speeds are other voices: pitch and formants move with them
     speed = int(rng.choice([14000, 15000, 16000, 16000, 17000, 18000]))
     pieces, floors, length = [], [], 0
@@ -189,7 +191,7 @@ def _background(rng, sources: Sources, n: int) -> tuple[np.ndarray, np.ndarray, 
                 np.roll(_speech(rng, sources.utterances, n)[0], int(rng.integers(n)))
                 for _ in range(int(rng.integers(3, 11)))
             ]
-            noise = noise + gain * synthetic.unit_power(np.sum(voices, axis=0))
+            noise = noise + gain * unit_power(np.sum(voices, axis=0))
             names.append("babble")
         else:
             family = sources.noise_families[int(rng.integers(len(sources.noise_families)))]
@@ -199,13 +201,17 @@ def _background(rng, sources: Sources, n: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _excerpt(rng, recordings: Sequence[np.ndarray], n: int) -> np.ndarray:
-    """A random stretch of a random recording at a random speed (0.75 to 1.33), repeated where it is short."""
+    """A random stretch of a random recording at a random speed (0.5 to 1.75), repeated where it is short.
+
+    Few recordings stand for all that there are: some are turned round, and most get another, wandering colour.
+    """
     x = recordings[int(rng.integers(len(recordings)))]
-    speed = int(rng.choice([12000, 14000, 16000, 18000, 21000]))
+    speed = int(rng.choice([8000, 11000, 13000, 16000, 16000, 19000, 22000, 28000]))
     need = int(n * speed / SAMPLE_RATE) + 16
     start = int(rng.integers(0, x.shape[0]))
-    x = np.take(x, np.arange(start, start + need), mode="wrap")
-    return synthetic.unit_power(resample(x, speed, SAMPLE_RATE)[:n])
+    x = np.take(x, np.arange(start, start + need), mode="wrap")[:: rng.choice([1, 1, -1])]
+    x = unit_power(resample(np.ascontiguousarray(x), speed, SAMPLE_RATE)[:n])
+    return reshaped(rng, x, rng.uniform(2, 8)) if rng.random() < 0.6 else x
 
 
 def _shaped(rng, parts: np.ndarray) -> np.ndarray:

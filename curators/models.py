@@ -36,10 +36,11 @@ def weights_sha256(path: Path) -> str:
 
 
 @cache
-def session(path: Path) -> onnxruntime.InferenceSession:
+def session(path: Path, inner: tuple[str, ...] = ()) -> onnxruntime.InferenceSession:
     """The ONNX model, loaded once per process, on one CPU thread so that results do not depend on the machine.
 
-    Raises `MissingExtraError` without onnxruntime.
+    inner: names of float tensors inside the graph that are to be outputs beside its own. Raises `MissingExtraError`
+    without onnxruntime, `WeightsError` where the graph has no such tensor.
     """
     try:
         import onnxruntime
@@ -49,4 +50,25 @@ def session(path: Path) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(
+            path.read_bytes() + b"".join(_further_output(name.encode()) for name in inner),
+            sess_options=options,
+            providers=["CPUExecutionProvider"],
+        )
+    except Exception as error:
+        raise WeightsError(f"{path.name} cannot be opened: {error}: install the version in the lock file") from error
+
+
+def _further_output(name: bytes) -> bytes:
+    """An ONNX model with nothing but one more float output, in protocol buffers.
+
+    Messages that follow each other are merged, so these bytes after a model's own add the output to its graph:
+    ModelProto.graph (7), GraphProto.output (12), ValueInfoProto of name (1) and type (2: tensor_type 1: elem_type 1).
+    """
+
+    def field(number: int, content: bytes) -> bytes:
+        # lengths and keys below 128 are one byte each
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    return field(7, field(12, field(1, name) + field(2, field(1, b"\x08\x01"))))

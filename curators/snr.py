@@ -37,7 +37,7 @@ class SnrOptions(Strict):
         description="Pause (s, guards taken off) from which noise is measured in the pauses; under it by the network",
     )
     steady: float = Field(
-        default=1.0,
+        default=0.7,
         gt=0,
         description="Standard deviation of the pauses' power over its mean, up to which they speak for all noise; "
         "beyond it the network's estimate counts as much: noise that comes and goes may be louder under the speech",
@@ -65,7 +65,7 @@ class SnrCurator(PerClip):
     """SNR with the noise measured in the pauses, by the learned network where there are none, or by both."""
 
     name = "snr"
-    version = 4
+    version = 5
     columns = (
         ScoreColumn("snr_db", "float32", "dB", "Active speech power (P.56) over mean noise power, -20 to 80"),
         ScoreColumn(

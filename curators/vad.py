@@ -31,6 +31,10 @@ REFERENCE_LEVEL_DB = -20.0
 without it, agreement with the original falls to .32 at -60 dB."""
 
 
+INNER = ("/Transpose_output_0", "/recurrent/Squeeze_output_0")
+"""Tensors of the detector's graph: what its convolutions make of a frame, what its memory holds after it; 128 each."""
+NUM_FEATURES = 256
+
 PREFIX_FRAMES = 32
 """Frames (1.02 s) of faint noise that the model hears before the clip; their outputs are dropped."""
 PREFIX_LEVEL = 1e-5
@@ -54,8 +58,22 @@ def speech_probabilities(clip: Clip) -> np.ndarray:
     Zeros for digital silence, without running the model.
     """
     if "speech_probabilities" not in clip.memo:
-        clip.memo["speech_probabilities"] = _run(conditioned(clip))
+        _listen(clip)
     return clip.memo["speech_probabilities"]
+
+
+def speech_features(clip: Clip) -> np.ndarray:
+    """What the detector holds of each 32 ms frame, `[ceil(T16k / 512), 256]` float16: its convolutions' output as
+    log(1 + x), then its memory; memoised. It has heard thousands of hours of noise, which nobody else here has."""
+    if "speech_features" not in clip.memo:
+        _listen(clip)
+    return clip.memo["speech_features"]
+
+
+def _listen(clip: Clip) -> None:
+    probabilities, features = _run(conditioned(clip))
+    clip.memo.setdefault("speech_probabilities", probabilities)
+    clip.memo["speech_features"] = features
 
 
 def speech_mask(clip: Clip, threshold: float = SPEECH_THRESHOLD) -> np.ndarray:
@@ -111,19 +129,19 @@ def _gain(x: np.ndarray) -> float:
     return 10.0 ** (REFERENCE_LEVEL_DB / 20) / loudest**0.5 if loudest > 0 else 0.0
 
 
-def _run(x: np.ndarray) -> np.ndarray:
+def _run(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = -(-x.shape[0] // FRAME_SIZE)
     gain = _gain(x) if count else 0.0
     if gain == 0.0:
-        return np.zeros(count, dtype=np.float32)
-    model = session(_model())
+        return np.zeros(count, dtype=np.float32), np.zeros((count, NUM_FEATURES), dtype=np.float16)
+    model = session(_model(), INNER)
     hidden = np.zeros((1, 1, 128), dtype=np.float32)
     cell = np.zeros((1, 1, 128), dtype=np.float32)
     context = np.zeros(CONTEXT, dtype=np.float32)
     # started cold the model takes a word at once for something else: it first hears a room in which nobody speaks
     room = _quiet_room() / np.float32(gain)
     count += PREFIX_FRAMES
-    out = []
+    out, features = [], np.empty((count, NUM_FEATURES), dtype=np.float16)
     for first in range(0, count, BLOCK_FRAMES):
         start, stop = first * FRAME_SIZE, (first + BLOCK_FRAMES) * FRAME_SIZE
         after = slice(max(0, start - room.shape[0]), max(0, stop - room.shape[0]))
@@ -134,11 +152,14 @@ def _run(x: np.ndarray) -> np.ndarray:
         padded[CONTEXT : CONTEXT + block.shape[0]] = block
         context = padded[-CONTEXT:].copy()
         windows = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME_SIZE)[::FRAME_SIZE]
-        values, hidden, cell = model.run(
-            ["speech_probs", "hn", "cn"], {"input": np.ascontiguousarray(windows), "h": hidden, "c": cell}
+        found = model.run(
+            ["speech_probs", "hn", "cn", *INNER], {"input": np.ascontiguousarray(windows), "h": hidden, "c": cell}
         )
-        out.append(np.asarray(values, dtype=np.float32).reshape(-1))
-    return np.concatenate(out)[PREFIX_FRAMES:]
+        values, hidden, cell, convolved, remembered = (np.asarray(value, dtype=np.float32) for value in found)
+        out.append(values.reshape(-1))
+        features[first : first + rows, :128] = np.log1p(convolved).reshape(rows, 128)
+        features[first : first + rows, 128:] = remembered.reshape(rows, 128)
+    return np.concatenate(out)[PREFIX_FRAMES:], features[PREFIX_FRAMES:]
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from auricle.curators.learned import (
     forward,
     load_weights,
 )
+from auricle.curators.vad import NUM_FEATURES
 from auricle.schemas.errors import WeightsError
 
 
@@ -38,10 +39,15 @@ def test_numpy_computes_what_torch_computes():
     net = random_net()
     x = np.random.default_rng(0).normal(size=(70, NUM_BANDS, NUM_CHANNELS)).astype(np.float32)
     x[..., 1] = np.clip(x[..., 1], -1.5, 3)
+    heard = np.random.default_rng(1).random((70, NUM_FEATURES)).astype(np.float16)
     with torch.no_grad():
-        theirs = net(torch.from_numpy(x)[None])
-    for ours, other in zip(forward(net.arrays(), x), theirs, strict=True):
+        theirs = net(torch.from_numpy(x)[None], torch.from_numpy(heard).float()[None])
+    for ours, other in zip(forward(net.arrays(), x, heard), theirs, strict=True):
         assert np.abs(ours - other[0].numpy()).max() < 1e-3
+
+
+def heard_in(frames):
+    return np.random.default_rng(frames).uniform(-1, 2, (frames, NUM_FEATURES)).astype(np.float16)
 
 
 def test_features_do_not_depend_on_gain():
@@ -74,7 +80,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
 def test_windows_of_a_long_clip_are_bounded_and_add_up(monkeypatch):
     monkeypatch.setattr("auricle.curators.learned.WINDOW_FRAMES", 50)
     x = np.random.default_rng(0).normal(0, 0.1, 60000).astype(np.float32)
-    heard = estimate(load_weights(), x, np.full(118, 0.9, dtype=np.float32))
+    heard = estimate(load_weights(), x, np.full(118, 0.9, dtype=np.float32), heard_in(118))
     assert heard.present.shape == (118, 3)
 
 
@@ -82,7 +88,8 @@ def test_windows_of_a_long_clip_are_bounded_and_add_up(monkeypatch):
 @given(st.integers(1, 9000), st.floats(-9, 9), st.floats(0, 1))
 def test_any_signal_has_finite_outputs(n, exponent, probability):
     x = np.random.default_rng(n).normal(0, 10**exponent, n).astype(np.float32)
-    heard = estimate(load_weights(), x, np.full(-(-n // 512), probability, dtype=np.float32))
+    frames = -(-n // 512)
+    heard = estimate(load_weights(), x, np.full(frames, probability, dtype=np.float32), heard_in(frames))
     assert heard.snr_db is None or np.isfinite(heard.snr_db)
     assert np.isfinite([heard.c50_db, heard.estoi]).all()
     assert np.isfinite(heard.present).all()

@@ -24,3 +24,8 @@ def test_an_absent_package_names_the_extra():
 def test_a_package_without_the_file_says_so():
     with pytest.raises(WeightsError, match=r"no file data/none\.onnx"):
         package_file("silero_vad", "data", "none.onnx")
+
+
+def test_a_tensor_that_the_graph_lacks_is_named():
+    with pytest.raises(WeightsError, match=r"silero_vad_16k_sequence\.onnx cannot be opened.*no such tensor"):
+        session(package_file("silero_vad", "data", "silero_vad_16k_sequence.onnx"), ("no such tensor",))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from auricle.curators.synthetic import TEST_MUSIC, TEST_NOISES, TRAIN_MUSIC, TRAIN_NOISES, coloured
+from auricle.curators.colours import coloured
+from auricle.curators.synthetic import TEST_MUSIC, TEST_NOISES, TRAIN_MUSIC, TRAIN_NOISES
 
 FAMILIES = {**TRAIN_NOISES, **TRAIN_MUSIC, **TEST_NOISES, **TEST_MUSIC}
 

@@ -45,7 +45,9 @@ def run(corpus, out, recipe=TINY):
 
 def test_training_writes_weights_that_run_and_a_card_that_names_the_data(corpus):
     card = run(corpus, corpus / "net.safetensors")
-    heard = estimate(load_weights(corpus / "net.safetensors"), np.ones(4000, dtype=np.float32), np.ones(8))
+    heard = estimate(
+        load_weights(corpus / "net.safetensors"), np.ones(4000, dtype=np.float32), np.ones(8), np.zeros((8, 256))
+    )
     assert heard.present.shape[1] == 3
     kept = json.loads((corpus / "net.json").read_text())
     assert kept == card

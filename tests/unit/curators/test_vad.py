@@ -108,3 +108,24 @@ def test_pauses_keep_away_from_speech():
     probabilities[20] = 1
     assert np.flatnonzero(~pauses(probabilities, 0.5, guard=2)).tolist() == [18, 19, 20, 21, 22]
     assert pauses(np.zeros(3), 0.5, guard=2).tolist() == [True] * 3
+
+
+@needs_speech
+def test_the_detectors_features_come_with_its_decisions():
+    from auricle.curators.vad import NUM_FEATURES, speech_features
+
+    x, rate = speech()
+    clip = Clip("", x, rate)
+    features, probabilities = speech_features(clip), speech_probabilities(clip)
+    assert features.shape == (probabilities.size, NUM_FEATURES)
+    assert np.isfinite(features).all()
+    assert np.ptp(features.astype(float), axis=0).mean() > 0.1
+    speech_frames = probabilities >= 0.5
+    apart = features[speech_frames].mean(axis=0, dtype=float) - features[~speech_frames].mean(axis=0, dtype=float)
+    assert np.abs(apart).max() > 0.3
+
+
+def test_silence_has_features_too():
+    from auricle.curators.vad import speech_features
+
+    assert not speech_features(Clip("", np.zeros(5000, dtype=np.float32), 16000)).any()
