@@ -32,6 +32,8 @@ LABELS = pa.schema(
 )
 
 Label = dict[str, Any]
+LONGEST_FIELD = 1 << 27
+"""Characters: the transcript of a recording of hours is longer than the 131072 of the csv module."""
 ROWS_PER_BATCH = 1 << 16
 HERE = PurePosixPath(".")
 ODD = frozenset(("", ".", ".."))
@@ -74,9 +76,23 @@ def _parse(source: Source, name: str, notices: list[str]) -> Iterator[Label]:
             )
 
 
-def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list[str]) -> Iterator[Label]:
-    rows = iter(reader)
-    header = [column.strip().lower() for column in next(rows, [])]
+def whole(reader: Iterator[list[str]]) -> Iterator[list[str] | None]:
+    """The reader's rows, each as long as it is; None for one that it makes no sense of, such as a bare carriage
+    return in an unquoted cell."""
+    csv.field_size_limit(LONGEST_FIELD)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            row = None
+        yield row
+
+
+def _table(source: Source, name: str, reader: Iterator[list[str]], notices: list[str]) -> Iterator[Label]:
+    rows = whole(reader)
+    header = [column.strip().lower() for column in next(rows, None) or ()]
     if "file" not in header:
         raise ConfigError(
             f"source {source.name!r}: {name} has the columns {', '.join(header) or 'none'}; "
@@ -84,9 +100,9 @@ def _table(source: Source, name: str, reader: Iterable[list[str]], notices: list
         )
     bad, folder = 0, PurePosixPath(name).parent
     for cells in rows:
-        if not any(cell.strip() for cell in cells):
+        if cells is not None and not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(header):
+        if cells is None or len(cells) != len(header):
             bad += 1
             continue
         row = dict(zip(header, (cell.strip() or None for cell in cells), strict=True))

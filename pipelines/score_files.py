@@ -21,6 +21,7 @@ from .declared import check_whole, why_empty
 from .decode import AUDIO_SUFFIXES, open_audio
 from .hang import Step
 from .judge_clip import Judge
+from .labels import whole
 from .measure import measure
 from .own_process import run_each
 
@@ -123,16 +124,15 @@ def read_table(path: Path) -> dict[Path, Label]:
     """Labels by resolved path of a .tsv or .csv with the columns file, speaker, language, transcript."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                rows = list(csv.DictReader(file))
-            else:
-                rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            tabs = path.suffix.lower() != ".csv"
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
+            header, *lines = [cells for cells in whole(reader) if cells] or [[]]
     except OSError as error:
         raise ConfigError(f"--transcripts {path}: cannot be read ({error.strerror})") from error
-    if rows and "file" not in rows[0]:
+    if lines and "file" not in header:
         raise ConfigError(f"--transcripts {path}: the columns file, speaker, language, transcript are required")
     labels = {}
-    for row in rows:
+    for row in (dict(zip(header, cells, strict=False)) for cells in lines):
         if row.get("file"):
             text = {k: (row.get(k) or "").strip() or None for k in ("speaker", "language", "transcript")}
             labels[(path.parent / row["file"]).resolve()] = Label(**text)

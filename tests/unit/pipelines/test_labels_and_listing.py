@@ -12,6 +12,7 @@ import pytest
 
 from auricle.pipelines.labels import read_labels
 from auricle.pipelines.listing import FILES, list_sources
+from auricle.pipelines.score_files import read_table
 from auricle.schemas.config import Source
 from auricle.schemas.errors import ConfigError, StorageError
 
@@ -51,6 +52,23 @@ def test_a_tsv_is_taken_literally_and_bad_lines_are_counted(tmp_path: Path) -> N
     assert found["a.wav"]["language"] == "en"
     assert found["b.wav"]["transcript"] is None
     assert "2 lines of t.tsv" in notices[0]
+
+
+def test_a_transcript_of_hours_is_read_and_a_line_that_is_no_table_line_is_only_that(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(
+        b"file\tspeaker\tlanguage\ttranscript\n"
+        b"a.wav\ts\ten\t" + b"word " * 60_000 + b"\n"
+        b"b.wav\ts\ten\tbroken\rhere\n"
+        b"\n"
+        b"c.wav\ts\ten\tbell \x07 and \x1b[31mcolour\n"
+    )
+    found, notices = labels(source(tmp_path, transcripts="t.tsv"))
+    assert len(str(found["a.wav"]["transcript"])) == 299_999
+    assert "c.wav" in found
+    assert "1 lines of t.tsv" in notices[0]
+    loose = read_table(tmp_path / "t.tsv")
+    assert len(str(loose[tmp_path.resolve() / "a.wav"].transcript)) == 299_999
+    assert tmp_path.resolve() / "c.wav" in loose
 
 
 def test_a_label_may_be_of_one_channel(tmp_path: Path) -> None:
