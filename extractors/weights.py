@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,7 +103,9 @@ def locate(codec: str, weights: str | None) -> tuple[str, Path | None]:
     """What the weights are called, and the file they are in on this machine (None when they are not here)."""
     if weights is None:
         if codec not in PUBLISHED:
-            raise ConfigError(f"{codec}: `weights` is required: a local path, s3://, a hub id or seed:<n>")
+            raise ConfigError(
+                f"{codec} has no published weights: name them, as a local path, s3://, a hub id or seed:<n>"
+            )
         published = PUBLISHED[codec]
         source = f"{published.repository}/{published.file}" if published.repository else published.file
     else:
@@ -154,13 +157,20 @@ def load_state(weights: Weights) -> dict[str, torch.Tensor]:
 
             state: Any = load_file(weights.path)
         else:
-            state = torch.load(weights.path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):  # about pickles, which are refused below
+                state = torch.load(weights.path, map_location="cpu", weights_only=True)
             for key in ("model", "best_state", "state_dict"):
                 if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
                     state = state[key]
     except Exception as error:
+        # torch's own words advise to unpickle it after all
+        why = (
+            f"{type(error).__name__}: {_first_line(error)}"
+            if weights.path.suffix == ".safetensors"
+            else "no torch archive, or one with Python objects in it, which are never unpickled: they could run code"
+        )
         raise WeightsError(
-            f"{weights.path} cannot be read as weights ({type(error).__name__}: {_first_line(error)}). "
+            f"{weights.path} cannot be read as weights ({why}). "
             "Required: safetensors, or a torch archive of tensors only"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
@@ -330,7 +340,9 @@ def _hash(path: Path, size: int, mtime_ns: int) -> str:
 
 def _absent(codec: str, source: str, where: Path, sha256: str | None) -> str:
     hashed = f" with SHA-256 {sha256}" if sha256 else ""
-    fetchable = f", or run `auricle weights fetch {codec}` where there is a network" if codec in PUBLISHED else ""
+    published = PUBLISHED.get(codec)
+    is_published = published is not None and source.endswith(published.file) and where == cached_path(codec, None)
+    fetchable = f", or run `auricle weights fetch {codec}` where there is a network" if is_published else ""
     return (
         f"{codec}: the weights {source}{hashed} are not on this machine. Put the file at {where}{fetchable}. "
         "Weights that need no file: `weights: seed:0` (untrained, for trying things out)"

@@ -133,10 +133,12 @@ def explore(
 
 def weights_list() -> None:
     """List the codecs with published weights, and whether this machine has them."""
+    from ..extractors.builtin import WEIGHTS
     from ..extractors.weights import list_weights
     from .console import table
 
-    rows = [
+    rows = [("builtin", "here", WEIGHTS.name, "the package's own", str(WEIGHTS))]
+    rows += [
         (w["name"], "here" if w["present"] else "absent", w["file"], w["licence"], w["path"]) for w in list_weights()
     ]
     table("", ("codec", "", "file", "licence", "path"), rows)
@@ -165,13 +167,19 @@ def weights_check(
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="The hash that is required")] = None,
 ) -> None:
-    """Hash weights anew and load them. Exit 6 when they are absent, changed or unreadable.
+    """Hash weights anew and load them into the codec. Exit 6 when they are absent, changed or not this codec's.
 
     Example: auricle weights check mimi --from ./mimi.safetensors
     """
+    from ..extractors import registry
+    from ..extractors.builtin import packaged_or_named
     from ..extractors.weights import check
+    from ..schemas.config import RepresentationConfig
 
-    found = check(name, source, sha256)
+    registry.family(name)
+    packaged = name == "builtin" and source is None
+    found = packaged_or_named(None, sha256) if packaged else check(name, source, sha256)
+    registry.load_codec(RepresentationConfig(codec=name, kind="codes", weights=source, weights_sha256=sha256))
     typer.echo(f"{found.path}  sha256 {found.sha256}")
 
 

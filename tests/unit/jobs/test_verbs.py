@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import typer
 from rich.console import Console
+from safetensors.numpy import save_file
 
 from auricle.jobs import cli, commands, console
 from auricle.jobs.codec_table import codec_rows
@@ -115,6 +116,19 @@ def test_every_codec_is_listed_with_kinds_and_rates_that_can_be_asked_for(auricl
     code, out, _ = auricle("codecs")
     assert code == 0
     assert "12.5, 25" in out
+
+
+def test_weights_are_checked_against_the_codec_they_are_for(auricle: Auricle, tmp_path: Path) -> None:
+    code, out, _ = auricle("weights", "check", "builtin")
+    assert (code, out.split()[-2]) == (0, "sha256")
+    code, _, err = auricle("weights", "check", "builtin", "--sha256", "0" * 64)
+    assert (code, "the packaged weights hash to" in err) == (6, True)
+    foreign = tmp_path / "other.safetensors"
+    save_file({"layer.weight": np.zeros(3, np.float32)}, foreign)
+    code, _, err = auricle("weights", "check", "encodec24", "--from", str(foreign))
+    assert (code, "is not a checkpoint of this codec" in err) == (6, True)
+    code, _, err = auricle("weights", "check", "nonsense")
+    assert (code, "codec 'nonsense' is not known" in err) == (2, True)
 
 
 def test_the_doctor_takes_a_configuration_or_a_dataset(auricle: Auricle, tmp_path: Path) -> None:
