@@ -110,9 +110,10 @@ class Store:
         except (BaseError, OSError) as error:
             raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
 
-    def put_new(self, path: str, data: bytes | Path) -> bool:
+    def put_new(self, path: str, data: bytes | Path, *, durable: bool = True) -> bool:
         """Create the object; False, and nothing written, when the path already exists.
 
+        durable: on a disk, wait until it would outlive a power cut.
         On an object store, a small object that exists with exactly these bytes counts as created here: writers that
         race put something of their own into what they write.
         """
@@ -124,7 +125,7 @@ class Store:
             return self.root is None and small and self.get(path) == data
         except (BaseError, OSError) as error:
             raise StorageError(f"{self.url}/{path}: cannot be written: {first_line(error)}") from error
-        if self.root is not None:
+        if self.root is not None and durable:
             _sync(self.root / path)
         return True
 

@@ -197,7 +197,9 @@ class UnitWorker:
 
     def _next_attempt(self, unit: str) -> int:
         attempt, mark = 0, secrets.token_bytes(8)
-        while not self._store.put_new(run_path(self._run, self._recipe.name, "attempts", f"{unit}.{attempt}"), mark):
+        folder = run_path(self._run, self._recipe.name, "attempts")
+        # a mark that a power cut takes costs one more attempt
+        while not self._store.put_new(f"{folder}/{unit}.{attempt}", mark, durable=False):
             attempt += 1
         return attempt
 

@@ -275,13 +275,13 @@ def burning(fuse: int | None) -> Iterator[None]:
     patch = pytest.MonkeyPatch()
 
     def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(store: Store, path: Any, *rest: Any) -> Any:
+        def call(store: Store, path: Any, *rest: Any, **how: Any) -> Any:
             nonlocal left
             if left is not None and not str(path).startswith(("lease", "['lease")):
                 if left == 0:
                     raise Crash
                 left -= 1
-            return real(store, path, *rest)
+            return real(store, path, *rest, **how)
 
         return call
 

@@ -42,13 +42,13 @@ def test_a_crash_at_any_step_of_publishing_leaves_nothing_visible(
     crash_at: int | None = None
     after = False
 
-    def put_new(self: Store, path: str, data: Any) -> bool:
+    def put_new(self: Store, path: str, data: Any, **how: Any) -> bool:
         if not path.startswith(("objects/", "shards/", "versions/")):
-            return real(self, path, data)
+            return real(self, path, data, **how)
         steps.append(path)
         if crash_at == len(steps) and not after:
             raise Crash(path)
-        done = real(self, path, data)
+        done = real(self, path, data, **how)
         if crash_at == len(steps):
             raise Crash(path)
         return done

@@ -151,9 +151,9 @@ def test_a_purge_that_was_interrupted_is_finished_by_the_same_command(
             if left < 0:
                 raise KeyboardInterrupt
 
-    def put_new(self: Store, path: str, data: bytes | Path) -> bool:
+    def put_new(self: Store, path: str, data: bytes | Path, *, durable: bool = True) -> bool:
         burn(path)
-        return real_put(self, path, data)
+        return real_put(self, path, data, durable=durable)
 
     def delete(self: Store, paths: list[str]) -> None:
         for path in paths:
