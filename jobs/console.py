@@ -77,7 +77,10 @@ def counting(label: str, unit: str, quiet: bool = False) -> Iterator[Callable[[i
             now = time.monotonic()
             elapsed = max(now - begun, 1e-3)
             left = f", about {span(elapsed * (total - done) / done)} left" if 0 < done < total else ""
-            rate = f"{done / scale / elapsed:,.3g} {shown}/s" if done else "starting"
+            pace = done / scale / elapsed
+            # of recordings of hours, 0.0129 files/s says nothing
+            slow = 0 < pace < 0.5 and unit != "bytes"
+            rate = f"{span(1 / pace)} each" if slow else f"{pace:,.3g} {shown}/s" if done else "starting"
             detail = f"{done / scale:,.0f}/{total / scale:,.0f} {shown}, {rate}{left}"
             bar.update(task, completed=done, total=total, detail=detail)
             if bar.disable and not quiet and now - said > PLAIN_EVERY_S:

@@ -19,7 +19,7 @@ def print_judgement(table: pa.Table, worst: int) -> None:
         rows = found.slice(0, worst).to_pylist()
         if not rows:
             continue
-        heads = (by, "clips", "hours", "kept of hours", "of all kept", "bad clips", "mostly", *MEDIANS, "spread dB")
+        heads = (by, "clips", "audio", "kept of it", "of all kept", "bad clips", "mostly", *MEDIANS, "spread dB")
         more = f" ({worst} of {found.num_rows:,})" if found.num_rows > worst else ""
         console.table(f"{by}s, worst first{more}", heads, [_row(row) for row in rows])
         scarce = [row["member"] for row in found.to_pylist() if row["scarce"]]
@@ -40,7 +40,7 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
     return (
         row["member"] if row["kind"] != "recording" else f"recording {row['member'][:12]}",
         row["clips"],
-        round(row["hours"], 3),
+        console.hours(row["hours"]),
         kept,
         share,
         f"{row['bad_share']:.0%}",

@@ -44,8 +44,11 @@ def print_models(dataset: str | None) -> None:
         (m.kind, m.slot, m.name, m.fingerprint[:12], ", ".join(f"{k}={v}" for k, v in m.options.items()))
         for m in document.models.values()
     ]
-    console.say(f"promotion {document.number}" + (f": {document.note}" if document.note else ""))
-    console.table("promoted", ("", "in place of", "runs", "fingerprint", "options"), rows)
+    if rows:
+        console.say(f"promotion {document.number}" + (f": {document.note}" if document.note else ""))
+        console.table("promoted", ("", "in place of", "runs", "fingerprint", "options"), rows)
+    else:
+        console.say("nothing is promoted: models are those of the configuration")
     if numbers(store):
         newest = open_version(store).document
         used = [("curator", n, e.version, e.fingerprint[:12]) for n, e in newest.curators.items()]

@@ -87,5 +87,12 @@ def test_a_count_tells_rate_and_what_is_left_every_ten_seconds(clock: Clock, lin
     ]
 
 
+def test_what_takes_long_each_is_said_as_time_each(clock: Clock, lines: io.StringIO) -> None:
+    with console.counting("scoring", "files") as tell:
+        clock.now = 178.0
+        tell(1, 3)
+    assert lines.getvalue() == "scoring: 1/3 files, 78 s each, about 3 min left\n"
+
+
 def test_times_are_said_as_people_say_them() -> None:
     assert [span(s) for s in (0.4, 99.0, 100.0, 3000.0, 12240.0)] == ["0 s", "99 s", "2 min", "50 min", "3.4 h"]
