@@ -1,7 +1,9 @@
-"""Extraction, measured: speed against upstream's loops, cost of further views, codes that fast modes change, length.
+"""Extraction, measured: speed against upstream's loops, cost of further views, codes that fast modes change, length,
+and (only when asked for) whether `torch.compile` would be faster and exact.
 
     python benchmarks/extraction.py                                  seeded weights, synthetic clips, all sections
     python benchmarks/extraction.py --codec mimi --only speed views
+    python benchmarks/extraction.py --only compile                   needs a C++ compiler
     python benchmarks/extraction.py --weights mimi= encodec24=       the published weights, once fetched
 
 Every ratio compares arms of one run on one machine, rounds alternating, median. Seeded weights have the arithmetic of
@@ -37,6 +39,8 @@ from auricle.schemas.keys import clip_key, sha256_file
 
 CLIPS_PER_UNIT = 4
 SECTIONS = ("speed", "views", "modes", "long")
+BLOCK_S = 2
+"""What the exact mode convolves at a time."""
 NATIVE = {
     "mimi": [
         {"kind": "codes"},
@@ -270,6 +274,59 @@ def measure_modes(codec: str, weights: str, clips: list[Path], seconds: float, a
     )
 
 
+def measure_compile(codec: str, weights: str, clips: list[Path], seconds: float, args: Any) -> None:
+    """The encoder's convolutions over blocks of two seconds, compiled against as they are: values, codes, time."""
+    import torch
+
+    model: Any = build([config(codec, weights, kind="codes")]).codec.model
+    rate, size = model.sample_rate, BLOCK_S * model.sample_rate
+    audio = np.concatenate([resample(a, r, rate)[:1] for a, r in loaded(clips)], axis=1)
+    count = audio.shape[1] // size
+    blocks = torch.from_numpy(audio[:, : count * size].reshape(count, 1, 1, size).copy())
+    blocks = blocks.expand(-1, -1, model.channels, -1).contiguous()
+    compiled = torch.compile(model.encoder)
+    torch.set_num_threads(1)
+    with inference():
+        began = cpu_s()
+        compiled(blocks[0])
+        print(f"compile  first call {cpu_s() - began:.1f} CPU-s, the compiler's included", flush=True)
+        wanted, got = ([encoder(block) for block in blocks] for encoder in (model.encoder, compiled))
+        differing = sum(int((a != b).sum()) for a, b in zip(wanted, got, strict=True))
+        largest = max(float((a - b).abs().max()) for a, b in zip(wanted, got, strict=True))
+        scale = float(torch.cat(wanted).std())
+        print(
+            f"compile  {differing} of {sum(a.numel() for a in wanted)} values differ, "
+            f"by at most {largest:.1e} (standard deviation {scale:.1e})"
+        )
+        codes = [torch.cat([quantized(codec, model, latent) for latent in latents], -1) for latents in (wanted, got)]
+        changed = int((codes[0] != codes[1]).sum())
+        print(f"compile  {changed} of {codes[0].numel()} codes differ")
+        used: dict[str, list[float]] = {"as it is": [], "compiled": []}
+        for _ in range(args.rounds):
+            for name, encoder in zip(used, (model.encoder, compiled), strict=True):
+                began = time.process_time()
+                for block in blocks:
+                    encoder(block)
+                used[name].append(time.process_time() - began)
+    plain, fast = (statistics.median(values) for values in used.values())
+    print(f"compile  {plain:.2f} CPU-s as it is, {fast:.2f} compiled: {plain / fast:.2f} x the speed of these layers")
+
+
+def cpu_s() -> float:
+    """CPU-seconds of this process and of its children that ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def quantized(codec: str, model: Any, latent: Any) -> Any:
+    """Codes of the encoder's output."""
+    if codec == "mimi":
+        model.set_num_codebooks(8)
+        (hidden,) = model.encoder_transformer(latent)
+        return model.quantizer.encode(model.downsample(hidden))
+    return model.quantizer.encode(latent, model.frame_rate, 6.0)
+
+
 def measure_long(codec: str, weights: str, clips: list[Path], seconds: float, args: Any) -> None:
     """A long recording in pieces: the same as one pass where one pass still fits, and the memory it takes."""
     import torch
@@ -349,7 +406,7 @@ def synthetic(folder: Path, args: Any) -> list[Path]:
 def arguments() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codec", nargs="+", default=["mimi", "encodec24"], choices=list(NATIVE))
-    parser.add_argument("--only", nargs="+", default=list(SECTIONS), choices=SECTIONS)
+    parser.add_argument("--only", nargs="+", default=list(SECTIONS), choices=(*SECTIONS, "compile"))
     parser.add_argument("--weights", nargs="*", default=[], metavar="CODEC=WEIGHTS", help="default: seed:0 for each")
     parser.add_argument("--audio", help="folder of .flac files instead of synthetic clips")
     parser.add_argument("--clips", type=int, default=24)
