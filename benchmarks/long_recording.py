@@ -3,6 +3,7 @@
     python benchmarks/long_recording.py                                   3 hours, the built-in codec
     python benchmarks/long_recording.py --hours 0.5 --codec mimi          seeded weights
     python benchmarks/long_recording.py --curators signal                 with a pass over the audio that scores it
+    python benchmarks/long_recording.py --each                            no job: curators one by one, in this process
 
 The peak is each worker process's high-water mark of resident memory, models and libraries included.
 """
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from auricle.curators.registry import build
 from auricle.extractors import registry
 from auricle.loaders import crop
 from auricle.pipelines.run import run
+from auricle.schemas.clip import Clip
 from auricle.schemas.config import RepresentationConfig, RunConfig
 from auricle.schemas.time import resampled_length
 
@@ -34,7 +37,11 @@ def main() -> None:
     parser.add_argument("--codec", default="builtin")
     parser.add_argument("--kinds", nargs="+", default=["codes", "latents"])
     parser.add_argument("--curators", nargs="*", default=[])
+    parser.add_argument("--each", action="store_true")
     args = parser.parse_args()
+    if args.each:
+        score_each(args)
+        return
     weights = {} if args.codec in ("builtin", "conversation", "features", "units") else {"weights": "seed:0"}
     views = [{"codec": args.codec, "kind": kind, **weights} for kind in args.kinds]
     with tempfile.TemporaryDirectory(prefix="auricle-long-") as folder:
@@ -60,6 +67,30 @@ def main() -> None:
                 print(f"{stage.name:8} peak of a worker {stage.peak_worker_bytes / 2**20:.0f} MiB{speed}")
         for view in views:
             check(version, RepresentationConfig.model_validate(view), path, samples, args)
+
+
+def score_each(args: Any) -> None:
+    """The process's own high-water mark while each curator scores the clip, one after the other (Linux)."""
+    curators = build(args.curators or None)
+    with tempfile.TemporaryDirectory(prefix="auricle-long-") as folder:
+        path = Path(folder) / "audio" / "long.flac"
+        write_recording(path, args)
+        head, _ = soundfile.read(path, frames=30 * args.rate, dtype="float32")
+        for curator in curators:
+            curator.score([Clip("", head, args.rate, "a transcript", "en")])
+        waveform, _ = soundfile.read(path, dtype="float32")
+    clip = Clip("", waveform, args.rate, "a transcript", "en")
+    print(f"{args.hours:g} hours, {args.rate} Hz, {waveform.nbytes >> 20} MiB of samples")
+    for curator in curators:
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+        (row,) = curator.score([clip])
+        print(f"{curator.name:10} peak {kib('VmHWM') >> 10} MiB, {row['reason'] or 'scored'}", flush=True)
+
+
+def kib(field: str) -> int:
+    """A field of this process's status, KiB."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1])
 
 
 def write_recording(path: Path, args: Any) -> int:

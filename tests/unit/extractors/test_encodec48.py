@@ -57,13 +57,23 @@ def test_latents_equal_upstreams_encoder_on_each_scaled_segment(extractor, upstr
     assert torch.equal(latents, wanted)
 
 
-@pytest.mark.parametrize("sample_rate", [8000, 44100])
-def test_a_mono_source_is_doubled_and_resampled(extractor, upstream_encodec48, noise, sample_rate):
-    audio = noise(sample_rate // 4)
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_other_rates_equal_upstream_after_the_named_resampler_and_mono_is_doubled(
+    extractor, upstream_encodec48, noise, sample_rate, channels
+):
+    audio = noise(sample_rate // 4, channels)
     got = extractor.extract(audio, sample_rate)["encodec48-codes-150hz"]
-    stereo = np.repeat(resample(audio, sample_rate, 48000), 2, axis=0)
+    stereo = np.repeat(resample(audio, sample_rate, 48000), 2 // channels, axis=0)
     ((codes, _),) = upstream_frames(upstream_encodec48, stereo)
     assert torch.equal(torch.from_numpy(got.astype(np.int64)), codes[0])
+
+
+def test_thirty_seconds_equal_upstream(extractor, upstream_encodec48, noise):
+    audio = noise(30 * 48000 + 7, channels=2)
+    got = extractor.extract(audio, 48000)["encodec48-codes-150hz"]
+    codes = torch.cat([part[0] for part, _ in upstream_frames(upstream_encodec48, audio)], -1)
+    assert np.array_equal(got, codes.numpy())
 
 
 def test_decoding_with_scales_equals_upstream(extractor, upstream_encodec48, noise):
