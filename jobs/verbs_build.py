@@ -57,7 +57,7 @@ def run(
         bool, typer.Option("--paranoid", help="Hash every file again instead of trusting its time")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try files and clips again that failed before")
+        bool, typer.Option("--retry-failed", help="Make again what failed before: files, clips, scores, latents")
     ] = False,
     quiet: Quiet = False,
 ) -> None:

@@ -14,6 +14,7 @@ from ..schemas.representation import RepresentationSpec
 from ..schemas.score import SKIPPED, Curator, score_struct
 from ..schemas.tables import CLIP_CORE, POINTER
 from .extract import ExtractRecipe
+from .measure import FAILED
 from .score import ScoreRecipe, rule_text
 from .state import State, literal, quoted
 from .units import receipt_files, receipt_tag
@@ -54,7 +55,7 @@ def missing_scores(
     recipe, curators = score_recipe(config), curators_of(config)
     state.receipts("score_receipts", receipt_files(store, runs, recipe), recipe.schema)
     for curator in curators:
-        _known_scores(state, curator, config)
+        _known_scores(state, curator, config, retry_failed)
     _failures(state, recipe, curators, retry_failed)
     lacking = {c.name: f"clips_now ANTI JOIN {quoted(known(c.name))} USING (clip)" for c in curators}
     w = config.workers
@@ -65,14 +66,16 @@ def missing_scores(
     )
 
 
-def missing_latents(state: State, store: Store, runs: Sequence[str], config: RunConfig) -> None:
+def missing_latents(
+    state: State, store: Store, runs: Sequence[str], config: RunConfig, *, retry_failed: bool = False
+) -> None:
     """Tables `known_<representation>` and `extract_items` with units, for kept clips only."""
     recipe = extract_recipe(config)
     state.receipts("extract_receipts", receipt_files(store, runs, recipe), recipe.schema)
     if any(spec.channels > 1 for spec in recipe.specs):
         carriers(state)
     for spec in recipe.specs:
-        _known_latents(state, spec)
+        _known_latents(state, spec, retry_failed)
     lacking = {s.name: f"{_wanting(s)} ANTI JOIN {quoted(known(s.name))} USING (clip)" for s in recipe.specs}
     w = config.workers
     state.sql(
@@ -133,7 +136,7 @@ def _units(need: str, unit_s: float, unit_clips: int) -> str:
         WINDOW win AS (PARTITION BY {need} ORDER BY source_rank, path, start, channel ROWS UNBOUNDED PRECEDING)"""
 
 
-def _known_scores(state: State, curator: Curator, config: RunConfig) -> None:
+def _known_scores(state: State, curator: Curator, config: RunConfig, retry_failed: bool) -> None:
     struct = score_struct(curator.columns)
     name, table = quoted(curator.name), quoted(known(curator.name))
     inputs = " || '|' || ".join(f"coalesce(n.{INPUT_COLUMNS[i]}, '')" for i in curator.inputs) or "''"
@@ -144,9 +147,10 @@ def _known_scores(state: State, curator: Curator, config: RunConfig) -> None:
         AND (val.reason IS NULL OR NOT starts_with(val.reason, '{SKIPPED}') OR {skipped})"""
     state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {_type_name(state, struct)})")
     if _same_type(state, "parent_clips", curator.name, struct):
+        stays = f"NOT starts_with(coalesce(val.reason, ''), '{FAILED}:')" if retry_failed else "TRUE"
         state.sql(
             f"""INSERT INTO {table} SELECT clip, val FROM (SELECT clip, {name} AS val FROM parent_clips)
-            JOIN clips_now n USING (clip) WHERE {valid}"""
+            JOIN clips_now n USING (clip) WHERE {valid} AND {stays}"""
         )
     if _same_type(state, "score_receipts", curator.name, struct):
         state.sql(
@@ -157,13 +161,14 @@ def _known_scores(state: State, curator: Curator, config: RunConfig) -> None:
         )
 
 
-def _known_latents(state: State, spec: RepresentationSpec) -> None:
+def _known_latents(state: State, spec: RepresentationSpec, retry_failed: bool) -> None:
     name = quoted(spec.name)
     where = f"WHERE {name} IS NOT NULL AND {name}.fingerprint = {literal(spec.fingerprint)}"
     fields = f"{name}.fingerprint, {name}.offset, {name}.nbytes, {name}.num_frames, {name}.crc32, {name}.error"
     pieces = [f"SELECT key AS clip, NULL AS shard, {name}.file, {fields} FROM extract_receipts {where}"]
     if _same_type(state, "parent_clips", spec.name, POINTER):
-        pieces.append(f"SELECT clip, {name}.shard, NULL AS file, {fields} FROM parent_clips {where}")
+        stays = f"AND {name}.error IS NULL" if retry_failed else ""
+        pieces.append(f"SELECT clip, {name}.shard, NULL AS file, {fields} FROM parent_clips {where} {stays}")
     # what a kept clip carried for its group is void once the group is not whole, or another clip carries it
     live = "clips_now"
     if spec.channels > 1:

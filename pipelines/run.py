@@ -194,11 +194,11 @@ def score(this: Run, state: State) -> None:
 def extract(this: Run, state: State) -> None:
     """Make exactly the latents that kept clips are missing."""
     runs = sorted({this.run, *unfinished_runs(this.store)})
-    missing_latents(state, this.store, runs, this.config)
+    missing_latents(state, this.store, runs, this.config, retry_failed=this.retry_failed)
     kept = int(state.one("SELECT count(*) FROM decided WHERE status = 'kept'"))
     known = kept - int(state.one("SELECT count(*) FROM extract_items"))
     this.do(state, extract_recipe(this.config), "extract_items", known)
-    missing_latents(state, this.store, runs, this.config)
+    missing_latents(state, this.store, runs, this.config, retry_failed=this.retry_failed)
 
 
 def build(

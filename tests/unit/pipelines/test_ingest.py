@@ -10,6 +10,7 @@ import pytest
 from corpus import config, write_corpus
 from inprocess import without_ray
 
+from auricle.loaders import Version
 from auricle.pipelines.plan import plan
 from auricle.pipelines.probe import _Probe
 from auricle.pipelines.run import run
@@ -68,3 +69,27 @@ def test_a_recording_that_was_cut_off_fails_until_the_configuration_accepts_it(c
     assert version.document.failed_by_reason == {}
     assert version.document.counts.clips == 4
     assert version.document.stages[0].done == 4, "a changed segmentation opens every file again"
+
+
+def test_scores_and_latents_that_failed_are_made_again_on_request(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(corpus / "audio", corpus / "data")
+
+    def broken(self: Any, *given: Any) -> Any:
+        raise RuntimeError("no memory on the device")
+
+    with monkeypatch.context() as night:
+        night.setattr("auricle_test_plugins.Words.score", broken)
+        night.setattr("auricle_test_plugins._CheapExtractor.extract", broken)
+        first = run(settings).version
+    assert set(reasons(first)) == {"failed: words: RuntimeError: no memory on the device"}
+    assert first.document.representations["cheap-codes-100hz"].live == 0
+    assert run(settings).status == "unchanged"
+    again = run(settings, retry_failed=True).version
+    assert set(reasons(again)) == {None}
+    assert again.document.representations["cheap-codes-100hz"].live == 4
+
+
+def reasons(version: Version) -> list[str | None]:
+    return [row["words"]["reason"] for row in version.clips(["words"]).to_pylist()]
