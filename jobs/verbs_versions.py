@@ -213,7 +213,7 @@ def takedown(
     dataset: DatasetOnly,
     clips: Annotated[
         list[str] | None,
-        typer.Option("--clips", help="A clip's key, as `auricle show DATASET --clips` lists them; repeatable"),
+        typer.Option("--clips", help="A clip's key or its beginning, of `auricle show DATASET --clips`; repeatable"),
     ] = None,
     speaker: Annotated[str | None, typer.Option(help="Everything of a speaker")] = None,
     source: Annotated[str | None, typer.Option(help="Everything of a source")] = None,

@@ -21,6 +21,9 @@ from .takedown_reach import History
 
 SPAN = ("clip", "group", "recording", "channel", "start", "end", "pcm_sha256", "duplicate_of")
 
+LEAST_OF_A_KEY = 4
+"""Characters: what is taken down does not come back."""
+
 
 @dataclass
 class Selection:
@@ -56,11 +59,9 @@ def select(
     if sum([bool(clips), speaker is not None, source is not None, where is not None]) != 1:
         raise ConfigError("say what to take down by exactly one of --clips, --speaker, --source and --where")
     chosen = Selection(redact)
+    clips = _keys(history, clips)
     for table in _asked(history, clips, speaker, where) if source is None else ():
         _add(chosen, table)
-    missing = sorted(set(clips) - set(chosen.clips))
-    if missing:
-        raise ConfigError(f"no version has the clip {missing[0]!r} ({len(missing)} of {len(clips)} are unknown)")
     if source is not None:
         chosen.files = _files_of(history, source)
         _add_matching(chosen, history, {"recording": chosen.files})
@@ -74,6 +75,28 @@ def select(
         what = f"speaker {speaker!r}" if speaker is not None else f"source {source!r}" if source else repr(where)
         raise ConfigError(f"no clip of any version is of {what}: nothing to take down")
     return chosen
+
+
+def _keys(history: History, given: Sequence[str]) -> list[str]:
+    """The keys that begin as given, one for each. Raises `ConfigError` where none does, or more than one."""
+    known = [read_columns(file, ["clip"])["clip"] for file in history.clips.values()] if given else []
+    found, unknown = [], []
+    for prefix in given:
+        if len(prefix) < LEAST_OF_A_KEY:
+            raise ConfigError(f"--clips {prefix!r}: give at least {LEAST_OF_A_KEY} characters of the clip's key")
+        fits: set[str] = set()
+        for keys in known:
+            fits.update(keys.filter(pc.starts_with(keys, prefix)).to_pylist())
+        if len(fits) > 1:
+            raise ConfigError(
+                f"--clips {prefix}: {len(fits)} clips begin so, for example {' and '.join(sorted(fits)[:2])}; "
+                "give more of the key"
+            )
+        found += fits
+        unknown += [] if fits else [prefix]
+    if unknown:
+        raise ConfigError(f"no version has the clip {unknown[0]!r} ({len(unknown)} of {len(given)} are unknown)")
+    return found
 
 
 def _asked(history: History, clips: Sequence[str], speaker: str | None, where: str | None) -> Iterator[pa.Table]:

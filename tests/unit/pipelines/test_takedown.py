@@ -230,6 +230,16 @@ def test_a_dry_run_counts_and_touches_nothing(dataset: str) -> None:
     assert [c for c in contents(dataset) if not c[0].startswith("lease")] == before
 
 
+def test_a_clip_goes_by_the_beginning_of_its_key_when_no_other_begins_so(
+    dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = sorted(open_version(dataset).clips(["clip"])["clip"].to_pylist())
+    assert takedown(dataset, clips=[keys[0][:12]], dry_run=True).clips >= 1
+    monkeypatch.setattr("auricle.pipelines.takedown_selection.LEAST_OF_A_KEY", 0)
+    with pytest.raises(ConfigError, match="clips begin so, for example"):
+        takedown(dataset, clips=[""], dry_run=True)
+
+
 def test_a_filter_reaches_clips_of_every_version(dataset: str) -> None:
     write_version(dataset, NEVER)
     assert takedown(dataset, where="transcript like 'confidential%'").clips == 3
@@ -243,6 +253,7 @@ def test_a_filter_reaches_clips_of_every_version(dataset: str) -> None:
         ({"speaker": "nobody"}, "nothing to take down"),
         ({"source": "nowhere"}, "nothing to take down"),
         ({"clips": ["0" * 32]}, "1 of 1 are unknown"),
+        ({"clips": [""]}, "at least 4 characters"),
         ({"where": "language = 'xx'"}, "nothing to take down"),
         ({"where": "colour = 'red'"}, "no column"),
     ],
