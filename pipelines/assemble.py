@@ -4,6 +4,7 @@
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ..schemas.score import Curator
 from ..schemas.tables import RECORDINGS, clip_schema
 from ..schemas.version import Object
 from .missing import known
-from .state import ROWS_PER_SLICE, State, quoted
+from .state import State, quoted
 
 ROWS_PER_PART = 200_000
 """Rows of a part at most: tens of megabytes, read and compared as one table."""
@@ -52,30 +53,28 @@ def clip_parts(
 ) -> list[Object]:
     """Write the clip table of version `number`; unchanged parts of the parent are taken over as they are."""
     schema = clip_schema({c.name: c.columns for c in curators}, [s.name for s in specs])
-    joins, columns = [], []
-    for curator in curators:
-        name = quoted(curator.name)
-        joins.append(f"LEFT JOIN {quoted(known(curator.name))} AS {name} ON {name}.clip = n.clip")
-        columns.append(f"{name}.val AS {name}")
-    for spec in specs:
-        name, final = quoted(spec.name), quoted(f"final_{spec.name}")
-        joins.append(f"LEFT JOIN {final} AS {name} ON {name}.clip = n.clip")
-        fields = ", ".join(f'"{f}" := {name}."{f}"' for f in pa.schema(schema.field(spec.name).type).names)
-        columns.append(f"CASE WHEN {name}.clip IS NOT NULL THEN struct_pack({fields}) END AS {name}")
-    extra = "".join(f", {c}" for c in columns)
     old = list(zip(state.parent.document.clips, state.parent.files(), strict=True)) if state.parent else []
     _places(state, "clips", "clip", [file for _, file in old], "path, start, channel, clip")
-    state.sql(
-        f"""CREATE OR REPLACE VIEW final_clips AS
-        SELECT n.clip, CAST(('0x' || substr(n.clip, 1, 15)) AS BIGINT) AS clip_hash64, n."group", n.recording, n.source,
-            n.path, n.channel, n.num_channels, n.sample_rate, n.start, n."end", n.duration_s, n.pcm_sha256,
+    _in_place(state, "clip", "n", "clips_now")
+    _in_place(state, "clip", "o", "outcome")
+    _in_place(state, "clip", "i", "(SELECT clip, introduced FROM parent_clips)")
+    joins, columns = ["JOIN {o} o USING (place)", "LEFT JOIN {i} i USING (place)"], []
+    for at, curator in enumerate(curators):
+        _in_place(state, "clip", f"c{at}", quoted(known(curator.name)))
+        joins.append(f"LEFT JOIN {{c{at}}} c{at} USING (place)")
+        columns.append(f", c{at}.val AS {quoted(curator.name)}")
+    for at, spec in enumerate(specs):
+        _in_place(state, "clip", f"r{at}", quoted(f"final_{spec.name}"))
+        joins.append(f"LEFT JOIN {{r{at}}} r{at} USING (place)")
+        fields = ", ".join(f'"{f}" := r{at}."{f}"' for f in pa.schema(schema.field(spec.name).type).names)
+        columns.append(f", CASE WHEN r{at}.clip IS NOT NULL THEN struct_pack({fields}) END AS {quoted(spec.name)}")
+    query = f"""SELECT n.clip, CAST(('0x' || substr(n.clip, 1, 15)) AS BIGINT) AS clip_hash64, n."group", n.recording,
+            n.source, n.path, n.channel, n.num_channels, n.sample_rate, n.start, n."end", n.duration_s, n.pcm_sha256,
             n.transcript, n.transcript_sha256, n.label_source, n.label_conflict, n.language, n.speaker,
             o.status, o.reasons, o.message, o.tier, o.duplicate_of, coalesce(i.introduced, {number}) AS introduced,
-            s.part, s.place{extra}
-        FROM slice s JOIN clips_now n ON n.clip = s.clip JOIN outcome o ON o.clip = n.clip
-        LEFT JOIN parent_clips i ON i.clip = n.clip {" ".join(joins)}"""
-    )
-    return _parts(store, _in_order(state, "final_clips", schema), schema, old, clips_path)
+            n.part, n.place{"".join(columns)}
+        FROM {{n}} n {" ".join(joins)}"""
+    return _parts(store, _in_order(state, query, schema), schema, old, clips_path)
 
 
 def recording_parts(state: State, store: Store) -> list[Object]:
@@ -84,16 +83,13 @@ def recording_parts(state: State, store: Store) -> list[Object]:
         list(zip(state.parent.document.recordings, state.parent.recording_files(), strict=True)) if state.parent else []
     )
     _places(state, "recordings", "recording", [file for _, file in old], "recording")
-    state.sql(
-        """CREATE OR REPLACE VIEW final_recordings AS
-        SELECT r.*, s.part, s.place FROM slice s JOIN recordings_now r USING (recording)"""
-    )
-    return _parts(store, _in_order(state, "final_recordings", RECORDINGS), RECORDINGS, old, recordings_path)
+    _in_place(state, "recording", "n", "recordings_now")
+    return _parts(store, _in_order(state, "SELECT * FROM {n}", RECORDINGS), RECORDINGS, old, recordings_path)
 
 
 def _places(state: State, what: str, key: str, old: Sequence[Path], order: str) -> None:
     """Table `places` (key, part, place): the part of the parent that a row is in, or the number of them for a row that
-    is new; its place when all are sorted by part, then `order`. Empty table `slice` for some of them."""
+    is new; its place when all are sorted by part, then `order`."""
     files = pa.array([str(file) for file in old], pa.string())
     state.table("old_parts", pa.table({"part_file": files, "part": pa.array(range(len(old)), pa.int64())}))
     # by itself: a join with so small a table must not feed a larger join (see `ingest`)
@@ -106,18 +102,27 @@ def _places(state: State, what: str, key: str, old: Sequence[Path], order: str) 
         SELECT {key}, part, row_number() OVER (ORDER BY part, {order}) AS place
         FROM (SELECT n.*, coalesce(o.part, {len(old)}) AS part FROM {what}_now n LEFT JOIN part_of o USING ({key}))"""
     )
-    state.sql("CREATE OR REPLACE TABLE slice AS FROM places LIMIT 0")
 
 
-def _in_order(state: State, view: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows of `view`, with their `part`, in their place. A slice at a time: joins of the whole corpus at once need
-    more memory than there is, and those of each part alone would read the corpus for each of them."""
+def _in_place(state: State, key: str, name: str, rows: str) -> None:
+    """Table `placed_<name>`: the rows sorted by their place, so that a range of places is read without the others.
+    Joins of such ranges take little memory; joins of a whole corpus do not, for their hash tables stand together."""
+    state.sql(
+        f"""CREATE OR REPLACE TABLE placed_{name} AS
+        SELECT x.*, p.part, p.place FROM {rows} x JOIN places p USING ({key}) ORDER BY p.place"""
+    )
+
+
+def _in_order(state: State, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of `query`, with their `part`, in their place, slice by slice.
+
+    query: in which `{name}` stands for the slice of `placed_<name>`.
+    """
     names = ", ".join(quoted(name) for name in schema.names)
-    rows = int(state.one("SELECT count(*) FROM places"))
-    for first in range(0, rows, ROWS_PER_SLICE):
-        last = first + ROWS_PER_SLICE
-        state.sql(f"CREATE OR REPLACE TABLE slice AS FROM places WHERE place > {first} AND place <= {last}")
-        yield from state.stream(f"SELECT {names}, part FROM {view} ORDER BY place")
+    for first in range(0, int(state.one("SELECT count(*) FROM places")), ROWS_PER_PART):
+        where = f"WHERE place > {first} AND place <= {first + ROWS_PER_PART}"
+        here = re.sub(r"\{(\w+)\}", rf"(SELECT * FROM placed_\1 {where})", query)
+        yield from state.stream(f"SELECT {names}, part FROM ({here}) ORDER BY place")
 
 
 def _parts(
