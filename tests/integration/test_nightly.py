@@ -181,6 +181,19 @@ def test_a_clip_that_kills_its_worker_becomes_an_error_row(tmp_path: Path) -> No
     assert run(poisoned).status == "unchanged"
 
 
+def test_a_curator_that_hangs_costs_its_clip_this_score_only(tmp_path: Path) -> None:
+    """Also one that keeps the interpreter to itself; the next night does not try it again."""
+    audio, dataset = tmp_path / "audio", tmp_path / "dataset"
+    write_corpus(audio, 6, poison=[2], seconds=0.05)
+    workers = {"num": 2, "unit_clips": 4, "limit_s": 2}
+    stuck = config(audio, dataset, score={"curators": ["loudness", "words", "stuck"]}, workers=workers)
+    assert run(stuck).version.document.counts.kept == 6
+    rows = {r["path"]: r for r in open_version(str(dataset)).clips().to_pylist()}
+    assert rows["clip_0002.wav"]["stuck"]["reason"] == "failed: stuck took longer than 2 s"
+    assert [row["stuck"]["stuck_ok"] for row in rows.values()].count(True) == 5
+    assert run(stuck).status == "unchanged"
+
+
 def test_losing_the_race_replans_and_reuses_receipts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run publishes between this one's candidate and its document: nothing is lost, doubled or redone."""
     from auricle.pipelines import run as module
