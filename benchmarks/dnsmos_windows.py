@@ -1,6 +1,6 @@
 """Whether cutting, levelling or padding clips otherwise than speechmos brings DNSMOS closer to the SNR.
 
-    python benchmarks/dnsmos_windows.py
+    python benchmarks/dnsmos_windows.py [--seed N] [--only K...]
 
 On training speakers, noises and music only (`curator_data`), one clip of each speaker in two noises at -5 to 40 dB:
 a variant that won here would be measured on the held-out half. Prints one line per variant.
@@ -8,6 +8,7 @@ a variant that won here would be measured on the held-out half. Prints one line 
 
 from __future__ import annotations
 
+import argparse
 import time
 
 import numpy as np
@@ -55,22 +56,31 @@ def variants(x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    """Prints the rank correlations."""
+    """Prints the rank correlations, and by how much each differs from the first on the same clips."""
+    parser = argparse.ArgumentParser(description="DNSMOS on clips that are cut, levelled or padded otherwise.")
+    parser.add_argument("--seed", type=int, default=5, help="other clips' stretches, noises and levels")
+    parser.add_argument("--only", type=int, nargs="*", help="numbers of variants, 0 is as shipped; default all")
+    chosen = parser.parse_args()
     begun, curator, rows, speakers = time.process_time(), DnsmosCurator(), {}, []
-    for x, truth, speaker in cases():
-        scored = {name: curator.score([clip_of(y)])[0] for name, y in variants(x).items()}
+    for x, truth, speaker in cases(chosen.seed):
+        given = [v for k, v in enumerate(variants(x).items()) if chosen.only is None or k in chosen.only]
+        scored = {name: curator.score([clip_of(y)])[0] for name, y in given}
         if any(row["dnsmos_ovrl"] is None for row in scored.values()):
             continue
         speakers.append(speaker)
         for name, row in scored.items():
             rows.setdefault(name, []).append([row[c] for c in COLUMNS] + [truth])
-    print("| given to DNSMOS | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |\n|---|---|---|---|")
+    print("| given to DNSMOS | " + " | ".join(f"`{c}`" for c in COLUMNS) + " | first column, more than shipped |")
+    print("|---|---|---|---|---|")
+    shipped = np.array(next(iter(rows.values())))
     for name, found in rows.items():
         values = np.array(found)
+        both = np.c_[values, shipped]
+        gain = figure(lambda r: spearman(r[:, 0], r[:, 3]) - spearman(r[:, 4], r[:, 7]), both, speakers)
         cells = [
             figure(lambda r, k=k: spearman(r[:, k], r[:, 3]), values, speakers).text() for k in range(len(COLUMNS))
         ]
-        print(f"| {name} | {' | '.join(cells)} |")
+        print(f"| {name} | {' | '.join(cells)} | {gain.text()} |")
     print(f"\n{len(speakers)} clips, {len(set(speakers))} speakers; {time.process_time() - begun:.0f} CPU-s")
 
 

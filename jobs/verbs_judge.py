@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 
 def judge(
     dataset: DatasetArg,
-    worst: Annotated[int, typer.Option(help="Members shown of each of sources, speakers and languages")] = 10,
+    worst: Annotated[int, typer.Option(min=1, help="Members shown of each of sources, speakers and languages")] = 10,
 ) -> None:
     """Rank sources, speakers and languages by how bad they are: share of bad clips, hours, medians, what is scarce.
 
