@@ -179,7 +179,8 @@ def compact(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False) -> N
 
     with console.counting("compacting", "bytes", quiet) as tell:
         made = pack(existing(dataset), wait=wait, notify=console.say, progress=tell)
-    console.say("nothing to gain" if made is None else f"version {made.number} is compact")
+    nothing = "nothing to gain: there are no small shards to join"
+    console.say(nothing if made is None else f"version {made.number} is compact")
 
 
 def export(
@@ -237,9 +238,10 @@ def takedown(
         purge=purge, redact=redact, dry_run=dry_run, wait=wait, notify=console.say,
     )  # fmt: skip
     word = "would be" if done.dry_run else "are"
+    what = "redacted: no text and no path, samples and latents stay" if redact else "taken down"
+    same = f" ({done.same_audio:,} of them for holding the same audio)" if done.same_audio else ""
     console.say(
-        f"{done.clips:,} clips of {done.recordings:,} recordings {word} taken down "
-        f"({done.same_audio:,} of them for holding the same audio); newest version {done.version}"
+        f"clips: {done.clips:,}, recordings: {done.recordings:,}{same} {word} {what}; newest version {done.version}"
     )
     if done.retired:
         console.say(f"retired versions: {', '.join(map(str, done.retired))}; {len(done.removed)} files removed")

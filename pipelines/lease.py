@@ -68,23 +68,33 @@ def _acquire(store: Store, wait: bool, notify: Callable[[str], None]) -> int:
     while True:
         epoch, released, beat = _newest(store)
         if epoch and not released and not _dead_neighbour(store, epoch):
+            if not wait and _fresh_start(store, epoch):
+                raise _busy(store, epoch)
             if (epoch, beat) != seen:
                 if seen is None:
-                    notify(f"another run holds {store.url} ({_holder(store, epoch)})")
+                    notify(_watching(store, epoch, wait))
                 elif not wait:
-                    raise BusyError(
-                        f"{store.url}: a live run holds the dataset ({_holder(store, epoch)}). "
-                        "Wait for it, or give --wait to queue behind it."
-                    )
+                    raise _busy(store, epoch)
                 seen, since = (epoch, beat), time.monotonic()
             if time.monotonic() - since < EXPIRY_S:
                 time.sleep(min(HEARTBEAT_S / 5, 1.0))
-                if not wait and _fresh_start(store, epoch):
-                    raise BusyError(f"{store.url}: a live run holds the dataset ({_holder(store, epoch)}).")
                 continue
         claim = {"schema": LEASE_SCHEMA, **_me(), "epoch": epoch + 1}
         if store.put_new(_epoch(epoch + 1, ".json"), json.dumps(claim).encode()):
             return epoch + 1
+
+
+def _busy(store: Store, epoch: int) -> BusyError:
+    return BusyError(
+        f"{store.root or store.url}: {_holder(store, epoch)} is at work on the dataset. Wait for it, or give --wait to "
+        "queue behind it"
+    )
+
+
+def _watching(store: Store, epoch: int, wait: bool) -> str:
+    if wait:
+        return f"{_holder(store, epoch)} is at work on the dataset: waiting for it"
+    return f"{_holder(store, epoch)} was at work on the dataset: watching for {EXPIRY_S:.0f} s whether it still is"
 
 
 def _beat(store: Store, epoch: int, stop: threading.Event) -> None:

@@ -125,7 +125,7 @@ def test_nothing_is_published_while_an_object_is_missing(dataset: str) -> None:
 
 def test_a_second_run_is_turned_away_at_once(dataset: str) -> None:
     store = Store(dataset, create=True)
-    with lease(store, wait=False), pytest.raises(BusyError, match="live run"), lease(store, wait=False):
+    with lease(store, wait=False), pytest.raises(BusyError, match="at work"), lease(store, wait=False):
         pass
     with lease(store, wait=False):
         pass
