@@ -160,7 +160,7 @@ def test_score_shows_units_rules_and_reasons_and_fails_only_when_every_file_does
         f"dataset: {tmp_path}/d\nsources: [{{path: {tmp_path}}}]\n"
         "keep:\n  - {score: level_dbfs, min: -5, reason: faint}\n  - {score: snr_db, min: 5, reason: noisy}\n"
     )
-    signal = ["--curator", "signal", "--config", str(config)]
+    signal = ["--curator", "signal", "--config", str(config), "--quiet"]
     code, out, err = auricle("score", good, str(bad), *signal)
     assert (code, err) == (0, "")
     assert "dropped: faint" in out
