@@ -94,8 +94,8 @@ class DnsmosCurator(PerClip):
 
     def measure(self, clip: Clip) -> Row:
         """Mean over segments of the three predictions."""
-        if speech_seconds(clip) < self.options.min_speech_s:
-            raise Unmeasurable("no speech")
+        if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
+            raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
         x = looped(resampled(clip, SAMPLE_RATE))
         model = session(_model())
         scores = []

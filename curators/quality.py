@@ -39,6 +39,6 @@ class QualityCurator(PerClip):
 
     def measure(self, clip: Clip) -> Row:
         """Quality of one clip."""
-        if speech_seconds(clip) < self.options.min_speech_s:
-            raise Unmeasurable("no speech")
+        if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
+            raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
         return {"speech_quality": acoustics(clip).estoi}

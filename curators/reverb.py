@@ -41,6 +41,6 @@ class ReverbCurator(PerClip):
 
     def measure(self, clip: Clip) -> Row:
         """C50 of one clip."""
-        if speech_seconds(clip) < self.options.min_speech_s:
-            raise Unmeasurable("no speech")
+        if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
+            raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
         return {"c50_db": acoustics(clip).c50_db}
