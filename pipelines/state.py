@@ -20,7 +20,7 @@ from ..schemas.errors import IntegrityError
 from ..schemas.tables import CLIP_CORE, RECORDINGS
 
 MEMORY_LIMIT = "2GB"
-"""DuckDB spills to the scratch folder beyond this; enough for 10^7 clips (docs/scale.md)."""
+"""DuckDB spills to the scratch folder beyond this (docs/scale.md)."""
 
 
 ROWS_PER_SLICE = 1 << 20
