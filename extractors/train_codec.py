@@ -23,12 +23,12 @@ from .builtin_rvq import fit_codebooks, quantize_for_training
 
 
 class CodecTraining(Strict):
-    """How the built-in codec is trained. The shipped weights took several stages; their card has them all."""
+    """How the built-in codec is trained; the defaults are those of the weights that ship."""
 
     sources: list[SpeechSource] = Field(description="Where speech comes from; only what the licence allows")
     out: Path = Field(description="Folder of checkpoints and the log; an existing one is resumed")
     quantizer: Literal["rvq", "fsq"] = Field("rvq", description="Residual vector or residual finite scalar quantiser")
-    steps: int = Field(15_000, gt=0, description="Optimiser steps in all")
+    steps: int = Field(10_000, gt=0, description="Optimiser steps in all")
     cooldown: float = Field(0.3, ge=0, le=1, description="Share of the steps over which the learning rate falls to 0")
     warmup: int = Field(100, ge=0, description="Steps over which the learning rate rises")
     batch: int = Field(10, gt=0, description="Crops per step")
@@ -37,7 +37,7 @@ class CodecTraining(Strict):
     mel_weight: float = Field(1.0, description="Weight of the multi-scale log-mel L1")
     envelope_weight: float = Field(1.5, description="Weight of the relative L1 of each mel band's envelope")
     mel_scales: int = Field(2, gt=0, description="Window lengths drawn per step: all of them would cost most of it")
-    wave_weight: float = Field(2.0, description="Weight of the relative L1 of the waveform")
+    wave_weight: float = Field(1.5, description="Weight of the relative L1 of the waveform")
     wave_hz: float = Field(1500.0, gt=0, description="Only this low part of the waveform is compared, Hz")
     commit_weight: float = Field(1.0, description="Weight of the commitment loss; FSQ has none")
     full_share: float = Field(0.75, description="Share of steps with all codebooks; the others use a half or a quarter")
