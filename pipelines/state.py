@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ..loaders.store import Store
 from ..loaders.version import Version, numbers, open_version
 from ..schemas.errors import IntegrityError
 from ..schemas.tables import CLIP_CORE, RECORDINGS
+from .scratch import scratch_folder
 
 MEMORY_LIMIT = "2GB"
 """DuckDB spills to the scratch folder beyond this (docs/scale.md)."""
@@ -147,9 +147,9 @@ def _require_whole(receipt: str, file: Path, run: str) -> None:
 @contextlib.contextmanager
 def open_state(store: Store) -> Iterator[State]:
     """Working tables over the newest version."""
-    with tempfile.TemporaryDirectory(prefix="auricle-state-") as scratch:
+    with scratch_folder() as scratch:
         parent = open_version(store) if numbers(store) else None
-        state = State(store, parent, Path(scratch))
+        state = State(store, parent, scratch)
         try:
             yield state
         finally:
