@@ -56,10 +56,17 @@ def all_documents() -> dict[str, str]:
     """The schemas of `schemas/`, and those of tables that belong to other folders."""
     from ..loaders.relabels import RELABELS, RELABELS_SCHEMA
     from ..loaders.tombstones import TOMBSTONES, TOMBSTONES_SCHEMA
-    from ..pipelines.diagnose import DIFFICULTY, DIFFICULTY_SCHEMA
-    from ..pipelines.judge import JUDGEMENT, JUDGEMENT_SCHEMA
-    from ..pipelines.units import PLAN, PLAN_SCHEMA, RECEIPT, RECEIPT_SCHEMA
     from ..schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
+    from ..schemas.pass_tables import (
+        DIFFICULTY,
+        DIFFICULTY_SCHEMA,
+        JUDGEMENT,
+        JUDGEMENT_SCHEMA,
+        PLAN,
+        PLAN_SCHEMA,
+        RECEIPT,
+        RECEIPT_SCHEMA,
+    )
     from ..schemas.publish import documents
 
     return documents(

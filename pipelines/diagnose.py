@@ -16,18 +16,10 @@ from ..loaders.layout import derived_path
 from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
 from ..schemas.derived import DIAGNOSTICS_SCHEMA
+from ..schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ..schemas.representation import RepresentationSpec
 from .speakers import kinds_said, version_speakers
 
-DIFFICULTY_SCHEMA = "auricle.difficulty/1"
-DIFFICULTY = pa.schema(
-    [
-        pa.field("clip", pa.string()),
-        pa.field("bits_per_s", pa.float64()),
-        pa.field("difficulty", pa.float64()),
-        pa.field("reliability", pa.float64()),
-    ]
-)
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
 

@@ -20,13 +20,14 @@ from ..schemas.clip import Clip
 from ..schemas.config import RepresentationConfig, Workers
 from ..schemas.errors import AuricleError, ClipError
 from ..schemas.keys import digest
+from ..schemas.pass_tables import ERROR_FIELDS
 from ..schemas.representation import RepresentationSpec
 from ..schemas.tables import FailureReason
 from .batches import Batch, Packers, audio_of
 from .clip_reader import read_clips
 from .hang import HUNG, allowed_s, bounded
 from .long_clip import LONG_SAMPLES, LongClip, long_clip
-from .units import ERROR_FIELDS, Result, failure
+from .units import Result, failure
 
 LOWEST_RATE = 8000
 """Hz: what a clip's samples are counted as before it is decoded, to allow a batch its time."""

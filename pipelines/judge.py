@@ -18,32 +18,11 @@ import pyarrow.parquet as pq
 from ..loaders.layout import derived_path
 from ..loaders.parts import parquet_bytes
 from ..loaders.version import Version
+from ..schemas.pass_tables import JUDGEMENT, JUDGEMENT_SCHEMA
 from .group_rules import wilson_low
 from .speakers import version_speakers
 from .state import literal, quoted
 
-JUDGEMENT_SCHEMA = "auricle.judgement/1"
-JUDGEMENT = pa.schema(
-    [
-        pa.field("by", pa.string(), nullable=False),  # source, speaker or language
-        pa.field("member", pa.string(), nullable=False),  # its name; a recording's hash where nobody knows who speaks
-        pa.field("kind", pa.string(), nullable=False),  # by; of speakers: speaker, voice or recording
-        pa.field("rank", pa.int32(), nullable=False),  # 1 is the worst of its `by`
-        pa.field("clips", pa.int64()),
-        pa.field("hours", pa.float64()),
-        pa.field("kept", pa.int64()),
-        pa.field("kept_hours", pa.float64()),
-        pa.field("kept_share", pa.float64()),  # of hours
-        pa.field("corpus_share", pa.float64()),  # of all kept hours
-        pa.field("failed", pa.int64()),
-        pa.field("bad_share", pa.float64()),  # of clips: failed, or broke a rule
-        pa.field("badness", pa.float64()),  # lower 95 % Wilson bound of bad_share: what the rank is by
-        pa.field("reasons", pa.map_(pa.string(), pa.float64())),  # share of clips with each reason, every reason
-        pa.field("medians", pa.map_(pa.string(), pa.float64())),  # of each numeric score over clips that have it
-        pa.field("loudness_spread_db", pa.float64()),  # 90th less 10th percentile of level_dbfs
-        pa.field("scarce", pa.bool_()),  # kept hours below a fifth of an even share of the corpus among its `by`
-    ]
-)
 SCARCE = 0.2
 """Fraction of an even share of kept hours below which a member counts as under-represented."""
 NO_FAULT = ("duplicate",)

@@ -13,11 +13,12 @@ import pyarrow as pa
 from ..schemas.config import Segmentation
 from ..schemas.errors import ClipError
 from ..schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
+from ..schemas.pass_tables import ERROR_FIELDS
 from ..schemas.tables import FailureReason
 from ..schemas.time import samples
 from .declared import check_whole, why_empty
 from .decode import local_file, open_audio
-from .units import ERROR_FIELDS, Result
+from .units import Result
 
 SPAN = pa.struct([pa.field("start_s", pa.float64()), pa.field("duration_s", pa.float64())])
 """A clip that a manifest asks for; a null duration reaches to the end of the recording."""

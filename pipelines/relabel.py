@@ -19,6 +19,7 @@ from ..schemas.clip import Clip
 from ..schemas.config import RunConfig
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.keys import digest
+from ..schemas.pass_tables import ERROR_FIELDS
 from ..schemas.score import Curator
 from .clip_reader import read_clips
 from .cluster import ray_session, run_units
@@ -26,7 +27,7 @@ from .lease import lease
 from .listen import source_uri
 from .progress import Progress, Silent
 from .state import State, literal, open_state, quoted
-from .units import ERROR_FIELDS, Result, failure, receipt_files, receipt_tag, write_plan
+from .units import Result, failure, receipt_files, receipt_tag, write_plan
 
 TRUST = "transcript_trust"
 UNIT_S = 300.0

@@ -14,11 +14,12 @@ from ..schemas.clip import Clip
 from ..schemas.config import Rule, Workers
 from ..schemas.errors import ClipError
 from ..schemas.keys import digest
+from ..schemas.pass_tables import ERROR_FIELDS
 from ..schemas.score import SKIPPED, Curator, score_struct
 from .clip_reader import read_clips
 from .hang import HUNG
 from .measure import FAILED, measure
-from .units import ERROR_FIELDS, Result, failure
+from .units import Result, failure
 
 BATCH_CLIPS = 16
 BATCH_S = 120.0

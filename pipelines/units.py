@@ -26,20 +26,13 @@ from ..loaders.sealed import sealed
 from ..loaders.store import Store
 from ..schemas.errors import IntegrityError
 from ..schemas.keys import digest, sha256_bytes
+from ..schemas.pass_tables import PLAN_SCHEMA, RECEIPT_SCHEMA
 from .isolation import run_isolated
 
-PLAN_SCHEMA = "auricle.plan/1"
-RECEIPT_SCHEMA = "auricle.receipt/2"
 UNITS_PER_PLAN_PART = 64
 """Units in one plan file, each its own row group: a worker reads one unit with two small requests."""
 ATTEMPTS_BEFORE_ISOLATION = 2
 """Starts of a unit that ended without a receipt before its items run in child processes."""
-
-ERROR_FIELDS = [pa.field("error_reason", pa.string()), pa.field("error_message", pa.string())]
-PLAN = pa.schema([pa.field("key", pa.string()), pa.field("place", pa.int64())])
-"""What the items of every plan have; the rest is what their pass reads."""
-RECEIPT = pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS])
-"""What the rows of every receipt have; the rest is what their pass makes."""
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ def test_representations(tmp_path: Path, audio: Path, subtests: Any) -> None:
     latents = {"codec": "builtin", "kind": "latents"}
     first = run(job(audio, dataset, [CODES, latents])).version
     units = tmp_path / "units.safetensors"
-    card = units_of(first, [8, 16], units, "builtin-latents", 75.0, 3, 0, "this test")
+    card = units_of(first, [32, 64], units, "builtin-latents", 75.0, 3, 0, "this test")
     assert card["frames"] == sum(sample.array.shape[1] for sample in first.samples("builtin-latents"))
     kept = {row["clip"] for row in first.clips(["clip", "status"]).to_pylist() if row["status"] == "kept"}
     assert first.document.counts.dropped == 2, "a channel of silence and a second copy"
@@ -178,7 +178,8 @@ def test_representations(tmp_path: Path, audio: Path, subtests: Any) -> None:
         found["decoded"] = np.sqrt(np.square(heard).reshape(1, 300, -1).mean(2))
         for name, array in found.items():
             assert array.shape[1] == mono["builtin-codes-75hz"].shape[1] == 300
-            onsets = np.flatnonzero(np.diff(distance_from_silence(array) > 0.5, prepend=False))
+            # of two sizes of units one may put the onset with silence
+            onsets = np.flatnonzero(np.diff(distance_from_silence(array) >= 0.5, prepend=False))
             for onset in ONSETS_S:
                 assert np.abs(onsets - int(onset * 75)).min() <= 1, (name, onset, onsets)
 

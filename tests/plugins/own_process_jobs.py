@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from auricle.pipelines.hang import bounded
-from auricle.pipelines.units import ERROR_FIELDS, Result
+from auricle.pipelines.units import Result
+from auricle.schemas.pass_tables import ERROR_FIELDS
 
 
 def double_or_die(job: int) -> list[int]:

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from auricle.jobs.judgement_table import print_judgement
-from auricle.pipelines.judge import JUDGEMENT
+from auricle.schemas.pass_tables import JUDGEMENT
 
 
 def row(by, member, rank, **facts):

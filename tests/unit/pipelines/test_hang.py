@@ -83,9 +83,11 @@ def scored(path: Path) -> dict[str, Any]:
 
 
 PARENT = """
+import signal
 from own_process_jobs import sleep_long
 from auricle.pipelines.own_process import run_each
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite run in the background ignores it
     print(next(run_each(sleep_long, [1, 2], lambda job, code, hung: code, 2)), flush=True)
 """
 

@@ -10,8 +10,9 @@ from corpus import config, write_clip, write_corpus, write_labels
 from inprocess import without_ray
 
 from auricle.loaders import Version
-from auricle.pipelines.judge import JUDGEMENT, judge, judgement
+from auricle.pipelines.judge import judge, judgement
 from auricle.pipelines.run import run
+from auricle.schemas.pass_tables import JUDGEMENT
 
 KEEP = [{"score": "num_words", "min": 3, "reason": "few_words", "missing": "keep"}]
 

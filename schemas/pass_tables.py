@@ -1,0 +1,46 @@
+"""Arrow schemas of what a pass keeps while it runs (plans, receipts) and of what is derived from a version."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+PLAN_SCHEMA = "auricle.plan/1"
+RECEIPT_SCHEMA = "auricle.receipt/2"
+ERROR_FIELDS = [pa.field("error_reason", pa.string()), pa.field("error_message", pa.string())]
+PLAN = pa.schema([pa.field("key", pa.string()), pa.field("place", pa.int64())])
+"""What the items of every plan have; the rest is what their pass reads."""
+RECEIPT = pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS])
+"""What the rows of every receipt have; the rest is what their pass makes."""
+
+DIFFICULTY_SCHEMA = "auricle.difficulty/1"
+DIFFICULTY = pa.schema(
+    [
+        pa.field("clip", pa.string()),
+        pa.field("bits_per_s", pa.float64()),
+        pa.field("difficulty", pa.float64()),
+        pa.field("reliability", pa.float64()),
+    ]
+)
+
+JUDGEMENT_SCHEMA = "auricle.judgement/1"
+JUDGEMENT = pa.schema(
+    [
+        pa.field("by", pa.string(), nullable=False),  # source, speaker or language
+        pa.field("member", pa.string(), nullable=False),  # its name; a recording's hash where nobody knows who speaks
+        pa.field("kind", pa.string(), nullable=False),  # by; of speakers: speaker, voice or recording
+        pa.field("rank", pa.int32(), nullable=False),  # 1 is the worst of its `by`
+        pa.field("clips", pa.int64()),
+        pa.field("hours", pa.float64()),
+        pa.field("kept", pa.int64()),
+        pa.field("kept_hours", pa.float64()),
+        pa.field("kept_share", pa.float64()),  # of hours
+        pa.field("corpus_share", pa.float64()),  # of all kept hours
+        pa.field("failed", pa.int64()),
+        pa.field("bad_share", pa.float64()),  # of clips: failed, or broke a rule
+        pa.field("badness", pa.float64()),  # lower 95 % Wilson bound of bad_share: what the rank is by
+        pa.field("reasons", pa.map_(pa.string(), pa.float64())),  # share of clips with each reason, every reason
+        pa.field("medians", pa.map_(pa.string(), pa.float64())),  # of each numeric score over clips that have it
+        pa.field("loudness_spread_db", pa.float64()),  # 90th less 10th percentile of level_dbfs
+        pa.field("scarce", pa.bool_()),  # kept hours below a fifth of an even share of the corpus among its `by`
+    ]
+)
