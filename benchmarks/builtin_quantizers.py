@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
@@ -66,7 +66,7 @@ def main() -> None:
                 {
                     "quantizer": quantizer,
                     "codebooks": codebooks,
-                    "kbit_s": round(codec.frame_rate * codebooks * np.log2(codec.cardinality) / 1000, 2),
+                    "kbit_s": round(codec.frame_rate * codebooks * math.log2(codec.cardinality) / 1000, 2),
                     **{key: found[key] for key in ("stoi", "si_sdr_db", "mel_distance")},
                     "used_min": min(found["codebook_used"]),
                     "perplexity": (found["codebook_perplexity"][0], found["codebook_perplexity"][-1]),
