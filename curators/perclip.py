@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ class NoOptions(Strict):
     """A curator without parameters."""
 
 
-class PerClip:
+class PerClip(ABC):
     """A curator that measures one clip at a time. Instances hold options only: cheap, picklable, models elsewhere."""
 
     name: ClassVar[str]
@@ -68,9 +69,9 @@ class PerClip:
         with np.errstate(all="ignore"):  # what overflows is caught as a value that is not finite, never a warning
             return [self._row(clip) for clip in batch]
 
+    @abstractmethod
     def measure(self, clip: Clip) -> Row:
         """Columns' values of one clip, "reason" where one is null; raises `Unmeasurable`."""
-        raise NotImplementedError
 
     def _row(self, clip: Clip) -> Row:
         empty: Row = {column.name: None for column in self.columns}

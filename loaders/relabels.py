@@ -8,16 +8,11 @@ the rejected ones stay, so that the same model is not asked again.
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-import contextlib
-
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ..schemas.errors import IntegrityError
-from ..schemas.keys import sha256_bytes
+from .hashed_table import put_hashed, read_hashed
 from .obey import banned_clips
-from .parts import parquet_bytes, require_tag
 from .store import Store
 from .tombstones import redacted
 
@@ -45,10 +40,7 @@ RELABELS = pa.schema(
 
 def put_relabels(store: Store, rows: pa.Table) -> str:
     """Store the rows (`RELABELS`); returns their path. Equal rows, equal path."""
-    data = parquet_bytes(rows.cast(RELABELS).sort_by("clip"), RELABELS_SCHEMA)
-    path = f"relabels/{sha256_bytes(data)}.parquet"
-    store.put_new(path, data)
-    return path
+    return put_hashed(store, "relabels", rows.cast(RELABELS).sort_by("clip"), RELABELS_SCHEMA)
 
 
 def relabels(store: Store) -> pa.Table:
@@ -93,13 +85,5 @@ def _replace(store: Store, path: str, rows: pa.Table) -> None:
 
 
 def _read(store: Store, path: str) -> pa.Table:
-    data = store.get(path)
-    with contextlib.suppress(OSError, pa.ArrowInvalid):
-        require_tag(pq.read_schema(pa.BufferReader(data)), RELABELS_SCHEMA, path)
-    if f"relabels/{sha256_bytes(data)}.parquet" != path:
-        raise IntegrityError(
-            f"{store.url}/{path}: its bytes do not hash to its name. Copy it back from a backup or a replica; without "
-            "one, delete it: the clips get their own labels back, and `auricle relabel` asks the recogniser again"
-        )
-    table = pq.read_table(pa.BufferReader(data))
-    return table.replace_schema_metadata(None).select(RELABELS.names)
+    otherwise = "and the clips get their own labels back; `auricle relabel` asks the recogniser again"
+    return read_hashed(store, path, RELABELS, RELABELS_SCHEMA, otherwise)

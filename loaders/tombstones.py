@@ -8,15 +8,10 @@ channel and every clip with the same samples; a row with `redact` bans only text
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
-import contextlib
-
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ..schemas.errors import IntegrityError
-from ..schemas.keys import sha256_bytes
-from .parts import parquet_bytes, require_tag
+from .hashed_table import put_hashed, read_hashed
 from .store import Store
 
 TOMBSTONES_SCHEMA = "auricle.tombstones/1"
@@ -35,10 +30,7 @@ TOMBSTONES = pa.schema(
 def put_tombstones(store: Store, rows: pa.Table) -> str:
     """Store the rows (`TOMBSTONES`); returns their path. Equal rows, equal path."""
     ordered = rows.cast(TOMBSTONES).sort_by([(name, "ascending") for name in TOMBSTONES.names])
-    data = parquet_bytes(ordered, TOMBSTONES_SCHEMA)
-    path = f"tombstones/{sha256_bytes(data)}.parquet"
-    store.put_new(path, data)
-    return path
+    return put_hashed(store, "tombstones", ordered, TOMBSTONES_SCHEMA)
 
 
 def tombstones(store: Store) -> pa.Table:
@@ -53,16 +45,8 @@ def read_tombstones(store: Store, path: str) -> pa.Table:
     Raises `SchemaVersionError` for rows that a newer auricle wrote, `IntegrityError` for damaged ones: a run without
     them would bring back what was taken down.
     """
-    data = store.get(path)
-    with contextlib.suppress(OSError, pa.ArrowInvalid):
-        require_tag(pq.read_schema(pa.BufferReader(data)), TOMBSTONES_SCHEMA, path)
-    if f"tombstones/{sha256_bytes(data)}.parquet" != path:
-        raise IntegrityError(
-            f"{store.url}/{path}: its bytes do not hash to its name. Copy it back from a backup or a replica; without "
-            "one, delete it and give the takedown again before the next run"
-        )
-    table = pq.read_table(pa.BufferReader(data))
-    return table.replace_schema_metadata(None).select(TOMBSTONES.names)
+    otherwise = "and give the takedown again before the next run"
+    return read_hashed(store, path, TOMBSTONES, TOMBSTONES_SCHEMA, otherwise)
 
 
 def tombstoned(store: Store) -> tuple[set[str], set[str]]:
