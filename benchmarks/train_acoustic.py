@@ -1,9 +1,10 @@
 """Trains the weights of the learned curator that ship in the package, from the development recordings.
 
-    python benchmarks/train_acoustic.py OUT.safetensors [--recipe '{"steps": 100}']
+    python benchmarks/train_acoustic.py OUT.safetensors --sounds SOUNDS [--recipe '{"steps": 100}']
 
 Real speech, noise and music come from the training half of `curator_data`; further talkers are espeak-ng voices that
-read the training half's transcripts, so that more voices than recordings are heard. About 15 minutes of one core.
+read the training half's transcripts, so that more voices than recordings are heard; further noise and music are what
+`sound_packages.py` takes from free software. About an hour of one core.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", type=json.loads, default={}, help="fields of Recipe as JSON")
     parser.add_argument("--talkers", type=int, default=120, help="synthetic voices")
+    parser.add_argument("--sounds", type=Path, help="folder that sound_packages.py made; far less is learned without")
     a = parser.parse_args()
     card = train(
         labelled_files(),
@@ -77,6 +79,8 @@ def main() -> None:
         a.out,
         Recipe(**a.recipe),
         talkers(a.talkers),
+        audio_files(a.sounds / "noise") if a.sounds else [],
+        audio_files(a.sounds / "music") if a.sounds else [],
         owner="the maintainers of auricle",
         progress=lambda line: print(line, flush=True),
     )

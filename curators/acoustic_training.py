@@ -63,7 +63,11 @@ def batch_of(mixtures: Iterable[Mixture]) -> Batch:
         row = (x, speech_features(clip), bands / np.float32(mean), m.speech_share, m.present, labels)
         for column, value in zip(columns, row, strict=True):
             column.append(value)
-    return Batch(*(torch.from_numpy(np.stack(column)) for column in columns))
+    tensors = []
+    for column in columns:
+        tensors.append(torch.from_numpy(np.stack(column)))
+        column.clear()
+    return Batch(*tensors)
 
 
 class Residual(nn.Module):

@@ -27,6 +27,11 @@ PRESENT_DB = -15.0
 """A source is present in a frame when its power is within this of the mixture's."""
 SPEECH_RANGE_DB = 25.0
 """Speech counts as present down to this far below its active level."""
+BACKGROUNDS = {"recorded": 0.42, "music": 0.18, "babble": 0.14, "made_up_noise": 0.20, "made_up_music": 0.06}
+"""How often each kind of disturbance is drawn; what there is no source of is left out."""
+SPEEDS = (8000, 11000, 13000, 16000, 16000, 19000, 22000, 28000)
+"""Rates in Hz that a recording is taken to have."""
+EXCERPT_TRIES, SILENT_POWER = 20, 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,47 +176,58 @@ def _speech(rng, utterances: Sequence[Utterance], n: int) -> tuple[np.ndarray, n
 
 
 def _background(rng, sources: Sources, n: int) -> tuple[np.ndarray, np.ndarray, str]:
-    """Noise `[n]`, music `[n]` and what they are."""
+    """Noise `[n]`, music `[n]` and what they are: one disturbance, or a second and quieter one beside it."""
+    pools = {
+        "recorded": sources.noises,
+        "music": sources.music,
+        "babble": sources.utterances,
+        "made_up_noise": sources.noise_families,
+        "made_up_music": sources.music_families,
+    }
+    kinds = [kind for kind in BACKGROUNDS if pools[kind]]
+    shares = np.array([BACKGROUNDS[kind] for kind in kinds])
     noise, music, names = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32), []
     for _ in range(1 if rng.random() < 0.75 else 2):
-        pick, gain = rng.random(), np.float32(10 ** (rng.uniform(-10, 0) / 20) if names else 1.0)
-        if pick < 0.28 and sources.noises:
-            noise = noise + gain * _excerpt(rng, sources.noises, n)
-            names.append("recorded")
-        elif pick < 0.42 and sources.music:
-            music = music + gain * _excerpt(rng, sources.music, n)
-            names.append("music")
-        elif pick < 0.50:
-            family = sources.music_families[int(rng.integers(len(sources.music_families)))]
-            music = music + gain * family(rng, n)
-            names.append("synthetic_music")
-        elif pick < 0.68:
+        kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
+        gain = np.float32(10 ** (rng.uniform(-10, 0) / 20) if names else 1.0)
+        if kind == "babble":
             # each voice starts anywhere: utterances begin with a pause, and their pauses must not fall together
             voices = [
                 np.roll(_speech(rng, sources.utterances, n)[0], int(rng.integers(n)))
                 for _ in range(int(rng.integers(3, 11)))
             ]
-            noise = noise + gain * unit_power(np.sum(voices, axis=0))
-            names.append("babble")
+            x = unit_power(np.sum(voices, axis=0))
+        elif kind in ("recorded", "music"):
+            x = _excerpt(rng, pools[kind], n)
         else:
-            family = sources.noise_families[int(rng.integers(len(sources.noise_families)))]
-            noise = noise + gain * family(rng, n)
-            names.append(family.__name__)
+            family = pools[kind][int(rng.integers(len(pools[kind])))]
+            x, kind = family(rng, n), family.__name__ if kind == "made_up_noise" else kind
+        if kind in ("music", "made_up_music"):
+            music = music + gain * x
+        else:
+            noise = noise + gain * x
+        names.append(kind)
     return noise, music, "+".join(names)
 
 
 def _excerpt(rng, recordings: Sequence[np.ndarray], n: int) -> np.ndarray:
-    """A random stretch of a random recording at a random speed (0.5 to 1.75), repeated where it is short.
+    """A random stretch of a random recording, repeated where it is short; others are tried where it is silent.
 
-    Few recordings stand for all that there are: some are turned round, and most get another, wandering colour.
+    No recordings stand for all that there are: most get another speed (0.5 to 1.75), some are turned round, and some
+    get another, wandering colour.
     """
-    x = recordings[int(rng.integers(len(recordings)))]
-    speed = int(rng.choice([8000, 11000, 13000, 16000, 16000, 19000, 22000, 28000]))
-    need = int(n * speed / SAMPLE_RATE) + 16
-    start = int(rng.integers(0, x.shape[0]))
-    x = np.take(x, np.arange(start, start + need), mode="wrap")[:: rng.choice([1, 1, -1])]
-    x = unit_power(resample(np.ascontiguousarray(x), speed, SAMPLE_RATE)[:n])
-    return reshaped(rng, x, rng.uniform(2, 8)) if rng.random() < 0.6 else x
+    x = np.zeros(n, dtype=np.float32)
+    for _ in range(EXCERPT_TRIES):
+        recording = recordings[int(rng.integers(len(recordings)))]
+        speed = int(rng.choice(SPEEDS)) if rng.random() < 0.6 else SAMPLE_RATE
+        need = int(n * speed / SAMPLE_RATE) + 16
+        start = int(rng.integers(0, recording.shape[0]))
+        x = np.take(recording, np.arange(start, start + need), mode="wrap")[:: rng.choice([1, 1, -1])]
+        x = resample(np.ascontiguousarray(x), speed, SAMPLE_RATE)[:n]
+        if float(np.mean(x**2)) > SILENT_POWER:
+            break
+    x = unit_power(x)
+    return reshaped(rng, x, rng.uniform(2, 8)) if rng.random() < 0.4 else x
 
 
 def _shaped(rng, parts: np.ndarray) -> np.ndarray:

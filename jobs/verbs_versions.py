@@ -244,7 +244,12 @@ def takedown(
         f"clips: {done.clips:,}, recordings: {done.recordings:,}{same} {word} {what}; newest version {done.version}"
     )
     if done.retired:
-        console.say(f"retired versions: {', '.join(map(str, done.retired))}; {len(done.removed)} files removed")
+        versions = ", ".join(map(str, done.retired))
+        console.say(
+            f"versions that would be retired, with every file that holds the clips: {versions}"
+            if done.dry_run
+            else f"retired versions: {versions}; {len(done.removed)} files removed"
+        )
     for place in done.out_of_reach:
         console.say(f"out of reach, may hold copies: {place}")
 

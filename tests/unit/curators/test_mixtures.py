@@ -65,3 +65,21 @@ def test_alternate_halves_are_disjoint_and_complete():
 def test_noise_alone_is_no_utterance():
     assert utterance(synthetic.white(np.random.default_rng(0), 48000), 16000, "nobody") is None
     assert isinstance(Clip("", SOURCES.utterances[0].waveform, 16000), Clip)
+
+
+def test_a_recording_that_is_silent_half_of_the_time_still_gives_noise():
+    recording = np.zeros(40 * 16000, dtype=np.float32)
+    recording[: 20 * 16000] = np.random.default_rng(0).normal(0, 0.1, 20 * 16000)
+    sources = Sources([made_up("a", 1)], noises=[recording], noise_families=(), music_families=())
+    rng = np.random.default_rng(3)
+    heard = [m for m in (make_mixture(rng, sources, 2.0) for _ in range(20)) if "babble" not in m.kind]
+    # without noise only the recording's own floor is left, 60 dB down
+    assert all(m.snr_db < 50 for m in heard if np.isfinite(m.snr_db))
+    assert len(heard) > 5
+
+
+def test_kinds_without_a_source_are_left_out():
+    sources = Sources([made_up("a", 1)], noise_families=(synthetic.white,), music_families=())
+    rng = np.random.default_rng(4)
+    kinds = {k for _ in range(20) for k in make_mixture(rng, sources, 2.0).kind.removesuffix(" tight").split("+")}
+    assert kinds == {"white", "babble"}

@@ -63,6 +63,24 @@ def test_the_same_data_and_seed_give_the_same_weights(corpus):
     assert (corpus / "one.safetensors").read_bytes() == (corpus / "two.safetensors").read_bytes()
 
 
+def test_further_noise_is_learned_from_and_not_held_out(corpus):
+    plain = run(corpus, corpus / "one.safetensors")
+    further = audio_files(corpus / "noise")[:1]
+    card = train(
+        labelled_speech([corpus / "speech" / "labels.tsv"]),
+        audio_files(corpus / "noise"),
+        audio_files(corpus / "music"),
+        corpus / "two.safetensors",
+        TINY,
+        more_noise=further,
+        progress=lambda line: None,
+    )
+    assert card["data"]["further_noise_files"] == 1
+    assert card["data"]["snapshot_sha256"] != plain["data"]["snapshot_sha256"]
+    assert card["data"]["held_out"] == plain["data"]["held_out"]
+    assert (corpus / "one.safetensors").read_bytes() != (corpus / "two.safetensors").read_bytes()
+
+
 def test_noise_given_as_speech_is_refused_with_what_to_do(corpus):
     noise = [(path, path.stem) for path in audio_files(corpus / "noise")]
     with pytest.raises(ConfigError, match="cleaner recordings"):
