@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..schemas.clip import Clip
 from ..schemas.score import Row, ScoreColumn
-from .learned import acoustic_weights, acoustics
+from .learned import AcousticOptions, acoustic_weights, acoustics
 from .perclip import PerClip
 from .vad import vad_weights
 
@@ -26,11 +26,13 @@ class ContentCurator(PerClip):
         ),
     )
 
+    Options = AcousticOptions
+
     def weights(self) -> str:
         """The network's hash and the detector's."""
-        return f"{acoustic_weights()}+{vad_weights()}"
+        return f"{acoustic_weights(self.options.network)}+{vad_weights()}"
 
     def measure(self, clip: Clip) -> Row:
         """The shares of one clip."""
-        heard = acoustics(clip).present.mean(axis=0)
+        heard = acoustics(clip, self.options.network).present.mean(axis=0)
         return {name: float(share) for name, share in zip(NAMES, heard, strict=True)}

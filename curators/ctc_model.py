@@ -120,6 +120,7 @@ def load(spec: CtcSpec, device: str) -> torch.nn.Module:
     import torch
     import torchaudio
 
+    unused: tuple[int, ...] = ()
     if Path(spec.name).is_dir():
         config = read_config(Path(spec.name))
         normalise = bool(config.get("normalise", False))
@@ -127,9 +128,10 @@ def load(spec: CtcSpec, device: str) -> torch.nn.Module:
     else:
         bundle = find_bundle(spec.name)
         normalise = bool(getattr(bundle, "_normalize_waveform", False))
+        unused = tuple(getattr(bundle, "_remove_aux_axis", ()))
         model = torchaudio.models.wav2vec2_model(**bundle._params)
     try:
-        model.load_state_dict(read_state(spec.weights))
+        model.load_state_dict(without_outputs(read_state(spec.weights), unused, model.aux.out_features))
     except (RuntimeError, ValueError, OSError) as error:
         raise WeightsError(f"alignment model {spec.name}: {spec.weights.name} does not fit: {error}"[:500]) from None
     model.register_buffer("normalise", torch.tensor(normalise), persistent=False)
@@ -167,6 +169,18 @@ def in_batches(items: Iterable[Item], duration_s: Callable[[Item], float], batch
         while waiting and longest * (len(group) + 1) <= batch_s:
             group.append(waiting.pop())
         yield group
+
+
+def without_outputs(state: dict[str, Any], unused: tuple[int, ...], wanted: int) -> dict[str, Any]:
+    """The state dict without the outputs `unused`, where it has them beside the `wanted` ones.
+
+    The published files of torchaudio's bundles hold rows of fairseq's dictionary that no label stands for.
+    """
+    aux = ("aux.weight", "aux.bias")
+    if any(name not in state or len(state[name]) != wanted + len(unused) for name in aux):
+        return state
+    kept = [row for row in range(wanted + len(unused)) if row not in unused]
+    return {**state, **{name: state[name][kept] for name in aux}}
 
 
 def read_state(path: Path) -> dict[str, Any]:

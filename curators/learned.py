@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from ..schemas.clip import Clip
+from ..schemas.config import Strict
 from ..schemas.errors import WeightsError
 from .bands import HOP, band_powers
 from .level import active_frame_power
@@ -150,8 +152,24 @@ def load_weights(path: Path = WEIGHTS) -> Weights:
     return weights
 
 
+class AcousticOptions(Strict):
+    """Which network a curator listens with."""
+
+    weights: str | None = Field(
+        default=None,
+        description="Acoustic network that `auricle train curator` wrote (.safetensors); by default the packaged one",
+    )
+
+    @property
+    def network(self) -> Path:
+        """The file of weights."""
+        return WEIGHTS if self.weights is None else Path(self.weights).expanduser()
+
+
 def acoustic_weights(path: Path = WEIGHTS) -> str:
-    """SHA-256 of the weights, for fingerprints."""
+    """SHA-256 of the weights, for fingerprints. Raises `WeightsError` where there is no such file."""
+    if not path.is_file():
+        raise WeightsError(f"acoustic network {path}: no such file")
     return weights_sha256(path)
 
 
@@ -160,12 +178,13 @@ def card(path: Path = WEIGHTS) -> dict:
     return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def acoustics(clip: Clip) -> Acoustics:
+def acoustics(clip: Clip, path: Path = WEIGHTS) -> Acoustics:
     """The network's view of the clip; memoised."""
-    if "acoustics" not in clip.memo:
+    known = clip.memo.setdefault("acoustics", {})
+    if path not in known:
         x, speech, heard = resampled(clip, SAMPLE_RATE), speech_probabilities(clip), speech_features(clip)
-        clip.memo["acoustics"] = estimate(load_weights(), x, speech, heard)
-    return clip.memo["acoustics"]
+        known[path] = estimate(load_weights(path), x, speech, heard)
+    return known[path]
 
 
 def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -> Acoustics:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from ..schemas.clip import Clip
-from ..schemas.config import Strict
 from ..schemas.score import Row, ScoreColumn
-from .learned import acoustic_weights, acoustics
+from .learned import AcousticOptions, acoustic_weights, acoustics
 from .perclip import PerClip, Unmeasurable
 from .vad import speech_seconds, vad_weights
 
 
-class QualityOptions(Strict):
+class QualityOptions(AcousticOptions):
     """Parameters of `quality`."""
 
     min_speech_s: float = Field(default=0.5, gt=0, description="Speech (s) below which there is nothing to understand")
@@ -35,10 +34,10 @@ class QualityCurator(PerClip):
 
     def weights(self) -> str:
         """The network's hash and the detector's."""
-        return f"{acoustic_weights()}+{vad_weights()}"
+        return f"{acoustic_weights(self.options.network)}+{vad_weights()}"
 
     def measure(self, clip: Clip) -> Row:
         """Quality of one clip."""
         if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
             raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
-        return {"speech_quality": acoustics(clip).estoi}
+        return {"speech_quality": acoustics(clip, self.options.network).estoi}

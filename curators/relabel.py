@@ -86,21 +86,26 @@ def relabel(
     if min_difference is None:
         min_difference = recogniser.min_difference
     old = [row.get("transcript_trust") for row in judge.score(clips)]
-    asked = [
-        k
-        for k, clip in enumerate(clips)
-        if ((trust := old[k]) is None or trust + margin <= 1.0)
-        and (recogniser.languages is None or clip.language in recogniser.languages)
-    ]
+    passed = [passed_over(clip, trust, recogniser, margin) for clip, trust in zip(clips, old, strict=True)]
+    asked = [k for k, why in enumerate(passed) if why is None]
     texts = dict(zip(asked, recogniser.transcribe([clips[k] for k in asked]), strict=True))
     heard = [k for k in asked if texts[k].strip()]
     # a new memo entry may rest on the transcript, the audio's own ones are shared
     trials = [replace(clips[k], transcript=texts[k], memo=dict(clips[k].memo)) for k in heard]
     new = dict(zip(heard, (row.get("transcript_trust") for row in judge.score(trials)), strict=True))
     return [
-        decide(clip, texts.get(k), old[k], new.get(k), recogniser.name, k in asked, margin, min_trust, min_difference)
+        decide(clip, texts.get(k), old[k], new.get(k), recogniser.name, passed[k], margin, min_trust, min_difference)
         for k, clip in enumerate(clips)
     ]
+
+
+def passed_over(clip: Clip, trust: float | None, recogniser: Recogniser, margin: float) -> str | None:
+    """Why the recogniser is not asked about a clip whose text has this trust; None when it is."""
+    if trust is not None and trust + margin > 1.0:
+        return "old text is trusted"
+    if recogniser.languages is not None and (clip.language or "").split("-")[0].lower() not in recogniser.languages:
+        return f"'{clip.language}' is no language of the recogniser"
+    return None
 
 
 def decide(
@@ -109,15 +114,15 @@ def decide(
     old: float | None,
     new: float | None,
     model: str,
-    asked: bool,
+    passed: str | None,
     margin: float,
     min_trust: float,
     min_difference: float,
 ) -> Relabelled:
     """The row of one clip."""
     taken = False
-    if not asked:
-        reason = "old text is trusted" if old is not None else f"'{clip.language}' is no language of the recogniser"
+    if passed is not None:
+        reason = passed
     elif not text or not text.strip():
         text, reason = None, "nothing was recognised"
     elif new is None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from ..schemas.clip import Clip
-from ..schemas.config import Strict
 from ..schemas.score import Row, ScoreColumn
-from .learned import acoustic_weights, acoustics
+from .learned import AcousticOptions, acoustic_weights, acoustics
 from .perclip import PerClip, Unmeasurable
 from .vad import speech_seconds, vad_weights
 
 
-class ReverbOptions(Strict):
+class ReverbOptions(AcousticOptions):
     """Parameters of `reverb`."""
 
     min_speech_s: float = Field(
@@ -37,10 +36,10 @@ class ReverbCurator(PerClip):
 
     def weights(self) -> str:
         """The network's hash and the detector's."""
-        return f"{acoustic_weights()}+{vad_weights()}"
+        return f"{acoustic_weights(self.options.network)}+{vad_weights()}"
 
     def measure(self, clip: Clip) -> Row:
         """C50 of one clip."""
         if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
             raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
-        return {"c50_db": acoustics(clip).c50_db}
+        return {"c50_db": acoustics(clip, self.options.network).c50_db}

@@ -13,9 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from ..schemas.clip import Clip
-from ..schemas.config import Strict
 from ..schemas.score import Row, ScoreColumn
-from .learned import acoustic_weights, acoustics
+from .learned import AcousticOptions, acoustic_weights, acoustics
 from .level import active_frame_power
 from .perclip import PerClip, Unmeasurable
 from .vad import FRAME_S, FRAME_SIZE, SAMPLE_RATE, pauses, speech_mask, speech_probabilities, vad_weights
@@ -28,7 +27,7 @@ PAUSE_PROBABILITY, PAUSE_GUARD = 0.5, 2
 speakers: without the guard steady noise reads 1.2 to 2.5 dB too high, and more of it leaves too few pauses."""
 
 
-class SnrOptions(Strict):
+class SnrOptions(AcousticOptions):
     """Parameters of `snr`."""
 
     min_pause_s: float = Field(
@@ -37,10 +36,10 @@ class SnrOptions(Strict):
         description="Pause (s, guards taken off) from which noise is measured in the pauses; under it by the network",
     )
     steady: float = Field(
-        default=0.7,
+        default=0.3,
         gt=0,
         description="Standard deviation of the pauses' power over its mean, up to which they speak for all noise; "
-        "beyond it the network's estimate counts as much: noise that comes and goes may be louder under the speech",
+        "beyond it the network answers: noise that comes and goes may be louder under the speech",
     )
     min_speech_s: float = Field(default=0.25, gt=0, description="Speech (s) below which there is no signal to measure")
 
@@ -62,40 +61,39 @@ def _bounded(snr_db: float) -> float:
 
 
 class SnrCurator(PerClip):
-    """SNR with the noise measured in the pauses, by the learned network where there are none, or by both."""
+    """SNR with the noise measured in the pauses where it is steady there, elsewhere by the learned network."""
 
     name = "snr"
-    version = 5
+    version = 6
     columns = (
         ScoreColumn("snr_db", "float32", "dB", "Active speech power (P.56) over mean noise power, -20 to 80"),
         ScoreColumn(
             "snr_method",
             "string",
             "text",
-            "vad: noise measured where the detector hears nobody; network: estimated under speech; both: their mean",
+            "vad: steady noise, measured where the detector hears nobody; network: estimated under the speech",
         ),
     )
     Options = SnrOptions
 
     def weights(self) -> str:
         """The voice activity model that finds the pauses, and the network."""
-        return f"{vad_weights()}+{acoustic_weights()}"
+        return f"{vad_weights()}+{acoustic_weights(self.options.network)}"
 
     def measure(self, clip: Clip) -> Row:
         """SNR of one clip."""
         if speech_mask(clip).sum() * FRAME_S < self.options.min_speech_s:
             raise Unmeasurable("no speech")
         pause = pauses(speech_probabilities(clip), PAUSE_PROBABILITY, PAUSE_GUARD)
+        measured, steady = None, False
         if pause.sum() * FRAME_S >= self.options.min_pause_s:
             x = resampled(clip, SAMPLE_RATE)
             power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
             measured = gated_snr_db(power, pause)
             steady = power[pause].std() <= self.options.steady * power[pause].mean()
-            estimated = None if steady else acoustics(clip).snr_db
-            if estimated is None:
-                return {"snr_db": measured, "snr_method": "vad"}
-            return {"snr_db": (measured + _bounded(estimated)) / 2, "snr_method": "both"}
-        snr_db = acoustics(clip).snr_db
-        if snr_db is None:
-            raise Unmeasurable("no speech or no noise that the network can tell apart")
-        return {"snr_db": _bounded(snr_db), "snr_method": "network"}
+        estimated = None if steady else acoustics(clip, self.options.network).snr_db
+        if estimated is not None:
+            return {"snr_db": _bounded(estimated), "snr_method": "network"}
+        if measured is not None:
+            return {"snr_db": measured, "snr_method": "vad"}
+        raise Unmeasurable("no speech or no noise that the network can tell apart")

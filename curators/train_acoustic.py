@@ -1,4 +1,4 @@
-"""Train the learned curator from clean speech, noises and rooms with known truth: one core, minutes.
+"""Train the learned curator from clean speech, noises and rooms with known truth: one core, about an hour.
 
     python -m auricle.curators.train_acoustic --speech corpus/labels.tsv --noise DIR --music DIR --out X.safetensors
 
@@ -175,18 +175,30 @@ def snapshot(*groups: Sequence[Path]) -> str:
 
 
 def labelled_speech(tables: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Files and speakers ("folder/speaker") of tab-separated tables with the columns file and speaker."""
+    """Files and speakers ("folder/speaker") of tab-separated tables with the columns file and speaker.
+
+    Raises `ConfigError` for a table without these columns.
+    """
     out = []
     for table in tables:
         with table.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if absent := {"file", "speaker"} - set(rows.fieldnames or ()):
+                raise ConfigError(
+                    f"{table}: no column {', '.join(sorted(absent))}: a tab-separated table with the columns file and "
+                    "speaker is required (speakers are split into those to train on and those held out)"
+                )
+            for row in rows:
                 out.append((table.parent / row["file"], f"{table.parent.name}/{row['speaker']}"))
     return out
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Sound files directly in `folder`, by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in AUDIO)
+    """Sound files directly in `folder`, by name. Raises `ConfigError` where there are none."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in AUDIO) if folder.is_dir() else []
+    if not files:
+        raise ConfigError(f"{folder}: a folder with sound files in it is required ({', '.join(AUDIO)})")
+    return files
 
 
 def _recording(path: Path) -> np.ndarray:

@@ -48,13 +48,13 @@ class Relabelling:
 
     model: str
     asked: int
-    """Clips that the recogniser was asked about."""
+    """Clips that were looked at; the recogniser heard those of its languages whose trust can be beaten."""
     taken: int
     """Of them, those that get its text with the next run."""
     failed: int
     """Clips whose audio could not be read."""
     known: int
-    """Low-trust clips that this model was asked about before."""
+    """Low-trust clips that were looked at with this model before."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from auricle.curators.ctc import CtcCurator, align_tokens
 from auricle.curators.ctc_model import CtcSpec, in_batches
@@ -153,6 +154,30 @@ def test_a_bundle_without_its_weights_says_what_to_fetch_and_where_to_put_it(mon
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     with pytest.raises(WeightsError, match=r"MMS_FA.*model\.pt.*MMS_FA\.pt"):
         _ = CtcCurator().fingerprint
+
+
+def test_a_bundles_published_file_loads_without_the_outputs_that_no_label_stands_for(monkeypatch, tmp_path, model):
+    plain = load_file(f"{model}/model.safetensors")
+    rows = torch.arange(len(LABELS) + 3)
+    used = torch.tensor([row not in (1, 2, 3) for row in rows])
+    published = dict(plain)
+    for name in ("aux.weight", "aux.bias"):
+        published[name] = torch.full((len(rows), *plain[name].shape[1:]), 9.0)
+        published[name][used] = plain[name]
+    torch.save(published, tmp_path / "published.pt")
+    bundle = SimpleNamespace(
+        _params=TINY,
+        _normalize_waveform=True,
+        _remove_aux_axis=(1, 2, 3),
+        get_labels=lambda: LABELS,
+        get_model=None,
+        sample_rate=RATE,
+    )
+    monkeypatch.setattr("torchaudio.pipelines.MMS_FA", bundle)
+    theirs = CtcCurator(model="MMS_FA", weights=str(tmp_path / "published.pt")).score([clip()])
+    ours = CtcCurator(model=model).score([clip()])
+    assert theirs[0]["reason"] is None
+    assert theirs == ours
 
 
 def test_an_unknown_model_is_refused_with_the_names_that_exist():

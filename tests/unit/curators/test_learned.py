@@ -93,3 +93,24 @@ def test_any_signal_has_finite_outputs(n, exponent, probability):
     assert heard.snr_db is None or np.isfinite(heard.snr_db)
     assert np.isfinite([heard.c50_db, heard.estoi]).all()
     assert np.isfinite(heard.present).all()
+
+
+def test_a_curator_listens_with_the_weights_that_it_is_given(tmp_path):
+    from safetensors.numpy import save_file
+
+    from auricle.curators.registry import build
+    from auricle.schemas.clip import Clip
+
+    own = {name: value * np.float32(0.5 if name.endswith("weight") else 1) for name, value in load_weights().items()}
+    save_file(own, str(tmp_path / "own.safetensors"))
+    options = {"weights": str(tmp_path / "own.safetensors")}
+    names = ("content", "quality", "reverb", "snr")
+    x = np.random.default_rng(2).normal(0, 0.1, 48000).astype(np.float32)
+    clip = Clip("", x, 16000)
+    clip.memo["speech_probabilities"] = np.full(94, 0.95, dtype=np.float32)
+    clip.memo["speech_features"] = heard_in(94)
+    for packaged, other in zip(build(names), build(names, dict.fromkeys(names, options)), strict=True):
+        assert packaged.fingerprint != other.fingerprint
+        assert packaged.score([clip]) != other.score([clip])
+    with pytest.raises(WeightsError, match="no such file"):
+        _ = build(["snr"], {"snr": {"weights": str(tmp_path / "absent.safetensors")}})[0].fingerprint

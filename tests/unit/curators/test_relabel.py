@@ -109,6 +109,17 @@ def test_other_languages_are_left_alone():
     assert row.taken
 
 
+def test_a_region_of_a_language_is_that_language():
+    parrot = Parrot()
+    (row,) = relabel([clip(language="en-US")], parrot, Judge(new_text=0.9))
+    assert (parrot.asked != [], row.taken) == (True, True)
+
+
+def test_a_bad_text_of_another_language_is_not_called_trusted():
+    (row,) = relabel([clip(language="de")], Parrot(), Judge(old_text=0.1))
+    assert row.reason == "'de' is no language of the recogniser"
+
+
 def test_clips_are_not_changed_and_order_is_kept():
     clips = [clip(str(k), f"text {k}") for k in range(5)]
     found = relabel(clips, Parrot(), Judge(new_text=0.9, **{f"text_{k}": 0.1 for k in range(5)}))

@@ -53,7 +53,16 @@ def tone(seconds, rate, gain=0.3):
     ids=["none", "zero", "one", "silence", "dc", "square", "click", "nan", "inf", "huge", "denormal", "quiet", "loud"],
 )
 def test_odd_signals(samples):
-    check(Clip("", samples, 16000), build((*NAMES, "dnsmos")))
+    clip = Clip("", samples, 16000, transcript="The cat sat on the mat.", language="en")
+    check(clip, build((*NAMES, "dnsmos", "alignment", "text", "duplicates")))
+
+
+def test_half_an_hour():
+    rng = np.random.default_rng(0)
+    bursts = np.repeat(rng.random(1800 * 4) < 0.5, 4000) * rng.normal(0, 0.1, 1800 * 16000)
+    samples = (bursts + rng.normal(0, 1e-3, bursts.size)).astype(np.float32)
+    clip = Clip("", samples, 16000, transcript="The cat sat on the mat.", language="en")
+    check(clip, build((*NAMES, "alignment", "text", "duplicates")))
 
 
 @pytest.mark.parametrize("rate", [100, 8000, 11025, 44100, 192000, 1092676])

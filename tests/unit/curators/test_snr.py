@@ -32,6 +32,13 @@ def test_bursts_in_stationary_noise_have_the_snr_they_were_made_with(snr_db):
     assert row["snr_method"] == "vad"
 
 
+def test_noise_that_comes_and_goes_in_the_pauses_is_left_to_the_network():
+    x, speech = bursts(10)
+    swelling = np.repeat(1 + 20 * (np.arange(200) % 50 == 30), 512)
+    steady, unsteady = SnrCurator().score([gated(y, 16000, speech) for y in (x, x * np.where(x == 0, 1, swelling))])
+    assert (steady["snr_method"], unsteady["snr_method"]) == ("vad", "network")
+
+
 def test_gain_and_offset_do_not_change_it():
     x, speech = bursts(20)
     rows = SnrCurator().score([gated(y, 16000, speech) for y in (x, 100 * x, x + 0.3)])

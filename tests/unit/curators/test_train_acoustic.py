@@ -85,3 +85,11 @@ def test_noise_given_as_speech_is_refused_with_what_to_do(corpus):
     noise = [(path, path.stem) for path in audio_files(corpus / "noise")]
     with pytest.raises(ConfigError, match="cleaner recordings"):
         train(noise, [], [], corpus / "net.safetensors", TINY, progress=lambda line: None)
+
+
+def test_a_table_without_speakers_and_a_folder_without_sound_are_refused_with_what_is_required(tmp_path):
+    (tmp_path / "labels.tsv").write_text("file\ttranscript\na.wav\thello\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"labels\.tsv: no column speaker"):
+        labelled_speech([tmp_path / "labels.tsv"])
+    with pytest.raises(ConfigError, match="sound files"):
+        audio_files(tmp_path)
