@@ -131,7 +131,8 @@ def load(spec: CtcSpec, device: str) -> torch.nn.Module:
         unused = tuple(getattr(bundle, "_remove_aux_axis", ()))
         model = torchaudio.models.wav2vec2_model(**bundle._params)
     try:
-        model.load_state_dict(without_outputs(read_state(spec.weights), unused, model.aux.out_features))
+        wanted = len(model.state_dict()["aux.weight"])
+        model.load_state_dict(without_outputs(read_state(spec.weights), unused, wanted))
     except (RuntimeError, ValueError, OSError) as error:
         raise WeightsError(f"alignment model {spec.name}: {spec.weights.name} does not fit: {error}"[:500]) from None
     model.register_buffer("normalise", torch.tensor(normalise), persistent=False)
