@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle.curators.language import SCRIPT_OF_LANGUAGE, detect
-from auricle.curators.text import MIN_LETTERS, TextCurator, language_matches
+from auricle.curators.text import MIN_LETTERS, PLAIN_WORDS, UNSPACED, TextCurator, language_matches
 
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{[^}]*\}|<[^>]+>|&\w+;|\\.")
@@ -93,6 +93,49 @@ def accuracy(folder: Path) -> None:
             print(f"| {language} | {len(own)} | {right:.3f} | {other} |")
 
 
+CREDITS = (
+    *("Thanks for watching and see you in the next video.", "Don't forget to like, comment and subscribe!"),
+    *("Subtitles by the community", "Transcribed by volunteers", "Captions by our team", "Copyright 2020 by the BBC"),
+    *("Visit www.example.com for more", "This is a LibriVox recording.", "Follow us on social media"),
+    *("Sous-titres réalisés par la communauté", "Untertitel der Redaktion, 2019"),
+    *("Untertitelung im Auftrag des Senders", "If you enjoyed it, hit the bell.", "Please rate and review."),
+    *("Subtítulos realizados por la comunidad", "Legendas pela comunidade", "Sottotitoli creati dai volontari"),
+    *("Редактор субтитров А. Иванов", "ご視聴ありがとうございました", "請訂閱我的頻道", "구독과 좋아요 부탁드립니다"),
+    *("Thank you so much for listening to this podcast.",),
+)
+"""What ends recordings and is not what is said in them, written down for this benchmark."""
+
+
+def signs(folder: Path) -> None:
+    """False alarms of `text_machine` and `text_boilerplate` on people's sentences, and the planted signs found."""
+    curator, rng = TextCurator(), np.random.default_rng(1)
+    texts = [(text, language) for language, own in sentences(folder, 7, 30).items() for text in own]
+    print("\n| what | texts | text_machine 1 | text_machine 0.5 or 1 | text_boilerplate |\n|---|---|---|---|---|")
+
+    def line(name: str, chosen: list[tuple[str, str | None]]) -> None:
+        found = [curator.read(text, language)[2] for text, language in chosen]
+        machine = np.array([row["text_machine"] for row in found], dtype=float)
+        boilerplate = np.mean([row["text_boilerplate"] for row in found])
+        print(
+            f"| {name} | {len(found)} | {np.mean(machine == 1):.4f} | {np.mean(machine >= 0.5):.4f} "
+            f"| {boilerplate:.4f} |"
+        )
+
+    line("as written", texts)
+    spaced = [(text, language) for text, language in texts if language not in UNSPACED]
+    for repeats in (2, 4, 8):
+        looped = []
+        for text, language in spaced[:3000]:
+            words = text.split()
+            unit = " ".join(words[-int(rng.integers(1, 9)) :])
+            looped.append((" ".join([text, *[unit] * repeats]), language))
+        line(f"the last 1 to 8 words said {repeats + 1} times", looped)
+    long = [(text, language) for text, language in spaced if len(text.split()) >= PLAIN_WORDS]
+    plain = [(re.sub(r"[^\w\s']", "", text.lower()), language) for text, language in long]
+    line(f"{PLAIN_WORDS} words and more, in lower case without marks", plain)
+    line("credits and calls to subscribe", [(text, None) for text in CREDITS])
+
+
 def speed(folder: Path) -> None:
     """Texts per second of processor, by length."""
     curator = TextCurator()
@@ -116,6 +159,7 @@ def main() -> None:
     parser.add_argument("locales", type=Path)
     chosen = parser.parse_args()
     accuracy(chosen.locales)
+    signs(chosen.locales)
     speed(chosen.locales)
 
 

@@ -73,7 +73,7 @@ def machine_signs(text: str, words: list[str], script: str | None) -> tuple[list
     if loop_share([word.lower() for word in words]) >= LOOP_SHARE:
         strong.append("loop")
     if len(text) >= COMPRESSION_FROM:
-        data = text.encode("utf-8", "replace")
+        data = _one_byte_each(text)
         if len(data) / len(zlib.compress(data, 6)) > MAX_COMPRESSION:
             strong.append("compresses")
     if RECOGNISER_TOKEN.search(text):
@@ -84,6 +84,12 @@ def machine_signs(text: str, words: list[str], script: str | None) -> tuple[list
         if not SENTENCE_MARKS.search(text):
             weak.append("no marks")
     return strong, weak
+
+
+def _one_byte_each(text: str) -> bytes:
+    """A byte per character, as Latin has in UTF-8: the lead bytes of other scripts would pass for repetition."""
+    codes = {character: code for code, character in enumerate(dict.fromkeys(text))}
+    return bytes(map(codes.__getitem__, text)) if len(codes) <= 256 else text.encode("utf-8", "replace")
 
 
 def language_matches(claimed: str, found: Detection, letters: int) -> bool | None:
@@ -112,7 +118,7 @@ class TextCurator(PerClip):
     """Transcripts read, not listened to, apart from the rate, which needs the seconds of speech."""
 
     name = "text"
-    version = 1
+    version = 2
     columns = (
         ScoreColumn(
             "chars_per_speech_s", "float32", "1/s", "Characters, without spaces and marks, per second of speech"
