@@ -39,6 +39,12 @@ def _gate_15(rows: np.ndarray) -> float:
     return float(np.mean((rows[:, 0] >= 15) == (rows[:, 1] >= 15)))
 
 
+def _best_gate_15(rows: np.ndarray) -> float:
+    """Share of `[N, 2]` (score, truth in dB) on the right side of 15 dB by the threshold that suits these rows best."""
+    clean = rows[:, 1] >= 15
+    return max(float(np.mean((rows[:, 0] >= t) == clean)) for t in (*np.unique(rows[:, 0]), np.inf))
+
+
 def snr() -> Iterator[Line]:
     """SNR: absolute error from 0 to 30 dB per noise, on clips without pauses, and the 15 dB gate; others beside it."""
     (curator,) = build(["snr"])
@@ -98,6 +104,8 @@ def snr() -> Iterator[Line]:
         order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, speakers)
         yield Line("snr_db", method, "all, every n-th clip", "Spearman with the truth", order)
         yield Line("snr_db", method, "all, every n-th clip", "MAE, dB", figure(_mae, values, speakers))
+        gate = figure(_gate_15, values, speakers)
+        yield Line("snr_db", method, "15 dB gate, every n-th clip", "share right", gate, better="high")
 
 
 def vad() -> Iterator[Line]:
@@ -173,6 +181,17 @@ def dnsmos(clips: int = 24) -> Iterator[Line]:
         order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, [c.speaker for c, _ in scored])
         target = 0.9 if column == "dnsmos_ovrl" else None
         yield Line(column, "fast mode", "all noises, -5 to 40 dB", "Spearman with SNR", order, target, "high")
+    # the best threshold is chosen on the clips it is judged on: this flatters DNSMOS, our own gate is at 15 dB as it is
+    (ours,) = build(["snr"])
+    gates = [(c, r, ours.score([clip_of(c.waveform)])[0]["snr_db"]) for c, r in scored]
+    gates = [(c, r, v) for c, r, v in gates if v is not None]
+    speakers = [c.speaker for c, _, _ in gates]
+    for column in ("dnsmos_ovrl", "dnsmos_bak"):
+        values = np.array([(r[column], c.truth) for c, r, _ in gates])
+        gate = figure(_best_gate_15, values, speakers)
+        yield Line(column, "fast mode", "15 dB gate, best threshold on these clips", "share right", gate, better="high")
+    gate = figure(_gate_15, np.array([(v, c.truth) for c, _, v in gates]), speakers)
+    yield Line("snr_db", "ours", "15 dB gate, these clips", "share right", gate, better="high")
     few = cases[::3]
     slow = [(c, reference.score([clip_of(c.waveform)])[0]["dnsmos_ovrl"]) for c in few]
     values = np.array([(v, c.truth) for c, v in slow if v is not None])

@@ -1,4 +1,4 @@
-"""The example in docs/models.md, as a package that is installed beside auricle."""
+"""The examples in docs/models.md, as packages that are installed beside auricle."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "models.md"
@@ -34,7 +35,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_documented_curator_is_found_built_and_scores(tmp_path: Path) -> None:
-    (code,), (entry,) = blocks("python"), blocks("toml")
+    code, entry = blocks("python")[0], blocks("toml")[0]
     assert len(code.splitlines()) <= 30
     (tmp_path / "my_package.py").write_text(code)
     info = tmp_path / "my_package-1.dist-info"
@@ -49,6 +50,28 @@ def test_the_documented_curator_is_found_built_and_scores(tmp_path: Path) -> Non
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split("\n")[0] == "1.0 0.0 False unmeasurable: silence or broken samples"
+
+
+def test_the_documented_recogniser_is_found_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from auricle.curators.relabel import Recogniser, recogniser
+    from auricle.schemas.clip import Clip
+
+    code, entry = blocks("python")[1], blocks("toml")[1]
+    assert len(code.splitlines()) <= 30
+    (tmp_path / "my_recogniser.py").write_text(code)
+    info = tmp_path / "my_recogniser-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-recogniser\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        entry.replace("project.entry-points.", "").replace('"', "").replace("my_package", "my_recogniser")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    clip = Clip("a", np.zeros(1600, dtype=np.float32), 16000)
+    program = f'{sys.executable} -c "import sys; print(sys.stdin.buffer.read(4).decode())"'
+    mine = recogniser("command", {"command": program, "name": "mine-1"})
+    assert isinstance(mine, Recogniser)
+    assert mine.transcribe([clip, clip]) == ["RIFF", "RIFF"]
+    assert recogniser("command", {"command": "false", "name": "mine-1"}).transcribe([clip]) == [""]
 
 
 def test_the_documented_configuration_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
