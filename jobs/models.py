@@ -8,17 +8,16 @@ from typing import Any
 import yaml
 from rich.progress import Progress
 
-from ..curators.registry import available, build
+from ..curators.registry import available, build, curator_class
 from ..extractors.registry import codecs
 from ..loaders.models import read_models
 from ..loaders.store import Store
 from ..loaders.version import numbers, open_version
-from ..pipelines.promoted import candidate, codes_of, promote, roll_back
+from ..pipelines.promoted import candidate, codes_of, described, in_words, promote, roll_back
 from ..pipelines.shadow import compare_codec, compare_curator
-from ..schemas.errors import ConfigError
+from ..schemas.errors import AuricleError, ConfigError, MissingExtraError, WeightsError
+from ..schemas.models import PromotedModel
 from . import console
-
-SHOWN = ("all", "source", "language", "status")
 
 
 def parsed(options: Sequence[str]) -> dict[str, Any]:
@@ -35,8 +34,8 @@ def parsed(options: Sequence[str]) -> dict[str, Any]:
 def print_models(dataset: str | None) -> None:
     """Curators and codecs that exist; with a dataset, what it has promoted and what its newest version ran."""
     if dataset is None:
-        rows = [("curator", c.name, c.version, ", ".join(x.name for x in c.columns)) for c in _curators()]
-        console.table("", ("", "name", "version", "scores"), rows + [("codec", name, None, "") for name in codecs()])
+        rows = [_curator_row(name) for name in available()] + [("codec", name, None, "", "") for name in codecs()]
+        console.table("", ("", "name", "version", "", "scores"), rows)
         return
     store = Store(dataset)
     document = read_models(store)
@@ -56,8 +55,20 @@ def print_models(dataset: str | None) -> None:
         console.table(f"in version {newest.number}", ("", "name", "version", "fingerprint"), used)
 
 
-def _curators() -> list[Any]:
-    return [build([name], {})[0] for name in available()]
+def _curator_row(name: str) -> tuple[object, ...]:
+    """What the table says of a curator. One that cannot be made here is listed by its class, with what is amiss."""
+    known: Any = None
+    try:
+        known = curator_class(name)
+        known, amiss = build([name], {})[0], ""
+    except WeightsError:
+        amiss = "weights absent"
+    except MissingExtraError:
+        amiss = "package absent"
+    except AuricleError:
+        amiss = "cannot be made"
+    scores = ", ".join(column.name for column in getattr(known, "columns", ()))
+    return "curator", name, getattr(known, "version", None), amiss, scores
 
 
 def compare(dataset: str, slot: str, name: str | None, options: Mapping[str, Any], clips: int, quiet: bool) -> None:
@@ -78,11 +89,13 @@ def compare(dataset: str, slot: str, name: str | None, options: Mapping[str, Any
 
 
 def print_comparison(record: Mapping[str, Any]) -> None:
-    """The main slices, then the decisions that would flip."""
+    """Every slice, then the decisions that would flip, then the cost beside that of the curator in use."""
     console.say(
-        f"{record['name']} (fingerprint {record['fingerprint'][:12]}) in place of {record['slot']}, "
+        f"{_candidate(record)} (fingerprint {record['fingerprint'][:12]}) in place of {record['slot']}, "
         f"on {record['clips']} clips of version {record['version']}; {record['failed']} could not be read"
     )
+    if record.get("uncompared"):
+        console.say(record["uncompared"])
     rows = [
         (
             s["slice"],
@@ -96,25 +109,43 @@ def print_comparison(record: Mapping[str, Any]) -> None:
             s["null_after"],
         )
         for s in record["slices"]
-        if s["slice"].startswith(SHOWN)
     ]
     heads = ("slice", "score", "clips", "median now", "then", "mean change", "rank corr. or agreement", "nulls", "then")
     console.table("", heads, rows)
     if record["flips"]:
         flips = [(reason, f["before"], f["after"], f["flipped"]) for reason, f in record["flips"].items()]
         console.table("decisions on the sample", ("reason", "drops now", "then", "flipped"), flips)
-    if record.get("cpu_s"):
-        console.say(f"{record['audio_s'] / record['cpu_s']:.0f} times real time on one core")
+    _print_cost(record)
+
+
+def _print_cost(record: Mapping[str, Any]) -> None:
+    cost, now = record.get("cpu_s"), record.get("current_cpu_s")
+    if not cost:
+        return
+    console.say(f"{_candidate(record)}: {record['audio_s'] / cost:,.0f} times real time on one core, models loaded")
+    if now:
+        share = f"the candidate costs {cost / now:.2f} of that"
+        console.say(f"{record['current']} as it is now: {record['audio_s'] / now:,.0f} times real time; {share}")
+    elif record.get("current_not_run"):
+        console.say(f"the cost of the current one is not known here: {record['current_not_run']}")
+
+
+def _candidate(record: Mapping[str, Any]) -> str:
+    return f"{record['name']} with {in_words(record['options'])}"
 
 
 def promote_model(dataset: str, slot: str, name: str | None, options: Mapping[str, Any], note: str) -> None:
     """Make the candidate what runs use."""
     made = promote(Store(dataset), candidate(slot, name, options), note)
-    console.say(f"promotion {made.number}: runs use {made.models[slot].name} for {slot} from now on")
+    console.say(f"promotion {made.number}: {_used(made.models[slot])} from now on")
 
 
 def roll_back_models(dataset: str, to: int | None) -> None:
     """Publish an older promotion again."""
     made = roll_back(Store(dataset), to)
-    held = ", ".join(f"{m.name} for {m.slot}" for m in made.models.values()) or "what configurations say"
-    console.say(f"promotion {made.number}: runs use {held}")
+    held = "; ".join(_used(m) for m in made.models.values()) or "runs use what configurations say"
+    console.say(f"promotion {made.number} ({made.note}): {held}")
+
+
+def _used(model: PromotedModel) -> str:
+    return f"runs whose configuration names {model.slot} use {described(model)}"

@@ -140,7 +140,12 @@ def _print_clip(scored: Scored, row: dict[str, Any]) -> None:
     for line in row["why"]:
         console.say(f"  {line}")
     shown = [
-        (c.name, row[c.name], c.unit, row[f"{curator.name}_reason"] if row[c.name] is None else c.description)
+        (
+            c.name,
+            _value(row[c.name]),
+            "" if c.dtype == "bool" else c.unit,
+            row[f"{curator.name}_reason"] if row[c.name] is None else c.description,
+        )
         for curator in scored.curators
         for c in curator.columns
         if c.dtype != "binary"
@@ -159,7 +164,7 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
             fitting = _fitting(heads, console.out.width - taken)
             columns, heads = columns[:fitting], heads[:fitting]
         shown = [
-            (_below(root, row["path"]), row["channel"], *(row[name] for name in columns), _verdict(row))
+            (_below(root, row["path"]), row["channel"], *(_value(row[name]) for name in columns), _verdict(row))
             for row in measured
         ]
         console.table(f"{len(measured)} clips under {root}", ("path", "ch", *heads, "verdict"), shown)
@@ -205,6 +210,13 @@ def _print_missing(scored: Scored, rows: list[dict[str, Any]], names: Sequence[s
     if found:
         lines = [(name, count, reason) for (name, reason), count in found.most_common()]
         console.table("missing scores (-)", ("score", "clips", "why"), lines)
+
+
+def _value(value: object) -> object:
+    """A score as the tables show it: yes or no, "none" for an empty text or list; "-" stays what is missing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if isinstance(value, str | list) and not value else value
 
 
 def _verdict(row: dict[str, Any]) -> str:

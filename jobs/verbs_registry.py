@@ -25,7 +25,9 @@ def add(app: typer.Typer) -> None:
     app.add_typer(models, name="models")
 
 
-def models_list(dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]")] = None) -> None:
+def models_list(
+    dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")] = None,
+) -> None:
     """List the models there are; with a dataset, those it has promoted and those its newest version ran.
 
     Example: auricle models list ./speech-dataset
@@ -63,6 +65,8 @@ def models_promote(
 ) -> None:
     """Make a model that was compared what runs of this dataset use; the next run does what that makes necessary.
 
+    Runs whose configuration does not name MODEL stay as they are. A comparison of few clips is refused.
+
     Example: auricle models promote ./speech-dataset alignment --option mode=lite --note "half the cost"
     """
     from .models import parsed, promote_model
@@ -73,10 +77,10 @@ def models_promote(
 def models_rollback(
     dataset: Dataset,
     to: Annotated[
-        int | None, typer.Option(help="Promotion to go back to; 0: what configurations say; default the one before")
+        int | None, typer.Option(help="Promotion to go back to; 0: what configurations say; default what held before")
     ] = None,
 ) -> None:
-    """Go back to an older promotion, as a new one. Nothing is deleted.
+    """Go back to what held before the promotion that holds now, as a new one; again, one further. Nothing is deleted.
 
     Example: auricle models rollback ./speech-dataset
     """

@@ -64,14 +64,16 @@ def plan(config: RunConfig) -> Plan:
         except NoDatasetError:
             # not there yet: plan against an empty dataset without making a folder
             store = Store(nowhere)
-        config = with_promoted(store, config)
+        unused: list[str] = []
+        config = with_promoted(store, config, unused.append)
         curators, specs = curators_of(config), describe_all(config.representations)
         check_rules(config, curators)
         with open_state(store) as state:
-            notices = ingest.load_sources(state, config)
+            notices = [*unused, *ingest.load_sources(state, config)]
             parent = state.parent
             if parent and parent.document.inputs == inputs_digest(state, config, curators, specs):
-                return Plan(parent.document.number, True, files=int(state.one("SELECT count(*) FROM files")))
+                files = int(state.one("SELECT count(*) FROM files"))
+                return Plan(parent.document.number, True, files=files, notices=tuple(unused))
             runs = unfinished_runs(store)
             ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
             ingest.live_tables(state, config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..curators.registry import DEFAULT, available
@@ -14,6 +14,9 @@ from ..schemas.config import RepresentationConfig, RunConfig, Scoring
 from ..schemas.errors import ConfigError
 from ..schemas.models import ModelsDocument, PromotedModel
 from .shadow import find_comparison
+
+LEAST_CLIPS = 30
+"""Clips that a comparison must rest on, or all that the version has; of fewer, chance decides what is seen to flip."""
 
 
 def candidate(slot: str, name: str | None = None, options: Mapping[str, Any] | None = None) -> PromotedModel:
@@ -46,12 +49,22 @@ def codes_of(name: str, options: Mapping[str, Any]) -> RepresentationConfig:
 
 
 def promote(store: Store, model: PromotedModel, note: str = "") -> ModelsDocument:
-    """Make `model` what runs use from now on. Raises `ConfigError` when it was never compared in shadow here."""
+    """Make `model` what runs use from now on.
+
+    Raises `ConfigError` when it was never compared in shadow here, or on fewer than `LEAST_CLIPS` clips of more.
+    """
     compared = find_comparison(store, model)
     if compared is None:
         raise ConfigError(
             f"{model.slot}: {model.name} with these options (fingerprint {model.fingerprint[:12]}) was not compared on "
             f"this dataset; `auricle models compare` does, with the same options"
+        )
+    looked_at = compared["clips"] + compared["failed"]
+    if compared["clips"] < LEAST_CLIPS and looked_at < (compared.get("available") or LEAST_CLIPS):
+        raise ConfigError(
+            f"{described(model)} for {model.slot} was compared on {compared['clips']} clips, {LEAST_CLIPS} are "
+            "required, or all that the version has. Compare it on more: `auricle models compare --clips 200`, "
+            "with the same options"
         )
     summary = {key: compared[key] for key in ("version", "clips", "flips") if key in compared}
 
@@ -64,26 +77,55 @@ def promote(store: Store, model: PromotedModel, note: str = "") -> ModelsDocumen
 
 
 def roll_back(store: Store, number: int | None = None) -> ModelsDocument:
-    """Publish the models of document `number` again (default: the one before the newest; 0: none)."""
+    """Publish the models of document `number` again; 0: none.
+
+    By default what held before the promotion that holds now, so that each further call goes one promotion back.
+    """
 
     def make(newest: ModelsDocument) -> ModelsDocument:
-        if number is None and not newest.number:
-            raise ConfigError(f"{store.url}: nothing was promoted here, so there is nothing to roll back")
-        back = newest.number - 1 if number is None else number
-        return read_models(store, back).model_copy(update={"note": f"promotion {back} again", "compared": {}})
+        holds = _original(newest)
+        if number is None and holds == 0:
+            nothing = "nothing was promoted here" if not newest.number else "what configurations say holds already"
+            raise ConfigError(f"{store.url}: {nothing}, so there is nothing to roll back")
+        old = read_models(store, holds - 1 if number is None else number)
+        back = _original(old)
+        return ModelsDocument(number=0, created="", note=f"promotion {back} again", again=back, models=old.models)
 
     return publish_models(store, make)
 
 
-def with_promoted(store: Store, config: RunConfig) -> RunConfig:
-    """The configuration with promoted models in place.
+def _original(document: ModelsDocument) -> int:
+    """The promotion whose models a document has: its own number, or that which a rollback published again."""
+    return document.number if document.again is None else document.again
+
+
+def with_promoted(store: Store, config: RunConfig, notify: Callable[[str], None] = lambda _: None) -> RunConfig:
+    """The configuration with promoted models in place; `notify` is told of those that have no place in it.
 
     Raises `ConfigError` where it sets options of its own for a promoted model, and where what would run is not what
     was compared (other weights at the path, another version of the code).
     """
     for model in read_models(store).models.values():
+        if not _names(config, model):
+            notify(f"{described(model)} is promoted for {model.slot}, which the configuration does not name: not used")
         config = _curator(config, model) if model.kind == "curator" else _codec(config, model)
     return config
+
+
+def described(model: PromotedModel) -> str:
+    """A model by its name and what makes the difference: "alignment with mode=lite"."""
+    return f"{model.name} with {in_words(model.options)}"
+
+
+def in_words(options: Mapping[str, Any]) -> str:
+    """Options on one line: "mode=lite, batch_s=60"."""
+    return ", ".join(f"{key}={value}" for key, value in options.items()) or "default options"
+
+
+def _names(config: RunConfig, model: PromotedModel) -> bool:
+    if model.kind == "curator":
+        return model.slot in (config.score.curators or DEFAULT)
+    return any(r.codec == model.slot for r in config.representations)
 
 
 def _curator(config: RunConfig, model: PromotedModel) -> RunConfig:

@@ -122,7 +122,7 @@ def run(
     check_rules(config, curators)
     store = Store(config.dataset, create=True)
     with lease(store, wait=wait, notify=progress.notice):
-        resolved = with_promoted(store, config)
+        resolved = with_promoted(store, config, progress.notice)
         if resolved is not config:
             config, curators = resolved, curators_of(resolved)
             specs = describe_all(config.representations)

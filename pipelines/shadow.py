@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from ..curators.registry import build
 from ..loaders.layout import derived_path
+from ..loaders.models import read_models
 from ..loaders.records import read_record
 from ..loaders.store import Store
 from ..loaders.version import Version
@@ -22,6 +22,7 @@ from ..schemas.errors import ClipError, ConfigError
 from ..schemas.models import PromotedModel
 from ..schemas.score import Curator
 from .clip_reader import read_clips
+from .curator_cost import Current, Timed, detector
 from .judge_clip import Judge
 from .listen import source_uri
 
@@ -40,41 +41,77 @@ def compare_curator(
     """Score a sample with the candidate and compare with the stored scores of its slot, by slices; kept beside the
     version.
 
-    The sample is the `num_clips` clips with the smallest hash: the same for every candidate. Raises `ConfigError`
-    when no clip of the sample can be read.
+    The sample is the `num_clips` clips with the smallest hash: the same for every candidate. `cpu_s` is what the
+    candidate takes on it, `current_cpu_s` what the curator of the version takes where it can be run here: models
+    loaded, and what runs share not counted. `uncompared` says why there is nothing to compare with; flips are then
+    null. Raises `ConfigError` when no clip of the sample can be read.
     """
     curator = build([model.name], {model.name: model.options})[0]
-    rows, failed, cpu_s, audio_s = [], 0, 0.0, 0.0
-    for batch in _batches(version, _sample(version, num_clips, model.slot)):
+    held = _held(version, model.slot)
+    trial, current = Timed(curator), Current(version, held)
+    vad = detector(version, model.name, held)
+    sample, available = _sample(version, num_clips, held)
+    rows, failed, audio_s = [], 0, 0.0
+    for batch in _batches(version, sample):
         clips = [clip for _, clip in batch if isinstance(clip, Clip)]
-        start = time.process_time()
-        scores = iter(curator.score(clips))
-        cpu_s, audio_s = cpu_s + time.process_time() - start, audio_s + sum(c.duration_s for c in clips)
+        if vad is not None:
+            vad.score(clips)
+        scores = iter(trial.score(clips))
+        current.score(clips)
+        audio_s += sum(clip.duration_s for clip in clips)
         for row, clip in batch:
             if isinstance(clip, ClipError):
                 failed += 1
             else:
-                rows.append(row | {"after": next(scores), "before": row.get(model.slot) or {}})
+                rows.append(row | {"after": next(scores), "before": (row.get(held) if held else None) or {}})
         done(len(rows) + failed)
     _some(version, rows, failed)
     columns = [c.name for c in curator.columns if c.dtype != "binary"]
+    both = set(columns) & _stored(version, held)
+    uncompared = None if both else _uncompared(version, model, held)
     found = {
         "clips": len(rows),
         "failed": failed,
-        "cpu_s": round(cpu_s, 3),
+        "available": available,
+        "current": held,
+        "uncompared": uncompared,
+        "cpu_s": round(trial.cpu_s, 3),
+        "current_cpu_s": None if current.cpu_s is None else round(current.cpu_s, 3),
+        "current_not_run": current.missing,
         "audio_s": round(audio_s, 3),
         "slices": [_slice(name, part, column) for name, part in slices(rows) for column in columns],
-        "flips": _flips(version, curator, rows),
+        "flips": _flips(version, curator, rows, both) if both else None,
     }
     return _keep(version, model, found)
 
 
-def _flips(version: Version, curator: Curator, rows: Sequence[Row]) -> dict[str, dict[str, int]]:
-    """Reason -> clips of the sample that its rules drop before, after, and those that change."""
+def _held(version: Version, slot: str) -> str | None:
+    """The curator that the version has for a slot: itself, or what was promoted in its place; None for neither."""
+    promoted = read_models(version.store).models.get(slot)
+    names = (slot, promoted.name) if promoted else (slot,)
+    return next((name for name in names if name in version.document.curators), None)
+
+
+def _stored(version: Version, held: str | None) -> set[str]:
+    return {column["name"] for column in version.document.curators[held].columns} if held else set()
+
+
+def _uncompared(version: Version, model: PromotedModel, held: str | None) -> str:
+    """Why no score of the candidate has one of the version beside it."""
+    number = version.document.number
+    if held is None:
+        return f"nothing to compare with: version {number} has no scores of {model.slot}"
+    return f"nothing to compare with: {model.name} gives none of the scores that version {number} has of {held}"
+
+
+def _flips(version: Version, curator: Curator, rows: Sequence[Row], both: set[str]) -> dict[str, dict[str, int]]:
+    """Reason -> clips of the sample that its rules drop before, after, and those that change.
+
+    both: scores that the version has and the candidate gives; rules on others have no decision to compare with.
+    """
     keep = RunConfig.model_validate(version.document.config).keep
-    own = {column.name for column in curator.columns}
     counted: dict[str, dict[str, int]] = {}
-    for rule in (rule for rule in keep if rule.score in own):
+    for rule in (rule for rule in keep if rule.score in both):
         judge = Judge([rule], (), [curator])
         broken = [
             [judge.breaks(rule, {rule.score: row[k].get(rule.score), f"{curator.name}_reason": row[k].get("reason")})
@@ -152,7 +189,8 @@ def compare_codec(
 ) -> dict[str, Any]:
     """The same for a codec: what it makes of a clip, measured by `current` and `trial` (names to numbers)."""
     rows, failed = [], 0
-    for batch in _batches(version, _sample(version, num_clips, None)):
+    sample, available = _sample(version, num_clips, None)
+    for batch in _batches(version, sample):
         for row, clip in batch:
             if isinstance(clip, ClipError):
                 failed += 1
@@ -165,7 +203,8 @@ def compare_codec(
     _some(version, rows, failed)
     columns = sorted({name for row in rows for name in row["after"]})
     found = [_slice(name, part, column) for name, part in slices(rows) for column in columns]
-    return _keep(version, model, {"clips": len(rows), "failed": failed, "slices": found, "flips": {}})
+    counts = {"clips": len(rows), "failed": failed, "available": available}
+    return _keep(version, model, {**counts, "slices": found, "flips": {}})
 
 
 def find_comparison(store: Store, model: PromotedModel) -> dict[str, Any] | None:
@@ -176,12 +215,14 @@ def find_comparison(store: Store, model: PromotedModel) -> dict[str, Any] | None
     return read_record(store, max(paths), COMPARISON_SCHEMA, ["slices"], "delete it and compare again")
 
 
-def _sample(version: Version, num_clips: int, slot: str | None) -> list[Row]:
-    table = version.clips([*FACTS, *([slot] if slot else [])])
+def _sample(version: Version, num_clips: int, curator: str | None) -> tuple[list[Row], int]:
+    """Rows of the sample with the stored scores of a curator, and how many clips the version has to choose from."""
+    table = version.clips([*FACTS, *([curator] if curator else [])])
     readable = pc.and_(pc.not_equal(table["status"], "failed"), pc.is_valid(table["path"]))
-    rows = table.filter(readable).sort_by("clip_hash64").slice(0, num_clips).to_pylist()
+    table = table.filter(readable)
+    rows = table.sort_by("clip_hash64").slice(0, num_clips).to_pylist()
     # a recording's clips together, so that each is opened once
-    return sorted(rows, key=lambda row: (row["recording"], row["start"], row["channel"]))
+    return sorted(rows, key=lambda row: (row["recording"], row["start"], row["channel"])), table.num_rows
 
 
 def _batches(version: Version, rows: Sequence[Row]) -> Iterator[list[tuple[Row, Clip | ClipError]]]:

@@ -53,5 +53,14 @@ class Comparison(Record):
     fingerprint: str
     clips: int
     failed: int
+    available: int | None = Field(default=None, description="Clips of the version that a sample can be taken from")
+    current: str | None = Field(default=None, description="The curator of the version that stands in the slot")
+    uncompared: str | None = Field(default=None, description="Why there is nothing to compare with")
+    cpu_s: float | None = Field(default=None, description="CPU seconds of the candidate on the sample, models loaded")
+    current_cpu_s: float | None = Field(default=None, description="The same of the current curator, where it runs here")
+    current_not_run: str | None = Field(default=None, description="Why it does not")
+    audio_s: float | None = Field(default=None, description="Seconds of audio in the sample")
     slices: list[dict[str, Any]] = Field(description="Per slice of the sample and score: counts, medians, changes")
-    flips: dict[str, dict[str, int]] = Field(description="By reason: clips that are dropped before, after, and flipped")
+    flips: dict[str, dict[str, int]] | None = Field(
+        description="By reason: clips that are dropped before, after, and flipped; null where nothing was compared"
+    )

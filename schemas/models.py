@@ -31,6 +31,9 @@ class ModelsDocument(Record):
     number: int
     created: str = Field(description="UTC time, ISO 8601")
     note: str = ""
+    again: int | None = Field(
+        default=None, description="Of a rollback: the promotion that holds again, 0 for none; null for a promotion"
+    )
     models: dict[str, PromotedModel] = Field(
         default_factory=dict, description="By slot; empty: what configurations say"
     )
