@@ -91,7 +91,7 @@ def unpack(deb: Path, folder: Path) -> None:
         tarfile.open(fileobj=process.stdout, mode="r|") as archive,
     ):
         for member in archive:
-            if member.isfile() and member.name.lower().endswith((*SOUND, ".gresource")):
+            if (member.isfile() or member.issym()) and member.name.lower().endswith((*SOUND, ".gresource")):
                 archive.extract(member, folder, filter="data")
     for bundle in sorted(folder.rglob("*.gresource")):
         names = subprocess.run(["gresource", "list", str(bundle)], capture_output=True, text=True, check=True).stdout

@@ -39,7 +39,13 @@ class SnrOptions(AcousticOptions):
         default=0.3,
         gt=0,
         description="Standard deviation of the pauses' power over its mean, up to which they speak for all noise; "
-        "beyond it the network answers: noise that comes and goes may be louder under the speech",
+        "beyond it the network is heard too: noise that comes and goes may be louder under the speech",
+    )
+    even_pause_s: float = Field(
+        default=4.0,
+        ge=0,
+        description="Pause (s) per squared unsteadiness (see `steady`) that counts as much as the network: the error "
+        "of a mean falls with the time that it is taken over, and rises with what it is taken of",
     )
     min_speech_s: float = Field(default=0.25, gt=0, description="Speech (s) below which there is no signal to measure")
 
@@ -61,7 +67,7 @@ def _bounded(snr_db: float) -> float:
 
 
 class SnrCurator(PerClip):
-    """SNR with the noise measured in the pauses where it is steady there, elsewhere by the learned network."""
+    """SNR with the noise measured in the pauses, by the learned network where there are none, or by both."""
 
     name = "snr"
     version = 6
@@ -71,7 +77,8 @@ class SnrCurator(PerClip):
             "snr_method",
             "string",
             "text",
-            "vad: steady noise, measured where the detector hears nobody; network: estimated under the speech",
+            "vad: noise measured where the detector hears nobody; network: estimated under speech; both: their mean, "
+            "weighted by how much pause there is and how steady",
         ),
     )
     Options = SnrOptions
@@ -85,15 +92,20 @@ class SnrCurator(PerClip):
         if speech_mask(clip).sum() * FRAME_S < self.options.min_speech_s:
             raise Unmeasurable("no speech")
         pause = pauses(speech_probabilities(clip), PAUSE_PROBABILITY, PAUSE_GUARD)
-        measured, steady = None, False
-        if pause.sum() * FRAME_S >= self.options.min_pause_s:
-            x = resampled(clip, SAMPLE_RATE)
-            power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
-            measured = gated_snr_db(power, pause)
-            steady = power[pause].std() <= self.options.steady * power[pause].mean()
-        estimated = None if steady else acoustics(clip, self.options.network).snr_db
-        if estimated is not None:
-            return {"snr_db": _bounded(estimated), "snr_method": "network"}
-        if measured is not None:
+        pause_s = float(pause.sum()) * FRAME_S
+        if pause_s < self.options.min_pause_s:
+            if (estimated := self._estimated(clip)) is None:
+                raise Unmeasurable("no speech or no noise that the network can tell apart")
+            return {"snr_db": estimated, "snr_method": "network"}
+        x = resampled(clip, SAMPLE_RATE)
+        power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
+        measured, mean = gated_snr_db(power, pause), float(power[pause].mean())
+        unsteadiness = float(power[pause].std()) / mean if mean > 0 else 0.0
+        if unsteadiness <= self.options.steady or (estimated := self._estimated(clip)) is None:
             return {"snr_db": measured, "snr_method": "vad"}
-        raise Unmeasurable("no speech or no noise that the network can tell apart")
+        share = pause_s / (pause_s + self.options.even_pause_s * unsteadiness**2)
+        return {"snr_db": share * measured + (1 - share) * estimated, "snr_method": "both"}
+
+    def _estimated(self, clip: Clip) -> float | None:
+        snr_db = acoustics(clip, self.options.network).snr_db
+        return None if snr_db is None else _bounded(snr_db)

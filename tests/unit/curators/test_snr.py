@@ -32,11 +32,15 @@ def test_bursts_in_stationary_noise_have_the_snr_they_were_made_with(snr_db):
     assert row["snr_method"] == "vad"
 
 
-def test_noise_that_comes_and_goes_in_the_pauses_is_left_to_the_network():
+def test_where_noise_comes_and_goes_in_the_pauses_the_network_is_heard_too_and_less_the_more_pause_there_is():
     x, speech = bursts(10)
-    swelling = np.repeat(1 + 20 * (np.arange(200) % 50 == 30), 512)
-    steady, unsteady = SnrCurator().score([gated(y, 16000, speech) for y in (x, x * np.where(x == 0, 1, swelling))])
-    assert (steady["snr_method"], unsteady["snr_method"]) == ("vad", "network")
+    swelling = x * np.repeat(1 + 4 * (np.arange(200) % 50 == 30), 512)
+    steady, unsteady = SnrCurator().score([gated(y, 16000, speech) for y in (x, swelling)])
+    assert (steady["snr_method"], unsteady["snr_method"]) == ("vad", "both")
+    pauses, network = (
+        SnrCurator(even_pause_s=weight).score([gated(swelling, 16000, speech)])[0]["snr_db"] for weight in (0, 1e9)
+    )
+    assert sorted((pauses, unsteady["snr_db"], network))[1] == unsteady["snr_db"]
 
 
 def test_gain_and_offset_do_not_change_it():
