@@ -229,6 +229,16 @@ def speed(utterances: Sequence[Utterance]) -> None:
         print(f"| {mode} | {len(clips)} | {seconds:.0f} s | {seconds / best:.0f} |")
 
 
+def observed(utterances: list[Utterance], noises: list[np.ndarray], kept: Path | None) -> list[Observation]:
+    """What the aligner saw of every case: read from `kept` where it is there, else made, and kept there."""
+    if kept is not None and kept.is_file():
+        return read_observations(kept)
+    observations = list(observe(utterances, noises))
+    if kept is not None:
+        write_observations(observations, kept)
+    return observations
+
+
 def main() -> None:
     """Prints all tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -237,12 +247,7 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, default=48, help="synthetic utterances, 0 for none")
     chosen = parser.parse_args()
     utterances, noises = gather_utterances(chosen.data), gather_noises(chosen.data)
-    if chosen.observations is not None and chosen.observations.is_file():
-        observations = read_observations(chosen.observations)
-    else:
-        observations = list(observe(utterances, noises))
-        if chosen.observations is not None:
-            write_observations(observations, chosen.observations)
+    observations = observed(utterances, noises, chosen.observations)
     for mode in MODES:
         own = [o for o in observations if o.mode == mode]
         scores = out_of_fold(own)

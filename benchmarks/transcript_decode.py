@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from curator_stats import auc, figure
-from transcript import group, out_of_fold
+from transcript import group, observed, out_of_fold
 
 from auricle.curators.edit_distance import edit_distance
 from auricle.curators.relabel import PocketsphinxRecogniser
@@ -27,9 +27,6 @@ from auricle.curators.train_transcript import (
     gather_noises,
     gather_utterances,
     load,
-    observe,
-    read_observations,
-    write_observations,
 )
 from auricle.curators.transcript import TranscriptCurator
 from auricle.curators.transcript_cases import Utterance, cases
@@ -91,12 +88,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=2, help="every n-th utterance of readers, and of learners")
     a = parser.parse_args()
     utterances, noises = gather_utterances(a.data), gather_noises(a.data)
-    if a.observations is not None and a.observations.is_file():
-        observations = read_observations(a.observations)
-    else:
-        observations = list(observe(utterances, noises))
-        if a.observations is not None:
-            write_observations(observations, a.observations)
+    observations = observed(utterances, noises, a.observations)
     own = [o for o in observations if o.mode == "full"]
     trusted, speakers = {}, {}
     for o, score in zip(own, out_of_fold(own), strict=True):
