@@ -39,10 +39,7 @@ def print_models(dataset: str | None) -> None:
         return
     store = Store(dataset)
     document = read_models(store)
-    rows = [
-        (m.kind, m.slot, m.name, m.fingerprint[:12], ", ".join(f"{k}={v}" for k, v in m.options.items()))
-        for m in document.models.values()
-    ]
+    rows = [(m.kind, m.slot, m.name, m.fingerprint[:12], in_words(m.options)) for m in document.models.values()]
     if rows:
         console.say(f"promotion {document.number}" + (f": {document.note}" if document.note else ""))
         console.table("promoted", ("", "in place of", "runs", "fingerprint", "options"), rows)
