@@ -3,7 +3,7 @@
     python benchmarks/builtin_codec.py [--minutes 5] [--json out.json]
 
 Needs the development recordings beside the checkout (`../shared/data`). Speakers are those that training held out, by
-the rule in `extractors/builtin_data.py` and the share in the card. Everything runs on one thread.
+the rule in `extractors/training/builtin_data.py` and the share in the card. Everything runs on one thread.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import av
 import numpy as np
 import torch
 
-from auricle.curators.dnsmos import DnsmosCurator
-from auricle.extractors import builtin, registry
-from auricle.extractors.builtin_data import SpeechSource, Utterance, load_speech
-from auricle.extractors.builtin_evaluation import codebook_use, evaluate, si_sdr_db, stoi_of
-from auricle.extractors.builtin_model import BuiltinConfig
-from auricle.extractors.builtin_rvq import fit_codebooks
-from auricle.extractors.fsq import ResidualFsq
+from auricle.curators.signal.dnsmos import DnsmosCurator
+from auricle.extractors.codecs import builtin
+from auricle.extractors.codecs.builtin_model import BuiltinConfig
+from auricle.extractors.codecs.fsq import ResidualFsq
+from auricle.extractors.coding import registry
+from auricle.extractors.training.builtin_data import SpeechSource, Utterance, load_speech
+from auricle.extractors.training.builtin_evaluation import codebook_use, evaluate, si_sdr_db, stoi_of
+from auricle.extractors.training.builtin_rvq import fit_codebooks
 from auricle.schemas.clip import Clip
 from auricle.schemas.config import RepresentationConfig
 

@@ -19,10 +19,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from auricle.extractors.builtin_data import load_speech
-from auricle.extractors.builtin_evaluation import evaluate
-from auricle.extractors.builtin_model import BuiltinCodec, BuiltinConfig
-from auricle.extractors.train_codec import CodecTraining, train
+from auricle.extractors.codecs.builtin_model import BuiltinCodec, BuiltinConfig
+from auricle.extractors.training.builtin_data import load_speech
+from auricle.extractors.training.builtin_evaluation import evaluate
+from auricle.extractors.training.train_codec import CodecTraining, train
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared/data"

@@ -25,9 +25,9 @@ from curator_line import Line, clip_of
 from curator_stats import auc, figure, spearman
 from recording_accuracy import channels, signal
 
-from auricle.curators import rooms, synthetic
 from auricle.curators.registry import build
-from auricle.curators.vad import speech_mask
+from auricle.curators.signal.vad import speech_mask
+from auricle.curators.training import rooms, synthetic
 from auricle.curators.waveform import resample
 
 
@@ -258,7 +258,7 @@ def content() -> Iterator[Line]:
 
 def quality() -> Iterator[Line]:
     """Predicted ESTOI against ESTOI, in held-out rooms and noises."""
-    from auricle.curators.estoi import estoi
+    from auricle.curators.training.estoi import estoi
 
     (curator,) = build(["quality"])
     rng = np.random.default_rng(9)

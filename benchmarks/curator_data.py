@@ -1,7 +1,7 @@
 """Test material for the curators' accuracy: held-out speakers, noises and rooms, mixed so that the truth is known.
 
 The development recordings lie beside the checkout (`../shared/data`). Speakers, noise files and music files are split
-by `auricle.curators.mixtures.alternate`: networks see the first half, everything here comes from the other.
+by `auricle.curators.training.mixtures.alternate`: networks see the first half, everything here comes from the other.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.curators import rooms, synthetic
-from auricle.curators.colours import unit_power
-from auricle.curators.level import active_speech_power
-from auricle.curators.mixtures import Utterance, alternate, read_mono, utterance
+from auricle.curators.signal.level import active_speech_power
+from auricle.curators.training import rooms, synthetic
+from auricle.curators.training.colours import unit_power
+from auricle.curators.training.mixtures import Utterance, alternate, read_mono, utterance
 from auricle.curators.waveform import resample
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"

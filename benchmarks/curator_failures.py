@@ -18,9 +18,9 @@ from curator_data import RATE, crop, recordings, room_cases, utterances
 from curator_line import clip_of
 from recording_accuracy import channel_cases
 
-from auricle.curators.estoi import estoi
 from auricle.curators.registry import build
-from auricle.curators.vad import speech_mask
+from auricle.curators.signal.vad import speech_mask
+from auricle.curators.training.estoi import estoi
 from auricle.curators.waveform import resample
 from auricle.schemas.clip import Clip
 

@@ -26,9 +26,9 @@ from curator_data import RATE, utterances
 from curator_line import Line, clip_of
 from curator_stats import Figure, verdict
 
-from auricle.curators.learned import acoustics, card
 from auricle.curators.registry import build
-from auricle.curators.vad import speech_probabilities
+from auricle.curators.signal.learned import acoustics, card
+from auricle.curators.signal.vad import speech_probabilities
 from auricle.curators.waveform import resampled
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,13 +20,13 @@ from typing import Any
 
 import duckdb
 
-from auricle.dashboards import tables
-from auricle.dashboards.examples import choose
-from auricle.dashboards.profile import profile
-from auricle.dashboards.report import render
-from auricle.dashboards.tables import ClipTable
-from auricle.pipelines.gate import judge
-from auricle.pipelines.gate_facts import gather, opened
+from auricle.dashboards.drawing.profile import profile
+from auricle.dashboards.explorer import tables
+from auricle.dashboards.explorer.tables import ClipTable
+from auricle.dashboards.report.examples import choose
+from auricle.dashboards.report.report import render
+from auricle.pipelines.publishing.gate import judge
+from auricle.pipelines.publishing.gate_facts import gather, opened
 from auricle.schemas.config import Gate
 from auricle.schemas.version import Counts, VersionDocument
 

@@ -22,15 +22,19 @@ import numpy as np
 from held_out_chains import held_out, ngram_counts
 from scipy.stats import rankdata
 
-from auricle.diagnostics import archetypes, direction, von_mises_fisher
-from auricle.diagnostics.bootstrap import ratio
-from auricle.diagnostics.counts import merge
-from auricle.diagnostics.folds import make_folds
-from auricle.diagnostics.gaussian_predictor import GaussianPredictor
-from auricle.diagnostics.kneser_ney import KneserNey
-from auricle.diagnostics.lag_moments import LagMoments
-from auricle.diagnostics.processes import VectorAutoregression, ornstein_uhlenbeck, ornstein_uhlenbeck_information
-from auricle.diagnostics.sources import HiddenMarkov, ResidualQuantiser, SparseMarkov
+from auricle.diagnostics.codes.counts import merge
+from auricle.diagnostics.codes.kneser_ney import KneserNey
+from auricle.diagnostics.estimates.bootstrap import ratio
+from auricle.diagnostics.estimates.folds import make_folds
+from auricle.diagnostics.known.processes import (
+    VectorAutoregression,
+    ornstein_uhlenbeck,
+    ornstein_uhlenbeck_information,
+)
+from auricle.diagnostics.known.sources import HiddenMarkov, ResidualQuantiser, SparseMarkov
+from auricle.diagnostics.latents import archetypes, direction, von_mises_fisher
+from auricle.diagnostics.latents.gaussian_predictor import GaussianPredictor
+from auricle.diagnostics.latents.lag_moments import LagMoments
 from auricle.diagnostics.summary import CodesDiagnosis, LatentsDiagnosis, diagnose_codes, diagnose_latents
 
 SEEDS = 5

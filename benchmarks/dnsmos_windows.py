@@ -16,8 +16,8 @@ from curator_data import RATE, crop, mix, recordings, utterances
 from curator_line import clip_of
 from curator_stats import figure, spearman
 
-from auricle.curators.dnsmos import INPUT_SIZE, DnsmosCurator
-from auricle.curators.vad import FRAME_SIZE, speech_mask
+from auricle.curators.signal.dnsmos import INPUT_SIZE, DnsmosCurator
+from auricle.curators.signal.vad import FRAME_SIZE, speech_mask
 
 LEVELS_DB = (-5, 0, 5, 10, 15, 20, 25, 30, 35, 40)
 COLUMNS = ("dnsmos_ovrl", "dnsmos_bak", "dnsmos_sig")

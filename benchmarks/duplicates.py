@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.curators import duplicates as module
-from auricle.curators.duplicate_proposals import gather, proposals
-from auricle.curators.duplicates import find_duplicates, overlap_similarity
-from auricle.curators.fingerprint import (
+from auricle.curators.copies import duplicates as module
+from auricle.curators.copies.duplicate_proposals import gather, proposals
+from auricle.curators.copies.duplicates import find_duplicates, overlap_similarity
+from auricle.curators.copies.fingerprint import (
     BANDS,
     LAG,
     PROJECTION,
@@ -34,7 +34,7 @@ from auricle.curators.fingerprint import (
     band_powers,
     fingerprint,
 )
-from auricle.curators.transcript_cases import at_snr
+from auricle.curators.training.transcript_cases import at_snr
 from auricle.curators.waveform import resample
 
 RATE = 16000
@@ -163,7 +163,7 @@ def recall(clips: list[tuple[str, np.ndarray]], noises: list[np.ndarray]) -> Non
 
 def synthetic_takes() -> None:
     """Pairs of a synthetic corpus in which nothing is a copy: every pair found is false."""
-    from auricle.jobs.espeak import Voice, synthesise
+    from auricle.jobs.demo.espeak import Voice, synthesise
 
     said, waveforms = [], []
     for text in SENTENCES:

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from curator_stats import figure, spearman
 
-from auricle.curators.intonation import semitones
-from auricle.curators.mixtures import alternate, read_mono
-from auricle.curators.train_voice import LEFT_OUT
-from auricle.curators.voice import VoiceCurator
+from auricle.curators.training.mixtures import alternate, read_mono
+from auricle.curators.training.train_voice import LEFT_OUT
+from auricle.curators.voices.intonation import semitones
+from auricle.curators.voices.voice import VoiceCurator
 from auricle.curators.waveform import resample
-from auricle.jobs.espeak import Voice, synthesise
+from auricle.jobs.demo.espeak import Voice, synthesise
 from auricle.schemas.clip import Clip
 
 RATE, ORDER, FRAME, HOP = 16_000, 18, 512, 128

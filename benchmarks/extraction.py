@@ -26,11 +26,11 @@ import numpy as np
 import soundfile
 from extraction_arms import config, run_arm, run_pipeline
 
-from auricle.extractors import registry
-from auricle.extractors.inference import environment, inference
-from auricle.extractors.packing import extract_many
-from auricle.extractors.resample import resample
-from auricle.pipelines.cluster import ray_session
+from auricle.extractors.coding import registry
+from auricle.extractors.coding.inference import environment, inference
+from auricle.extractors.coding.packing import extract_many
+from auricle.extractors.coding.resample import resample
+from auricle.pipelines.work.cluster import ray_session
 from auricle.schemas.config import RepresentationConfig
 
 SECTIONS = ("speed", "views", "modes", "long")

@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from auricle.extractors import encodec, mimi, registry
-from auricle.extractors.resample import resample
-from auricle.loaders.store import Store
-from auricle.pipelines.cluster import run_units
-from auricle.pipelines.extract import ExtractRecipe
-from auricle.pipelines.units import write_plan
+from auricle.extractors.codecs import encodec, mimi
+from auricle.extractors.coding import registry
+from auricle.extractors.coding.resample import resample
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.passes.extract import ExtractRecipe
+from auricle.pipelines.work.cluster import run_units
+from auricle.pipelines.work.work_units import write_plan
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.keys import clip_key, sha256_file
 

@@ -19,8 +19,8 @@ import numpy as np
 import soundfile
 
 from auricle.curators.registry import build
-from auricle.extractors import registry
-from auricle.loaders import crop
+from auricle.extractors.coding import registry
+from auricle.loaders.reading import crop
 from auricle.pipelines.run import run
 from auricle.schemas.clip import Clip
 from auricle.schemas.config import RepresentationConfig, RunConfig

@@ -10,8 +10,8 @@ from curator_data import RATE, crop, recorded_responses, utterances
 from curator_line import Line, clip_of
 from curator_stats import Figure, auc, figure
 
-from auricle.curators import rooms
 from auricle.curators.registry import build
+from auricle.curators.training import rooms
 from auricle.curators.waveform import resample
 from auricle.schemas.clip import Clip
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.curators.edit_distance import edit_distance
-from auricle.curators.relabel import MARGIN, MIN_TRUST, PocketsphinxRecogniser, relabel
-from auricle.curators.spoken_words import spoken_words
-from auricle.curators.train_transcript import conditions, gather_noises, gather_utterances, load
-from auricle.curators.transcript import TranscriptCurator
-from auricle.curators.transcript_cases import CORRUPTIONS, cases
+from auricle.curators.training.train_transcript import conditions, gather_noises, gather_utterances, load
+from auricle.curators.training.transcript_cases import CORRUPTIONS, cases
+from auricle.curators.words.edit_distance import edit_distance
+from auricle.curators.words.relabel import MARGIN, MIN_TRUST, PocketsphinxRecogniser, relabel
+from auricle.curators.words.spoken_words import spoken_words
+from auricle.curators.words.transcript import TranscriptCurator
 from auricle.schemas.clip import Clip
 
 LEARNERS = ("speechocean762",)

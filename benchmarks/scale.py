@@ -27,15 +27,15 @@ from typing import Any
 
 from scale_corpus import CURATORS, known_files, made_up, make, settings
 
-from auricle.loaders.diff import diff
-from auricle.loaders.layout import version_path
-from auricle.loaders.pull import plan_pull
-from auricle.loaders.store import Store
-from auricle.loaders.version import numbers, open_version
-from auricle.pipelines.gate import judge
-from auricle.pipelines.listing import list_sources
+from auricle.loaders.copies.diff import diff
+from auricle.loaders.copies.pull import plan_pull
+from auricle.loaders.reading.version import numbers, open_version
+from auricle.loaders.storage.layout import version_path
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.plan import plan
+from auricle.pipelines.publishing.gate import judge
 from auricle.pipelines.run import run
+from auricle.pipelines.tables.listing import list_sources
 from auricle.schemas.config import Gate, Source
 
 OPERATIONS = ("unchanged", "plan", "publish", "diff", "pull-plan", "pull-plan-where", "open", "live", "gate")
@@ -111,7 +111,7 @@ def nights(count: int, clips: int) -> None:
     from corpus import config, write_corpus  # pyright: ignore[reportMissingImports]
     from inprocess import without_ray  # pyright: ignore[reportMissingImports]
 
-    from auricle.pipelines.compact import compact
+    from auricle.pipelines.upkeep.compact import compact
 
     print("| night | clips | s | files of the dataset | parts | shards | document kB | receipts = units = Ray blocks |")
     print("|-|-|-|-|-|-|-|-|")

@@ -19,17 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from auricle.extractors.registry import describe_all
-from auricle.loaders.layout import clips_path, recordings_path, shard_path, version_path
-from auricle.loaders.parts import write_part
-from auricle.loaders.store import Store
-from auricle.pipelines import ingest
-from auricle.pipelines.assemble import ROWS_PER_PART
-from auricle.pipelines.document import curator_entry, inputs_digest
-from auricle.pipelines.listing import FILES, ROWS_PER_BATCH
-from auricle.pipelines.missing import curators_of
-from auricle.pipelines.probe import segmentation_fingerprint
-from auricle.pipelines.state import open_state
+from auricle.extractors.coding.registry import describe_all
+from auricle.loaders.storage.layout import clips_path, recordings_path, shard_path, version_path
+from auricle.loaders.storage.parts import write_part
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.passes.probe import segmentation_fingerprint
+from auricle.pipelines.publishing.assemble import ROWS_PER_PART
+from auricle.pipelines.publishing.document import curator_entry, inputs_digest
+from auricle.pipelines.tables import ingest
+from auricle.pipelines.tables.listing import FILES, ROWS_PER_BATCH
+from auricle.pipelines.tables.remaining import curators_of
+from auricle.pipelines.tables.state import open_state
 from auricle.schemas.config import RunConfig
 from auricle.schemas.keys import sha256_bytes
 from auricle.schemas.score import ScoreColumn

@@ -21,13 +21,13 @@ import numpy as np
 from curator_data import DATA, RATE, crop, labelled_files, mix, recordings, utterances
 from train_acoustic import talkers
 
-from auricle.curators import synthetic
-from auricle.curators.colours import unit_power
-from auricle.curators.learned import estimate, load_weights
-from auricle.curators.mixtures import Utterance, alternate, read_mono
-from auricle.curators.snr import PAUSE_GUARD, PAUSE_PROBABILITY, SnrOptions, gated_snr_db
-from auricle.curators.train_acoustic import Recipe, audio_files, train
-from auricle.curators.vad import FRAME_S, FRAME_SIZE, pauses, speech_features, speech_probabilities
+from auricle.curators.signal.learned import estimate, load_weights
+from auricle.curators.signal.snr import PAUSE_GUARD, PAUSE_PROBABILITY, SnrOptions, gated_snr_db
+from auricle.curators.signal.vad import FRAME_S, FRAME_SIZE, pauses, speech_features, speech_probabilities
+from auricle.curators.training import synthetic
+from auricle.curators.training.colours import unit_power
+from auricle.curators.training.mixtures import Utterance, alternate, read_mono
+from auricle.curators.training.train_acoustic import Recipe, audio_files, train
 from auricle.curators.waveform import frame_power
 from auricle.schemas.clip import Clip
 

@@ -3,8 +3,8 @@
     python benchmarks/sound_copies.py SOUNDS HELD_OUT [HELD_OUT ...]
 
 Three stretches of 1.3 s of every held-out file against every position of every sound, by the bits of their
-fingerprints (`auricle.curators.fingerprint`): unrelated sounds differ in 0.35 to 0.4 of the bits at the best of a
-million positions, a shifted or re-encoded copy in 0.1. Exits with 1 where one is under 0.25.
+fingerprints (`auricle.curators.copies.fingerprint`): unrelated sounds differ in 0.35 to 0.4 of the bits at the best of
+a million positions, a shifted or re-encoded copy in 0.1. Exits with 1 where one is under 0.25.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.curators.fingerprint import SAMPLE_RATE, fingerprint
-from auricle.curators.mixtures import read_mono
-from auricle.curators.train_acoustic import AUDIO
+from auricle.curators.copies.fingerprint import SAMPLE_RATE, fingerprint
+from auricle.curators.training.mixtures import read_mono
+from auricle.curators.training.train_acoustic import AUDIO
 from auricle.curators.waveform import resample
 
 WORDS, LEAST_WORDS, STRETCHES = 40, 20, 3

@@ -28,8 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import soundfile
 
-from auricle.curators.mixtures import read_mono
-from auricle.curators.vad import speech_probabilities
+from auricle.curators.signal.vad import speech_probabilities
+from auricle.curators.training.mixtures import read_mono
 from auricle.curators.waveform import resample
 from auricle.schemas.clip import Clip
 from auricle.schemas.keys import sha256_file

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.curators.language import SCRIPT_OF_LANGUAGE, detect
-from auricle.curators.text import MIN_LETTERS, PLAIN_WORDS, UNSPACED, TextCurator, language_matches
+from auricle.curators.words.language import SCRIPT_OF_LANGUAGE, detect
+from auricle.curators.words.text import MIN_LETTERS, PLAIN_WORDS, UNSPACED, TextCurator, language_matches
 
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{[^}]*\}|<[^>]+>|&\w+;|\\.")

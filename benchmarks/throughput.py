@@ -25,11 +25,11 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from auricle.extractors.registry import build, describe_all
-from auricle.loaders.store import Store
-from auricle.pipelines.cluster import ray_session, run_units
-from auricle.pipelines.extract import ExtractRecipe
-from auricle.pipelines.units import write_plan
+from auricle.extractors.coding.registry import build, describe_all
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.passes.extract import ExtractRecipe
+from auricle.pipelines.work.cluster import ray_session, run_units
+from auricle.pipelines.work.work_units import write_plan
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.keys import clip_key, sha256_file
 

@@ -20,9 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from curator_data import CORPORA, DATA, labelled_files
 
-from auricle.curators.mixtures import Utterance, alternate, utterance
-from auricle.curators.train_acoustic import Recipe, audio_files, train
-from auricle.jobs.espeak import Voice, synthesise
+from auricle.curators.training.mixtures import Utterance, alternate, utterance
+from auricle.curators.training.train_acoustic import Recipe, audio_files, train
+from auricle.jobs.demo.espeak import Voice, synthesise
 from auricle.schemas.errors import ConfigError
 
 VOICES = {"en": "en-us", "de": "de", "es": "es", "fr": "fr-fr", "it": "it", "pt": "pt", "ja": "ja", "ko": "ko"}

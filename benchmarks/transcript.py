@@ -2,8 +2,9 @@
 
     python benchmarks/transcript.py DATA [--observations FILE] [--synthetic N]
 
-DATA is a folder with speech/<corpus>/transcripts.tsv and noise/, as for `auricle.curators.train_transcript`, whose
-observations (alignment features of every case) can be kept in FILE and are used again. Prints the tables of
+DATA is a folder with speech/<corpus>/transcripts.tsv and noise/, as for
+`auricle.curators.training.train_transcript`, whose observations (alignment features of every case) can be kept in FILE
+and are used again. Prints the tables of
 docs/transcript_trust.md. Six folds over speakers; intervals are of a bootstrap over speakers.
 """
 
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.curators.train_transcript import (
+from auricle.curators.signal.vad import speech_probabilities
+from auricle.curators.training.train_transcript import (
     FOLDS,
     MODES,
     Observation,
@@ -29,10 +31,9 @@ from auricle.curators.train_transcript import (
     read_observations,
     write_observations,
 )
-from auricle.curators.transcript import TranscriptCurator, fitted, trust
-from auricle.curators.transcript_cases import CORRUPTIONS, Utterance, read_utterances
-from auricle.curators.vad import speech_probabilities
+from auricle.curators.training.transcript_cases import CORRUPTIONS, Utterance, read_utterances
 from auricle.curators.waveform import resample
+from auricle.curators.words.transcript import TranscriptCurator, fitted, trust
 from auricle.schemas.clip import Clip
 
 LEARNERS = ("speechocean762",)
@@ -172,7 +173,7 @@ def calibration(observations: Sequence[Observation], scores: np.ndarray) -> None
 
 def synthetic(utterances: Sequence[Utterance], noises: Sequence[np.ndarray], count: int) -> list[Observation]:
     """Observations of sentences of the corpus said by synthetic voices, of which none is in training."""
-    from auricle.jobs.espeak import Voice, synthesise
+    from auricle.jobs.demo.espeak import Voice, synthesise
 
     rng = np.random.default_rng(0)
     texts = sorted({u.text for u in utterances if 5 <= len(u.text.split()) <= 20})

@@ -18,19 +18,13 @@ import numpy as np
 from curator_stats import auc, figure
 from transcript import group, observed, out_of_fold
 
-from auricle.curators.edit_distance import edit_distance
-from auricle.curators.relabel import PocketsphinxRecogniser
-from auricle.curators.spoken_words import spoken_words
-from auricle.curators.train_transcript import (
-    Observation,
-    conditions,
-    gather_noises,
-    gather_utterances,
-    load,
-)
-from auricle.curators.transcript import TranscriptCurator
-from auricle.curators.transcript_cases import Utterance, cases
-from auricle.curators.vad import speech_probabilities
+from auricle.curators.signal.vad import speech_probabilities
+from auricle.curators.training.train_transcript import Observation, conditions, gather_noises, gather_utterances, load
+from auricle.curators.training.transcript_cases import Utterance, cases
+from auricle.curators.words.edit_distance import edit_distance
+from auricle.curators.words.relabel import PocketsphinxRecogniser
+from auricle.curators.words.spoken_words import spoken_words
+from auricle.curators.words.transcript import TranscriptCurator
 from auricle.schemas.clip import Clip
 
 KINDS = ("unrelated", "sub25", "sub10", "truncated", "appended", "foreign")

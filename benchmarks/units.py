@@ -21,17 +21,18 @@ from typing import Any
 
 import numpy as np
 
-from auricle.curators.acoustic_model import acoustic_model
-from auricle.curators.aligner import phone_index
-from auricle.curators.cepstra import FRAME_S, cepstra, with_differences
-from auricle.curators.forced_path import best_path, build_network, segments, state_nats
-from auricle.curators.pronunciation import pronunciations
-from auricle.curators.senones import senone_nats
-from auricle.curators.spoken_words import spoken_words
-from auricle.extractors import registry, units
-from auricle.extractors.builtin_data import is_held_out, read_mono
-from auricle.extractors.kmeans import assign, fit
-from auricle.extractors.mfcc import SAMPLE_RATE
+from auricle.curators.signal.cepstra import FRAME_S, cepstra, with_differences
+from auricle.curators.words.acoustic_model import acoustic_model
+from auricle.curators.words.aligner import phone_index
+from auricle.curators.words.forced_path import best_path, build_network, segments, state_nats
+from auricle.curators.words.pronunciation import pronunciations
+from auricle.curators.words.senones import senone_nats
+from auricle.curators.words.spoken_words import spoken_words
+from auricle.extractors.coding import registry
+from auricle.extractors.features import units
+from auricle.extractors.features.kmeans import assign, fit
+from auricle.extractors.features.mfcc import SAMPLE_RATE
+from auricle.extractors.training.builtin_data import is_held_out, read_mono
 from auricle.schemas.config import RepresentationConfig
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared/data/speech"

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from curator_stats import figure
 
-from auricle.curators import voices
-from auricle.curators.mixtures import alternate
-from auricle.curators.overlap import FEATURES
-from auricle.curators.train_transcript import gather_noises
-from auricle.curators.train_voice import Heard, fit, fit_overlap, gather, overlap_cases
-from auricle.curators.voice import MIN_HALF_FRAMES, VoiceCurator
-from auricle.curators.voice_embedding import Weights, embed
-from auricle.curators.voices import group_voices
+from auricle.curators.training.mixtures import alternate
+from auricle.curators.training.train_transcript import gather_noises
+from auricle.curators.training.train_voice import Heard, fit, fit_overlap, gather, overlap_cases
+from auricle.curators.voices import voices
+from auricle.curators.voices.overlap import FEATURES
+from auricle.curators.voices.voice import MIN_HALF_FRAMES, VoiceCurator
+from auricle.curators.voices.voice_embedding import Weights, embed
+from auricle.curators.voices.voices import group_voices
 from auricle.schemas.clip import Clip
 
 MIN_CLIPS, RESAMPLES, DRAWS = 5, 500, 100

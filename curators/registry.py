@@ -15,19 +15,19 @@ from ..schemas.errors import ConfigError
 from ..schemas.score import Curator
 
 CURATORS: dict[str, str] = {
-    "signal": "signal:SignalCurator",
-    "vad": "vad:VadCurator",
-    "snr": "snr:SnrCurator",
-    "dnsmos": "dnsmos:DnsmosCurator",
-    "channels": "channels:ChannelsCurator",
-    "reverb": "reverb:ReverbCurator",
-    "content": "content:ContentCurator",
-    "quality": "quality:QualityCurator",
-    "alignment": "transcript:TranscriptCurator",
-    "text": "text:TextCurator",
-    "voice": "voice:VoiceCurator",
-    "duplicates": "duplicates:DuplicatesCurator",
-    "transcript_ctc": "ctc:CtcCurator",
+    "signal": "signal.signal:SignalCurator",
+    "vad": "signal.vad:VadCurator",
+    "snr": "signal.snr:SnrCurator",
+    "dnsmos": "signal.dnsmos:DnsmosCurator",
+    "channels": "signal.channels:ChannelsCurator",
+    "reverb": "signal.reverb:ReverbCurator",
+    "content": "signal.content:ContentCurator",
+    "quality": "signal.quality:QualityCurator",
+    "alignment": "words.transcript:TranscriptCurator",
+    "text": "words.text:TextCurator",
+    "voice": "voices.voice:VoiceCurator",
+    "duplicates": "copies.duplicates:DuplicatesCurator",
+    "transcript_ctc": "words.ctc:CtcCurator",
 }
 """Name to "module:Class", the module in this folder. Imported only when built."""
 

@@ -1,10 +1,10 @@
 """What the pipeline asks for: one representation in, one record of its predictability out."""
 
-from .codes_diagnosis import CodesDiagnosis, diagnose_codes
-from .directions_diagnosis import DirectionsDiagnosis, diagnose_directions
-from .estimate import Estimate
-from .latents_diagnosis import LatentsDiagnosis, diagnose_latents
-from .samples import Sample, Samples
+from .codes.codes_diagnosis import CodesDiagnosis, diagnose_codes
+from .estimates.estimate import Estimate
+from .estimates.samples import Sample, Samples
+from .latents.directions_diagnosis import DirectionsDiagnosis, diagnose_directions
+from .latents.latents_diagnosis import LatentsDiagnosis, diagnose_latents
 
 __all__ = [
     "CodesDiagnosis",

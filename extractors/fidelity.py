@@ -10,8 +10,8 @@ from ..schemas.clip import Clip
 from ..schemas.config import RepresentationConfig
 from ..schemas.errors import ClipError
 from ..schemas.tables import FailureReason
-from .registry import load_codec
-from .resample import resample
+from .coding.registry import load_codec
+from .coding.resample import resample
 
 FRAME, HOP = 1024, 256
 FLOOR_DB = 50.0

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..schemas.errors import AuricleError, ConfigError, StorageError
-from .extras import missing_extra
+from .terminal.extras import missing_extra
 
 EXITS = (
     "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from . import (
-    verbs_build,
-    verbs_dataset,
-    verbs_judge,
-    verbs_loose,
-    verbs_models,
-    verbs_registry,
-    verbs_schemas,
-    verbs_versions,
-)
+from .datasets import verbs_dataset, verbs_schemas, verbs_versions
+from .judging import verbs_judge
+from .loose import verbs_loose
+from .models import verbs_models, verbs_registry
+from .runs import verbs_build
 
 HEADINGS = {
     "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),

@@ -1,6 +1,6 @@
 """The training side: open a version and read it."""
 
-from .crop import crop, cropped
-from .version import Sample, Version, open_version
+from .reading.crop import crop, cropped
+from .reading.version import Sample, Version, open_version
 
 __all__ = ["Sample", "Version", "crop", "cropped", "open_version"]

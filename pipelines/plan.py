@@ -6,18 +6,18 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..extractors.registry import describe_all
-from ..loaders.store import Store
+from ..extractors.coding.registry import describe_all
+from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
 from ..schemas.errors import NoDatasetError
-from . import ingest
-from .decide import check_rules, decide
-from .document import inputs_digest
-from .lease import holder
-from .missing import curators_of, missing_latents, missing_scores
-from .probe import ProbeRecipe
-from .promoted import with_promoted
-from .state import State, open_state, unfinished_runs
+from .passes.probe import ProbeRecipe
+from .policy.decide import check_rules, decide
+from .publishing.document import inputs_digest
+from .publishing.lease import holder
+from .tables import ingest
+from .tables.remaining import curators_of, missing_latents, missing_scores
+from .tables.state import State, open_state, unfinished_runs
+from .trial.promoted import with_promoted
 
 HEADERS_READ = 500
 """New files whose headers are read to estimate the hours of all of them."""

@@ -10,24 +10,25 @@ from typing import Any
 import pyarrow as pa
 
 from ..curators.registry import build
-from ..curators.relabel import MARGIN, MIN_TRUST, Relabelled, recogniser, relabel
-from ..loaders.layout import run_path
-from ..loaders.relabels import RELABELS, put_relabels, relabels
-from ..loaders.store import Store
-from ..loaders.version import Version, open_version
+from ..curators.words.relabel import MARGIN, MIN_TRUST, Relabelled, recogniser, relabel
+from ..loaders.care.relabels import RELABELS, put_relabels, relabels
+from ..loaders.reading.version import Version, open_version
+from ..loaders.storage.layout import run_path
+from ..loaders.storage.store import Store
 from ..schemas.clip import Clip
 from ..schemas.config import RunConfig
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.keys import digest
 from ..schemas.pass_tables import ERROR_FIELDS
 from ..schemas.score import Curator
-from .clip_reader import read_clips
-from .cluster import ray_session, run_units
-from .lease import lease
-from .listen import source_uri
-from .progress import Progress, Silent
-from .state import State, literal, open_state, quoted
-from .units import Result, failure, receipt_files, receipt_tag, write_plan
+from .audio.clip_reader import read_clips
+from .audio.listen import source_uri
+from .publishing.lease import lease
+from .tables.state import State, literal, open_state, quoted
+from .work.cluster import ray_session, run_units
+from .work.contract import Result, failure
+from .work.progress import Progress, Silent
+from .work.work_units import receipt_files, receipt_tag, write_plan
 
 TRUST = "transcript_trust"
 UNIT_S = 300.0

@@ -10,26 +10,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from ..extractors.registry import describe_all
-from ..loaders.store import Store
-from ..loaders.version import Version, numbers, open_version
+from ..extractors.coding.registry import describe_all
+from ..loaders.reading.version import Version, numbers, open_version
+from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
 from ..schemas.errors import GateError, IntegrityError
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
-from . import assemble, document, gate, ingest
-from .cluster import ray_session, run_units
-from .decide import check_rules, decide
-from .lease import lease
-from .missing import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
-from .pack import pack
-from .probe import ProbeRecipe
-from .progress import Progress, Silent
-from .promoted import with_promoted
-from .publish import close_run, keep_candidate, publish
-from .state import State, open_state, unfinished_runs
-from .units import Recipe, write_plan
+from .passes.probe import ProbeRecipe
+from .policy.decide import check_rules, decide
+from .publishing import assemble, document, gate
+from .publishing.lease import lease
+from .publishing.pack import pack
+from .publishing.publish import close_run, keep_candidate, publish
+from .tables import ingest
+from .tables.remaining import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
+from .tables.state import State, open_state, unfinished_runs
+from .trial.promoted import with_promoted
+from .work.cluster import ray_session, run_units
+from .work.contract import Recipe
+from .work.progress import Progress, Silent
+from .work.work_units import write_plan
 
 
 @dataclass(frozen=True)

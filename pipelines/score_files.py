@@ -17,13 +17,13 @@ from ..schemas.config import Workers
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.score import ARROW, Curator
 from ..schemas.tables import FailureReason
-from .declared import check_whole, why_empty
-from .decode import AUDIO_SUFFIXES, open_audio
-from .hang import Step
-from .judge_clip import Judge
-from .labels import whole
-from .measure import measure
-from .own_process import run_each
+from .audio.declared import check_whole, why_empty
+from .audio.decode import AUDIO_SUFFIXES, open_audio
+from .passes.measure import measure
+from .policy.judge_clip import Judge
+from .tables.labels import whole
+from .work.hang import Step
+from .work.own_process import run_each
 
 MAX_DECODED_S = 3 * 3600
 """Longest file that is scored as one clip."""

@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 @pytest.fixture(scope="session")
 def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One Ray on this machine for all tests that run units."""
-    from auricle.pipelines.cluster import ray_session
+    from auricle.pipelines.work.cluster import ray_session
 
     with ray_session(2):
         yield

@@ -16,20 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auricle.loaders.store import Store
-from auricle.loaders.version import numbers, open_version
+from auricle.loaders.reading.version import numbers, open_version
+from auricle.loaders.storage.store import Store
 from auricle.schemas.keys import clip_key, group_key
 from auricle.schemas.representation import RepresentationSpec
 from auricle.schemas.score import ScoreColumn
 from auricle.schemas.tables import RECORDINGS, clip_schema
-from auricle.schemas.version import (
-    Counts,
-    CuratorEntry,
-    Object,
-    RepresentationEntry,
-    Shard,
-    VersionDocument,
-)
+from auricle.schemas.version import Counts, CuratorEntry, Object, RepresentationEntry, Shard, VersionDocument
 
 SAMPLE_RATE = 16_000
 CODES = RepresentationSpec(

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from auricle.loaders.store import Store
-from auricle.pipelines.units import Recipe, UnitOutcome, UnitRef, UnitWorker
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.work.contract import Recipe
+from auricle.pipelines.work.work_units import UnitOutcome, UnitRef, UnitWorker
 
 
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:

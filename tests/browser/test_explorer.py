@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from auricle.dashboards.explorer import application
+from auricle.dashboards.explorer.explorer import application
 
 pytestmark = pytest.mark.browser
 

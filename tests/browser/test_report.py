@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auricle.dashboards.report import render
+from auricle.dashboards.report.report import render
 
 pytestmark = pytest.mark.browser
 

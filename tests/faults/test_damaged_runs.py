@@ -14,11 +14,11 @@ import pytest
 from corpus import config, write_corpus
 from damage import flip, killed
 
-from auricle.loaders.store import Store
-from auricle.loaders.verify import verify
-from auricle.loaders.version import numbers
-from auricle.pipelines.collect import abandon, unfinished
+from auricle.loaders.care.verify import verify
+from auricle.loaders.reading.version import numbers
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.run import run
+from auricle.pipelines.upkeep.garbage import abandon, unfinished
 from auricle.schemas.errors import AuricleError, IntegrityError
 from auricle.schemas.keys import sha256_file
 

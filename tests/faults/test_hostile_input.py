@@ -13,14 +13,14 @@ import pytest
 from corpus import config, write_clip, write_corpus
 from inprocess import without_ray
 
-from auricle.jobs.report import write_report
+from auricle.jobs.judging.report import write_report
 from auricle.loaders import open_version
-from auricle.loaders.export import export
-from auricle.loaders.pull import pull
-from auricle.loaders.verify import verify
-from auricle.pipelines import probe
+from auricle.loaders.care.verify import verify
+from auricle.loaders.copies.export import export
+from auricle.loaders.copies.pull import pull
+from auricle.pipelines.passes import probe
 from auricle.pipelines.run import run
-from auricle.pipelines.takedown import takedown
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import ConfigError, GateError
 
 ODD = (

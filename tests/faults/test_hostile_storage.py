@@ -20,17 +20,17 @@ from corpus import config, write_corpus
 from damage import flip, killed
 
 from auricle.loaders import open_version
-from auricle.loaders.pull import pull
-from auricle.loaders.refs import tag, untag
-from auricle.loaders.store import Store
-from auricle.loaders.verify import verify
-from auricle.loaders.version import numbers
-from auricle.pipelines.collect import collect
-from auricle.pipelines.compact import compact
-from auricle.pipelines.repair import repair
-from auricle.pipelines.rollback import rollback
+from auricle.loaders.care.verify import verify
+from auricle.loaders.copies.pull import pull
+from auricle.loaders.reading.refs import tag, untag
+from auricle.loaders.reading.version import numbers
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.run import run
-from auricle.pipelines.takedown import takedown
+from auricle.pipelines.upkeep.compact import compact
+from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.repair import repair
+from auricle.pipelines.upkeep.rollback import rollback
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import AuricleError, IntegrityError, StorageError
 
 CODES = "cheap-codes-100hz"
@@ -273,7 +273,7 @@ def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
 
     before = {p for p in data.rglob("*") if p.is_file()}
     with monkeypatch.context() as patch:
-        for module in ("run", "document", "amend"):
+        for module in ("run", "publishing.document", "upkeep.amend"):
             patch.setattr(f"auricle.pipelines.{module}.datetime", Clock)
         patch.setattr("time.time", far.timestamp)
         rollback(str(data), 1)

@@ -11,16 +11,16 @@ from dataset_factory import CODES, voices, write_version
 from flaky_proxy import KINDS, FlakyProxy
 from moto.server import ThreadedMotoServer
 
-import auricle.loaders.store
+import auricle.loaders.storage.store
 from auricle.loaders import open_version
-from auricle.loaders.pull import pull
-from auricle.loaders.refs import tag
-from auricle.loaders.store import Store
-from auricle.loaders.verify import verify
-from auricle.pipelines.compact import compact
-from auricle.pipelines.lease import lease
-from auricle.pipelines.publish import publish
-from auricle.pipelines.takedown import takedown
+from auricle.loaders.care.verify import verify
+from auricle.loaders.copies.pull import pull
+from auricle.loaders.reading.refs import tag
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.publishing.lease import lease
+from auricle.pipelines.publishing.publish import publish
+from auricle.pipelines.upkeep.compact import compact
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import StorageError
 
 BUCKET = "auricle-faults"
@@ -76,7 +76,7 @@ def direct(upstream: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Callab
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What the store logged."""
-    return [r.getMessage() for r in caplog.records if r.name == "auricle.loaders.store"]
+    return [r.getMessage() for r in caplog.records if r.name == "auricle.loaders.storage.store"]
 
 
 @pytest.mark.faults
@@ -130,7 +130,7 @@ def test_half_a_body_is_never_taken_for_the_whole(dataset: str, flaky: Flaky) ->
 def test_retries_are_bounded_backed_off_and_logged_and_the_error_names_the_object(
     dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    monkeypatch.setattr(auricle.loaders.store, "ATTEMPTS", 4)
+    monkeypatch.setattr(auricle.loaders.storage.store, "ATTEMPTS", 4)
     proxy = flaky(rate=1.0, kinds=(kind,), in_a_row=1_000_000)
     started = time.monotonic()
     with caplog.at_level("WARNING"), pytest.raises(StorageError, match="versions/000001"):
@@ -155,7 +155,7 @@ def test_a_stall_of_ten_seconds_is_waited_for_and_a_longer_one_is_given_up_and_t
     assert Store(dataset).get("object") == b"whole"
     assert time.monotonic() - started > 9
     assert not said(caplog)
-    monkeypatch.setattr(auricle.loaders.store, "STALLED", timedelta(seconds=2))
+    monkeypatch.setattr(auricle.loaders.storage.store, "STALLED", timedelta(seconds=2))
     flaky(rate=1.0, kinds=("stall",), in_a_row=1, stall_s=10)
     started = time.monotonic()
     with caplog.at_level("WARNING"):
@@ -168,7 +168,7 @@ def test_a_stall_of_ten_seconds_is_waited_for_and_a_longer_one_is_given_up_and_t
 def test_a_long_listing_asks_again_only_for_the_page_that_failed(
     dataset: str, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auricle.loaders.store, "PAGE", 3)
+    monkeypatch.setattr(auricle.loaders.storage.store, "PAGE", 3)
     names = [f"folder/{i:02d}" for i in range(12)]
     for name in names:
         Store(dataset).put_new(name, b"x")

@@ -34,15 +34,15 @@ from hypothesis.stateful import (
 from inprocess import without_ray
 
 from auricle.loaders import open_version
-from auricle.loaders.refs import tag
-from auricle.loaders.store import Store
-from auricle.loaders.verify import verify
-from auricle.loaders.version import numbers
-from auricle.pipelines.collect import collect
-from auricle.pipelines.compact import compact
-from auricle.pipelines.rollback import rollback
+from auricle.loaders.care.verify import verify
+from auricle.loaders.reading.refs import tag
+from auricle.loaders.reading.version import numbers
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.run import run
-from auricle.pipelines.takedown import takedown
+from auricle.pipelines.upkeep.compact import compact
+from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.rollback import rollback
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.keys import clip_key, sha256_file
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "8"))

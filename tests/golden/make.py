@@ -15,11 +15,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from auricle.loaders.layout import clips_path, derived_path, recordings_path, ref_path, shard_path, version_path
-from auricle.loaders.parts import parquet_bytes, write_part
-from auricle.loaders.shards import Member, sample_facts, shard_tar
-from auricle.loaders.store import Store
-from auricle.loaders.tombstones import TOMBSTONES, put_tombstones
+from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
+from auricle.loaders.storage.layout import (
+    clips_path,
+    derived_path,
+    recordings_path,
+    ref_path,
+    shard_path,
+    version_path,
+)
+from auricle.loaders.storage.parts import parquet_bytes, write_part
+from auricle.loaders.storage.shards import Member, sample_facts, shard_tar
+from auricle.loaders.storage.store import Store
 from auricle.schemas.config import RepresentationConfig, Rule, RunConfig, Source, Tier
 from auricle.schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from auricle.schemas.keys import clip_key, group_key, pcm_sha256, sha256_bytes

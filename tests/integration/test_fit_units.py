@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from dataset_factory import LATENTS, voices, write_version
 
-from auricle.loaders.version import open_version
-from auricle.pipelines import fit_units, parts
-from auricle.pipelines.fit_units import Stored, fit_version
-from auricle.pipelines.parts import Parts
+from auricle.loaders.reading.version import open_version
+from auricle.pipelines.derived import fit_speech_units as fit_units
+from auricle.pipelines.derived.fit_speech_units import Stored, fit_version
+from auricle.pipelines.work import blocks as parts
+from auricle.pipelines.work.blocks import Parts
 from auricle.schemas.errors import DatasetError, IntegrityError
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]

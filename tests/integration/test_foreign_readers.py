@@ -12,8 +12,8 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 from dataset_factory import CODES, LATENTS, payload, voices, write_version
 
 from auricle.loaders import open_version
-from auricle.loaders.export import export
-from auricle.pipelines.compact import compact
+from auricle.loaders.copies.export import export
+from auricle.pipelines.upkeep.compact import compact
 
 CLIPS = voices(7)
 

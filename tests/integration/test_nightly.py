@@ -10,7 +10,7 @@ import pytest
 from corpus import config, write_clip, write_corpus, write_labels
 
 from auricle.loaders import Version, open_version
-from auricle.loaders.store import Store
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.plan import plan
 from auricle.pipelines.run import Outcome, run
 

@@ -11,19 +11,19 @@ from dataset_factory import CODES, voices, write_version
 from moto.server import ThreadedMotoServer
 
 from auricle.loaders import open_version
-from auricle.loaders.diff import diff
-from auricle.loaders.export import export
-from auricle.loaders.pull import pull
-from auricle.loaders.refs import tag, tags
-from auricle.loaders.store import Store
-from auricle.loaders.verify import verify
-from auricle.pipelines.amend import amend_held
-from auricle.pipelines.collect import collect
-from auricle.pipelines.compact import compact
-from auricle.pipelines.lease import lease
-from auricle.pipelines.publish import publish
-from auricle.pipelines.rollback import rollback
-from auricle.pipelines.takedown import takedown
+from auricle.loaders.care.verify import verify
+from auricle.loaders.copies.diff import diff
+from auricle.loaders.copies.export import export
+from auricle.loaders.copies.pull import pull
+from auricle.loaders.reading.refs import tag, tags
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.publishing.lease import lease
+from auricle.pipelines.publishing.publish import publish
+from auricle.pipelines.upkeep.amend import amend_held
+from auricle.pipelines.upkeep.compact import compact
+from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.rollback import rollback
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import BusyError, IntegrityError
 
 BUCKET = "auricle-tests"

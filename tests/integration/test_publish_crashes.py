@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from corpus import config, write_corpus
 
-from auricle.loaders.store import Store
-from auricle.loaders.version import numbers, open_version
-from auricle.pipelines.publish import publish
+from auricle.loaders.reading.version import numbers, open_version
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.publishing.publish import publish
 from auricle.pipelines.run import run
 from auricle.schemas.errors import ConfigError
 

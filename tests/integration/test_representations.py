@@ -11,16 +11,17 @@ import pytest
 import soundfile
 from corpus import config
 
-from auricle.extractors import registry
-from auricle.extractors.conversation import sides
-from auricle.extractors.text_stream import END_OF_PAD, PAD, pairs_of_bytes
-from auricle.jobs.decode import Decoder
-from auricle.jobs.espeak import Voice, synthesise
-from auricle.jobs.report import write_report
-from auricle.jobs.train_units import units_of
-from auricle.loaders import Version, crop, cropped, open_version
-from auricle.loaders.pull import pull
-from auricle.loaders.verify import verify
+from auricle.extractors.codecs.conversation import sides
+from auricle.extractors.codecs.text_stream import END_OF_PAD, PAD, pairs_of_bytes
+from auricle.extractors.coding import registry
+from auricle.jobs.demo.espeak import Voice, synthesise
+from auricle.jobs.judging.report import write_report
+from auricle.jobs.models.codes_to_audio import Decoder
+from auricle.jobs.models.train_units import units_of
+from auricle.loaders import Version, cropped, open_version
+from auricle.loaders.care.verify import verify
+from auricle.loaders.copies.pull import pull
+from auricle.loaders.reading import crop
 from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run
 from auricle.schemas.config import RepresentationConfig

@@ -12,13 +12,13 @@ from everything import Needle, holders
 from inprocess import without_ray
 
 from auricle.jobs.cli import main
-from auricle.jobs.report import write_report
+from auricle.jobs.judging.report import write_report
 from auricle.loaders import Version, open_version
-from auricle.loaders.verify import verify
-from auricle.pipelines.curriculum import curriculum
-from auricle.pipelines.rollback import rollback
+from auricle.loaders.care.verify import verify
+from auricle.pipelines.derived.curriculum import curriculum
 from auricle.pipelines.run import run
-from auricle.pipelines.takedown import takedown
+from auricle.pipelines.upkeep.rollback import rollback
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import GateError
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from auricle.pipelines.hang import bounded
-from auricle.pipelines.units import Result
+from auricle.pipelines.work.contract import Result
+from auricle.pipelines.work.hang import bounded
 from auricle.schemas.pass_tables import ERROR_FIELDS
 
 

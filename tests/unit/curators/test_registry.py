@@ -118,7 +118,7 @@ def test_a_third_party_class_that_is_no_curator_is_refused(monkeypatch):
 
 
 def test_two_curators_with_one_column_name_are_refused(monkeypatch):
-    from auricle.curators.vad import VadCurator
+    from auricle.curators.signal.vad import VadCurator
 
     class Theirs(VadCurator):
         name = "theirs"

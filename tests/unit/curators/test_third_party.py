@@ -53,7 +53,7 @@ def test_the_documented_curator_is_found_built_and_scores(tmp_path: Path) -> Non
 
 
 def test_the_documented_recogniser_is_found_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from auricle.curators.relabel import Recogniser, recogniser
+    from auricle.curators.words.relabel import Recogniser, recogniser
     from auricle.schemas.clip import Clip
 
     code, entry = blocks("python")[1], blocks("toml")[1]

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from auricle.dashboards.profile import profile
-from auricle.dashboards.report import Example
+from auricle.dashboards.drawing.profile import profile
+from auricle.dashboards.report.report import Example
 from auricle.schemas.keys import clip_key
 from auricle.schemas.representation import RepresentationSpec
 from auricle.schemas.score import ScoreColumn

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from auricle.extractors import encodec, mimi
+from auricle.extractors.codecs import encodec, mimi
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from auricle.extractors import registry
+from auricle.extractors.coding import registry
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.errors import ConfigError
 

@@ -14,9 +14,10 @@ import typer
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from auricle.jobs import cli, commands, console
-from auricle.jobs.codec_table import codec_rows
-from auricle.jobs.config_file import EXAMPLE
+from auricle.jobs import cli, commands
+from auricle.jobs.loose.codec_table import codec_rows
+from auricle.jobs.terminal import console
+from auricle.jobs.terminal.config_file import EXAMPLE
 from auricle.loaders import open_version
 
 GOLDEN = str(Path(__file__).parents[2] / "golden" / "v1")
@@ -101,7 +102,7 @@ def test_a_pull_says_what_it_brought_and_that_it_had_it(auricle: Auricle, tmp_pa
 
 
 def test_every_codec_is_listed_with_kinds_and_rates_that_can_be_asked_for(auricle: Auricle) -> None:
-    from auricle.extractors.registry import codecs, describe
+    from auricle.extractors.coding.registry import codecs, describe
     from auricle.schemas.config import RepresentationConfig
 
     rows = codec_rows()

@@ -8,10 +8,10 @@ import pytest
 from corpus import config, write_corpus
 from inprocess import without_ray
 
-from auricle.jobs.show import print_plan
-from auricle.loaders.store import Store
-from auricle.pipelines.lease import lease
+from auricle.jobs.datasets.show import print_plan
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.plan import plan
+from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.run import run
 
 

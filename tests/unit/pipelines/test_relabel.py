@@ -9,13 +9,13 @@ from corpus import config, write_corpus, write_labels
 from inprocess import without_ray
 
 from auricle.curators import registry
-from auricle.curators.relabel import RECOGNISERS
+from auricle.curators.words.relabel import RECOGNISERS
 from auricle.loaders import Version
-from auricle.loaders.relabels import forget_relabels, relabels
+from auricle.loaders.care.relabels import forget_relabels, relabels
 from auricle.pipelines.plan import plan
 from auricle.pipelines.relabel import RelabelRecipe, relabel_dataset
 from auricle.pipelines.run import run
-from auricle.pipelines.takedown import takedown
+from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.keys import fingerprint
 from auricle.schemas.score import ScoreColumn

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from pydantic import Field
 
-from auricle.jobs.verbs_schemas import all_documents
-from auricle.schemas import publish
+from auricle.jobs.datasets.verbs_schemas import all_documents
+from auricle.schemas import json_schemas as publish
 from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError
-from auricle.schemas.publish import documents, file_name, read_published, stale, to_write
+from auricle.schemas.json_schemas import documents, file_name, read_published, stale, to_write
 from auricle.schemas.tables import CLIP_CORE, RECORDINGS
 from auricle.schemas.version import VersionDocument
 

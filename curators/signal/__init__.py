@@ -1,0 +1,3 @@
+"""Scores of the sound itself: level, clipping, bandwidth, speech activity, SNR, reverberation, content, quality.
+
+In: waveforms `[T] float32`. Out: score columns. Imports only the top of `curators`."""

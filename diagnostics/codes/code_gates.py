@@ -1,0 +1,78 @@
+"""Whether a code rate may be quoted: the gates between a number and "unresolved"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..estimates.bootstrap import ratio
+from ..estimates.estimate import Estimate
+from ..estimates.folds import counted
+from .code_store import CodeStore
+from .codebook_rate import CodebookRate
+
+MIN_GROUPS = 5
+MIN_FRAMES_PER_ENTRY = 50
+"""Fewer could not show how an entry depends on the one before, and no other gate would notice."""
+MAX_UNSEEN_MASS = 0.2
+MAX_FALL = 0.02
+MAX_SLOW_FALL = 0.005
+MIN_EXPONENT = 0.5
+MAX_MISSING = 0.05
+
+
+def judge(
+    store: CodeStore,
+    group_kind: str,
+    books: list[CodebookRate],
+    bits: np.ndarray,
+    rates: np.ndarray,
+    exponent: float | None,
+    trained: float,
+    frame_rate: float,
+    seed: int,
+) -> Estimate:
+    """The rate with its interval, or every reason against it.
+
+    bits: `[N]` per clip. rates: `[3]` bit/s from a quarter, a half and all of the `trained` frames, and `exponent`
+    that of their fall.
+    """
+    seconds = store.lengths / frame_rate
+    interval = ratio(bits, seconds, store.groups, seed=seed)
+    hours = seconds.sum() / 3600
+    total = sum(book.bits for book in books)
+    reasons, remedies = [], []
+    if interval.num_groups < MIN_GROUPS:
+        reasons.append(f"{counted(interval.num_groups, group_kind)} where an interval needs {MIN_GROUPS}")
+        remedies.append(f"audio of at least {counted(MIN_GROUPS, group_kind)}")
+    needed = MIN_FRAMES_PER_ENTRY * store.cardinality / frame_rate / 3600
+    if hours < needed:
+        reasons.append(f"{store.lengths.sum() / store.cardinality:.2g} frames per codebook entry")
+        remedies.append(f"at least {needed:.2g} h of audio")
+    fall = float((rates[1] - rates[2]) / rates[2]) if rates[2] > 0 else 0.0
+    slow = exponent is not None and exponent < MIN_EXPONENT
+    if fall > MAX_FALL or (slow and fall > MAX_SLOW_FALL):
+        pace = f", n^-{exponent:.2g}" if exponent is not None and exponent > 0 else ""
+        reasons.append(f"falls {fall:.1%} per doubling of data{pace}")
+        used = trained / frame_rate / 3600
+        if exponent is not None and not slow:
+            enough = used * (fall / MAX_FALL) ** (1 / exponent)
+            remedies.append(f"about {enough:.2g} h to train on where {used:.2g} h were used")
+        else:
+            remedies.append(f"more than the {used:.2g} h that were trained on, the fall does not tell how much")
+    more = "a longer corpus, or a neural model that shares between contexts"
+    unseen = sum(book.unseen_mass * book.bits for book in books) / total if total else 0.0
+    if unseen > MAX_UNSEEN_MASS:
+        reasons.append(f"{unseen:.0%} of the n-gram mass is unseen")
+        remedies.append(more)
+    missing = sum(book.missing_bits for book in books) / total if total else 0.0
+    if missing > MAX_MISSING:
+        worst = max(books, key=lambda book: book.missing_bits)
+        reasons.append(
+            f"longer contexts promise {missing:.0%} less ({worst.missing_context} covers {worst.missing_coverage:.0%})"
+        )
+        remedies.append(more)
+    if reasons:
+        return Estimate.unresolved(
+            "; ".join(reasons), "; ".join(dict.fromkeys(remedies)), "bit/s", interval.value, "<="
+        )
+    return Estimate.resolved(interval.value, interval.low, interval.high, "bit/s", "<=")

@@ -1,0 +1,135 @@
+"""The diagnosis of a codes representation: raw rate, use of the codebooks, held-out code rate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..estimates.estimate import Estimate
+from ..estimates.folds import folds_of_clips
+from ..estimates.samples import Samples, scalars, start
+from .code_rate import CodeRate, code_rate
+from .code_store import CodeStore
+from .codebook_rate import CodebookRate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodesDiagnosis:
+    """What is known of a codes representation; the arrays hold one value per clip, in the order given."""
+
+    group_kind: str
+    folds: str
+    """How clips were held out, in words."""
+    num_groups: int
+    num_clips: int
+    num_frames: int
+    total_seconds: float
+    frame_rate: float
+    cardinality: int
+    rate_raw: float
+    """bit/s that storing the codes takes: frame_rate * codebooks * log2 cardinality."""
+    code_rate: Estimate
+    """bit/s, an upper bound on the entropy rate."""
+    efficiency: Estimate
+    """code_rate / rate_raw."""
+    chain_gain: float
+    """bit/s that the codebooks above in the same frame save over predicting all from the past alone."""
+    codebooks: tuple[CodebookRate, ...]
+    learning_curve: tuple[tuple[float, float], ...]
+    """(training frames, bit/s)"""
+    learning_exponent: float | None
+    """b of a fall like n ** -b; below 0.5 the rate has not converged."""
+    learning_limit: float | None
+    """bit/s where the curve would end, where b is at least 0.5; no bound."""
+    rate_by_reach: tuple[tuple[float, float], ...]
+    """(seconds, bit/s) with contexts that reach back this far: what longer contexts gain."""
+    skipped: Mapping[str, int]
+    """Clips left out, by reason."""
+    clip_keys: list[str]
+    groups: list[str]
+    bits: np.ndarray
+    """`[N]` cross-fitted code length of each clip."""
+    seconds: np.ndarray
+    """`[N]`"""
+    halves: np.ndarray
+    """`[N, 2]` bits over even and odd blocks of 0.2 s."""
+    half_seconds: np.ndarray
+    """`[N, 2]`"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without the arrays."""
+        return {
+            "kind": "codes",
+            **scalars(self),
+            "code_rate": self.code_rate.to_dict(),
+            "efficiency": self.efficiency.to_dict(),
+            "codebooks": [asdict(book) for book in self.codebooks],
+            "learning_curve": [{"frames": frames, "bits_per_s": rate} for frames, rate in self.learning_curve],
+            "rate_by_reach": [{"seconds": reach, "bits_per_s": rate} for reach, rate in self.rate_by_reach],
+            "skipped": dict(self.skipped),
+        }
+
+
+def diagnose_codes(
+    samples: Samples,
+    frame_rate: float,
+    cardinality: int,
+    *,
+    group_kind: str,
+    seed: int = 0,
+    max_train_frames: int = 2_000_000,
+) -> CodesDiagnosis:
+    """Diagnose codes `[K, T]`, integers in [0, cardinality), at `frame_rate` Hz.
+
+    One pass over the samples. Memory: two bytes per code (a temporary file beyond 512 MB) and up to 300 bytes per
+    training frame, of which there are at most `max_train_frames`; every clip is scored. A clip that is not what it
+    should be is left out and counted in `skipped`; with nothing left every estimate is unresolved.
+    """
+    store, skipped = CodeStore(cardinality), Counter[str]()
+    seen: set[str] = set()
+    for key, group, codes in start(samples):
+        reason = "duplicate_key" if key in seen else store.add(key, group, codes)
+        if reason:
+            skipped[reason] += 1
+        else:
+            seen.add(key)
+    store.close()
+    index = list(zip(store.keys, store.groups, store.lengths.tolist(), strict=True))
+    folds = folds_of_clips(index, group_kind=group_kind, seed=seed)
+    raw = frame_rate * store.num_codebooks * float(np.log2(cardinality))
+    if folds.num_folds < 3:
+        result = CodeRate.unmeasured(len(store), f"{len(store)} clips, cross-fitting needs 3")
+    else:
+        result = code_rate(
+            store, folds, frame_rate, group_kind=group_kind, seed=seed, max_train_frames=max_train_frames
+        )
+    return CodesDiagnosis(
+        group_kind=group_kind,
+        folds=folds.describe(),
+        num_groups=len(set(store.groups)),
+        num_clips=len(store),
+        num_frames=int(store.lengths.sum()),
+        total_seconds=float(store.lengths.sum() / frame_rate),
+        frame_rate=frame_rate,
+        cardinality=cardinality,
+        rate_raw=raw,
+        code_rate=result.rate,
+        efficiency=result.rate.scaled(1 / raw if raw else 0.0, "of the raw rate"),
+        chain_gain=frame_rate * sum(book.chain_gain for book in result.codebooks),
+        codebooks=result.codebooks,
+        learning_curve=result.curve,
+        learning_exponent=result.exponent,
+        learning_limit=result.extrapolated,
+        rate_by_reach=result.by_reach,
+        skipped=dict(skipped),
+        clip_keys=store.keys,
+        groups=store.groups,
+        bits=result.bits,
+        seconds=store.lengths / frame_rate,
+        halves=result.halves,
+        half_seconds=result.half_seconds,
+    )

@@ -1,0 +1,1 @@
+"""Sources whose entropy rate or predictive gain is known, for tests and benchmarks of the estimators."""

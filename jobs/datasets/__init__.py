@@ -1,0 +1,1 @@
+"""Verbs over published versions and their schemas, and the tables that they print."""

@@ -1,0 +1,1 @@
+"""The demo: a talking corpus with planted defects, the real job on it, and what was found."""

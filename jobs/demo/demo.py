@@ -1,0 +1,77 @@
+"""The demo: a corpus whose every defect is known, the real job on it, and what was found, counted from the truth."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import yaml
+
+from ...pipelines.derived.diagnose import diagnose
+from ...pipelines.run import run
+from ...schemas.errors import AuricleError, ConfigError
+from ..datasets.show import print_version
+from ..judging.diagnosis_table import print_diagnosis
+from ..judging.report import write_report
+from ..terminal import console
+from ..terminal.config_file import validate
+from .config import demo_config
+from .corpus import TRUTH, make_corpus
+from .truth import compare, describe, snr_error
+
+
+class DemoError(AuricleError):
+    """The demo found less than it promises."""
+
+
+def run_demo(folder: Path, seed: int, quiet: bool) -> None:
+    """Make the corpus below `folder`, run the job, print planted against found.
+
+    Raises `DemoError` when a floor is missed, `ConfigError` for a folder with somebody's audio or dataset in it.
+    """
+    started = time.monotonic()
+    dataset = folder / "dataset"
+    made = (folder / "audio", dataset)
+    if any(old.exists() for old in made) and not (folder / TRUTH).is_file():
+        raise ConfigError(
+            f"{folder}: holds a folder 'audio' or 'dataset' that no demo made, and the demo would replace it. "
+            "Name an empty folder"
+        )
+    for old in made:
+        shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    console.say(f"making a talking corpus with planted defects in {folder / 'audio'} (seed {seed})")
+    truth = make_corpus(folder, seed)
+    raw = demo_config(folder, str(dataset))
+    (folder / "demo.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    outcome = run(validate(raw, "the demo's configuration"), progress=console.Watcher(quiet))
+    version = outcome.version
+    console.say("")
+    print_version(version)
+    clips, recordings = version.clips(), version.recordings()
+    results = compare(truth, clips, recordings)
+    console.say("\nplanted defects, from the truth:")
+    for line in describe(results, snr_error(truth, clips, recordings)):
+        console.say(line)
+    console.say("")
+    print_diagnosis(diagnose(version))
+    report = write_report(version, folder / "report.html")
+    shards = dataset / "shards"
+    console.say(f"\nreport    {report}\nshards    {shards}\nversion   {dataset / 'versions' / '000001.json'}")
+    console.say(f"config    {folder / 'demo.yaml'}   (run it again: auricle run {folder / 'demo.yaml'})")
+    if version.document.untrained:
+        console.say(
+            f"UNTRAINED: {', '.join(version.document.untrained)} come from seeded weights; shapes and rates are real, "
+            "the codes mean nothing"
+        )
+    console.say(
+        "\nread it in Python:\n"
+        "  from auricle.loaders import open_version\n"
+        f"  for sample in open_version({str(dataset)!r}).samples('builtin-codes'):\n"
+        "      print(sample.key, sample.array.shape, sample.clip['transcript'])"
+    )
+    console.say(f"\n{time.monotonic() - started:.0f} s")
+    missed = [r for r in results if not r.ok]
+    if missed:
+        raise DemoError("the demo misses its floors: " + ", ".join(str(r.defect) for r in missed))

@@ -1,0 +1,107 @@
+"""Verbs that judge a version: judge, diagnose, curriculum, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..datasets.verbs_dataset import DatasetArg
+
+Representations = Annotated[
+    list[str] | None,
+    typer.Option("--representation", "-r", help="A representation or the start of its name; default all"),
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (judge, diagnose, curriculum, report):
+        app.command()(verb)
+
+
+def judge(
+    dataset: DatasetArg,
+    worst: Annotated[int, typer.Option(min=1, help="Members shown of each of sources, speakers and languages")] = 10,
+) -> None:
+    """Rank sources, speakers and languages by how bad they are: share of bad clips, hours, medians, what is scarce.
+
+    The whole table is kept beside the version. `drop_groups` of the configuration drops a bad one whole, `quotas`
+    bounds what one contributes.
+
+    Example: auricle judge ./speech-dataset@3
+    """
+    from ...loaders.reading.version import open_version
+    from ...pipelines.derived.judge import judge as judge_version
+    from .judgement_table import print_judgement
+
+    print_judgement(judge_version(open_version(dataset)), worst)
+
+
+def diagnose(dataset: DatasetArg, representation: Representations = None) -> None:
+    """Measure how predictable each representation is: code rate in bit/s, predictive gain, with intervals.
+
+    Example: auricle diagnose ./speech-dataset@3 -r mimi-codes
+    """
+    from ...loaders.reading.version import open_version
+    from ...pipelines.derived.diagnose import diagnose as diagnose_version
+    from .diagnosis_table import print_diagnosis
+
+    version = open_version(dataset)
+    record = diagnose_version(version, representation, begin=lambda name: typer.echo(f"diagnosing {name}", err=True))
+    print_diagnosis(record)
+
+
+def curriculum(
+    dataset: DatasetArg,
+    representation: Annotated[
+        str | None, typer.Option("--representation", "-r", help="Codes that difficulty is read from")
+    ] = None,
+    opens: Annotated[
+        str, typer.Option(help="Share of hours open at each stage before the last, comma-separated")
+    ] = "0.5,0.8",
+) -> None:
+    """Order the kept clips into stages by tier and difficulty, as a table beside the version.
+
+    The reader takes a stage: open_version(...).samples("builtin-codes", stage=0).
+
+    Example: auricle curriculum ./speech-dataset@3 --opens 0.3,0.6
+    """
+    import pyarrow.compute as pc
+
+    from ...loaders.reading.version import open_version
+    from ...pipelines.derived.curriculum import curriculum as make
+    from ...schemas.errors import ConfigError
+    from ..terminal.console import table
+
+    try:
+        shares = tuple(float(x) for x in opens.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--opens {opens!r}: numbers between 0 and 1 are required, for example 0.5,0.8") from error
+    if not shares or sorted(shares) != list(shares) or not all(0 < s < 1 for s in shares):
+        raise ConfigError(f"--opens {opens!r}: shares must rise and lie between 0 and 1")
+    found = make(open_version(dataset), representation, opens=shares)
+    rows = []
+    for stage in range(len(shares) + 1):
+        open_now = found.filter(pc.less_equal(found["stage"], stage))
+        seconds = pc.sum(open_now["duration_s"]).as_py() or 0.0
+        rows.append((stage, open_now.num_rows, round(seconds / 3600, 3), pc.mean(open_now["difficulty"]).as_py()))
+    table("", ("stage", "clips open", "hours open", "mean difficulty, bit/s"), rows)
+
+
+def report(
+    dataset: DatasetArg,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write the page; default beside the version")
+    ] = None,
+    diagnostics: Annotated[bool, typer.Option(help="Diagnose first where it was not done")] = True,
+) -> None:
+    """Write one self-contained HTML page about a version, with playable examples; no network needed to read it.
+
+    Example: auricle report ./speech-dataset@3 --out report.html
+    """
+    from ...loaders.reading.version import open_version
+    from .report import write_report
+
+    typer.echo(str(write_report(open_version(dataset), out, diagnose_first=diagnostics)))

@@ -1,0 +1,133 @@
+"""Verbs that need no dataset: score, doctor, codecs, schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...schemas.errors import NothingScoredError
+from ..runs.verbs_build import Overrides
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(score)
+    app.command()(doctor)
+    app.command()(codecs)
+    schedule = typer.Typer(no_args_is_help=True, help="Nightly runs by cron or systemd.")
+    schedule.command("export")(schedule_export)
+    app.add_typer(schedule, name="schedule")
+
+
+def score(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Audio files or folders of them")],
+    transcripts: Annotated[
+        Path | None, typer.Option(help="A .tsv or .csv with the columns file, speaker, language, transcript")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of files that the table names none for, e.g. en")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Judge by the rules of this configuration; default: by those of config example"),
+    ] = None,
+    set_: Overrides = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write one row per clip to this Parquet file")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Scores to show, with commas between, or all; default: all of up to 3 clips, else the main"),
+    ] = None,
+    curator: Annotated[list[str] | None, typer.Option("--curator", help="Only these curators; repeatable")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+) -> None:
+    """Score loose files, with units, and say which rules each clip breaks and why.
+
+    Duplicates, bad groups and quotas need a whole corpus: a run judges those.
+
+    Exits with 7 when not one file could be scored.
+
+    Examples: auricle score talk.wav
+
+    auricle score ./folder --transcripts ./folder/transcripts.tsv --config speech.yaml --out scores.parquet
+
+    auricle score ./folder --columns snr_db,c50_db,speech_quality
+    """
+    from . import scores
+
+    if out is not None:
+        scores.require_place(out)
+    found = scores.score(
+        paths,
+        transcripts=transcripts,
+        language=language,
+        curators=curator,
+        config=config,
+        overrides=set_ or (),
+        quiet=quiet,
+    )
+    if out is None or columns is not None:
+        scores.print_scores(found, columns)
+    if out is not None:
+        scores.write(found, out)
+    if found.all_failed:
+        raise NothingScoredError(f"not one of {found.table.num_rows} files could be scored; each row says why")
+
+
+def doctor(
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG|DATASET",
+            help="Also look at what this configuration needs, or at the disk of this dataset",
+        ),
+    ] = None,
+) -> None:
+    """Say what this machine has: cores, GPUs, weights, disk; what is missing and how to get it.
+
+    Example: auricle doctor speech.yaml
+    """
+    from ..terminal.console import table
+    from .doctor import examine
+
+    rows = [(f.status, f.name, f.detail, f.hint) for f in examine(subject)]
+    table("", ("", "what", "found", "what to do"), rows)
+
+
+def codecs() -> None:
+    """List the codecs that representations can name: kinds, frame rates, sizes, options.
+
+    Example: auricle codecs, then in the configuration {codec: mimi, kind: latents, rate_hz: 25}
+    """
+    from ..terminal import console
+    from .codec_table import HEADS, codec_rows, weights_notes
+
+    console.table("", HEADS, codec_rows())
+    for note in weights_notes():
+        console.say(note)
+
+
+def schedule_export(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file of the nightly run")],
+    format_: Annotated[str, typer.Option("--format", help="cron or systemd")] = "systemd",
+    at: Annotated[str, typer.Option(help="Time of day, optionally with day names: 02:00, or Mon,Thu 02:00")] = "02:00",
+    timezone: Annotated[str, typer.Option(help="IANA time zone")] = "UTC",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default: print them")] = None,
+) -> None:
+    """Write what cron or systemd needs for a nightly run. A run is safe to start twice: the second exits 75.
+
+    Example: auricle schedule export nightly.yaml --format systemd --at 02:30 --timezone Europe/Berlin
+    """
+    from ...schemas.errors import ConfigError
+    from ..runs.schedule import export
+
+    if format_ not in ("cron", "systemd"):
+        raise ConfigError(f"--format {format_!r}: cron or systemd is required")
+    for name, text in export(format_, config, at, timezone).items():
+        if out is None:
+            typer.echo(f"# {name}\n{text}")
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text)
+            typer.echo(str(out / name))

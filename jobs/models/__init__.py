@@ -1,0 +1,1 @@
+"""Verbs about models and sound: registry, weights, training, decoding, relabelling."""

@@ -1,0 +1,273 @@
+"""Verbs about models and sound: relabel, weights, train, decode, explore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..datasets.verbs_dataset import DatasetArg
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(relabel)
+    app.command()(decode)
+    app.command()(explore)
+    weights = typer.Typer(no_args_is_help=True, help="Weights of the codecs: what is here, fetch, check.")
+    weights.command("list")(weights_list)
+    weights.command("fetch")(weights_fetch)
+    weights.command("check")(weights_check)
+    app.add_typer(weights, name="weights")
+    train = typer.Typer(no_args_is_help=True, help="Train the models that ship with the package.")
+    train.command("codec")(train_codec)
+    train.command("curator")(train_curator)
+    train.command("units")(train_units)
+    app.add_typer(train, name="train")
+
+
+def relabel(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
+    recogniser: Annotated[
+        str, typer.Option(help="pocketsphinx (English, offline), ctc, or one of an installed package")
+    ] = "pocketsphinx",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the recogniser, e.g. model=./folder")
+    ] = None,
+    below: Annotated[float, typer.Option(help="Clips whose transcript_trust is under this are asked about")] = 0.5,
+    margin: Annotated[float, typer.Option(help="By how much the new text's trust must beat the old one's")] = 0.3,
+    min_trust: Annotated[float, typer.Option(help="Trust that a new text must reach")] = 0.5,
+    min_difference: Annotated[
+        float | None, typer.Option(help="Share of letters in which it must differ from the old; default by recogniser")
+    ] = None,
+    untranscribed: Annotated[bool, typer.Option("--untranscribed", help="Also clips without a transcript")] = False,
+    forget: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Take back what this model proposed, and ask nothing")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; default one per CPU that Ray sees")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Queue behind a run that holds the dataset")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+) -> None:
+    """Propose new transcripts for low-trust clips; a better one becomes the clip's label with the next run.
+
+    Every answer stays under relabels/: old and new text, both trusts, the model. A label that the source corrects
+    later wins.
+
+    Example: auricle relabel ./speech-dataset, then auricle run speech.yaml
+    """
+    import yaml
+
+    from ...loaders.care.relabels import forget_relabels
+    from ...loaders.storage.store import Store
+    from ...pipelines.relabel import relabel_dataset
+    from ...schemas.errors import ConfigError
+    from ..terminal import console
+
+    if forget is not None:
+        undone = forget_relabels(Store(dataset), forget)
+        console.say(f"{undone} texts of {forget} are taken back with the next run")
+        return
+    options = {}
+    for text in option or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--option {text!r}: key=value is required, for example model=./folder")
+        options[key] = yaml.safe_load(value)
+    found = relabel_dataset(
+        dataset,
+        recogniser,
+        options,
+        below=below,
+        margin=margin,
+        min_trust=min_trust,
+        min_difference=min_difference,
+        untranscribed=untranscribed,
+        workers=workers,
+        wait=wait,
+        progress=console.Watcher(quiet),
+    )
+    console.say(
+        f"{found.model}: {found.asked} clips looked at, {found.taken} texts taken; {found.known} were known, "
+        f"{found.failed} could not be read"
+    )
+    if found.taken:
+        console.say("run the dataset's configuration again to take the texts in")
+
+
+def decode(
+    dataset: DatasetArg,
+    clip: Annotated[
+        str, typer.Argument(metavar="CLIP", help="Key of the clip, or its beginning; show DATASET --clips lists them")
+    ],
+    representation: Annotated[
+        str, typer.Option("--representation", "-r", help="A codes representation")
+    ] = "builtin-codes",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="WAV file; default CLIP.wav")] = None,
+) -> None:
+    """Write the audio that a clip's codes stand for.
+
+    Example: auricle decode ./speech-dataset@3 4f1c -r builtin-codes -o heard.wav
+    """
+    from ...loaders.reading.version import open_version
+    from .codes_to_audio import decode_clip
+
+    typer.echo(str(decode_clip(open_version(dataset), clip, representation, out)))
+
+
+def explore(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; loopback by default, there is no password")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port")] = 8765,
+) -> None:
+    """Browse a dataset: filter clips, listen, see spectrograms, compare versions.
+
+    Example: auricle explore ./speech-dataset
+    """
+    from ...dashboards.explorer.explorer import serve
+
+    serve(dataset, host, port)
+
+
+def weights_list() -> None:
+    """List the codecs with published weights, and whether this machine has them."""
+    from ...extractors.codecs.builtin import WEIGHTS
+    from ...extractors.coding.weights import list_weights
+    from ..terminal.console import table
+
+    rows = [("builtin", "here", WEIGHTS.name, "the package's own", str(WEIGHTS))]
+    rows += [
+        (w["name"], "here" if w["present"] else "absent", w["file"], w["licence"], w["path"]) for w in list_weights()
+    ]
+    table("", ("codec", "", "file", "licence", "path"), rows)
+
+
+def weights_fetch(
+    name: Annotated[str, typer.Argument(help="Codec: mimi, encodec24, ...")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="hub id, path or s3://; default where they are published")
+    ] = None,
+) -> None:
+    """Download weights into the cache and record their hash.
+
+    Example: auricle weights fetch mimi
+    """
+    from ...extractors.coding.weights import fetch
+
+    found = fetch(name, source)
+    typer.echo(f"{found.path}  sha256 {found.sha256}")
+
+
+def weights_check(
+    name: Annotated[str, typer.Argument(help="Codec: mimi, encodec24, ...")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="hub id, path or s3://; default where they are published")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="The hash that is required")] = None,
+) -> None:
+    """Hash weights anew and load them into the codec. Exit 6 when they are absent, changed or not this codec's.
+
+    Example: auricle weights check mimi --from ./mimi.safetensors
+    """
+    from ...extractors.codecs.builtin import packaged_or_named
+    from ...extractors.coding import registry
+    from ...extractors.coding.weights import check
+    from ...schemas.config import RepresentationConfig
+
+    registry.family(name)
+    packaged = name == "builtin" and source is None
+    found = packaged_or_named(None, sha256) if packaged else check(name, source, sha256)
+    registry.load_codec(RepresentationConfig(codec=name, kind="codes", weights=source, weights_sha256=sha256))
+    typer.echo(f"{found.path}  sha256 {found.sha256}")
+
+
+def train_codec(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML: sources, out, quantizer, steps, ...")],
+    export_to: Annotated[
+        Path | None, typer.Option("--export", help="Write the weights and their card here at the end")
+    ] = None,
+) -> None:
+    """Train the built-in codec on your speech; an existing checkpoint is resumed.
+
+    Example: auricle train codec codec.yaml --export builtin.safetensors
+    """
+    import json
+
+    from ...extractors.training.train_codec import CodecTraining, export, train
+    from ..terminal.config_file import load_model
+
+    settings = load_model(CodecTraining, config)
+    report = train(settings)
+    if export_to is not None:
+        report = export(settings.out, export_to)
+    typer.echo(json.dumps(report, indent=2, default=str))
+
+
+def train_curator(
+    speech: Annotated[list[Path], typer.Option("--speech", help="transcripts.tsv beside clean speech; repeatable")],
+    noise: Annotated[Path, typer.Option(help="Folder of noise recordings; every second one is held out")],
+    music: Annotated[Path, typer.Option(help="Folder of music; every second one is held out")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (.safetensors); the card goes beside")],
+    more_noise: Annotated[list[Path] | None, typer.Option(help="Folder of noise to train on only; repeatable")] = None,
+    more_music: Annotated[list[Path] | None, typer.Option(help="Folder of music to train on only; repeatable")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="YAML: mixtures, steps, width, seed, ...")] = None,
+    owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+) -> None:
+    """Train the learned curator (SNR, reverberation, speech quality) from clean speech, noise and made-up rooms.
+
+    The default recipe takes about an hour of one core and 10 GB of memory; half the mixtures take half of it. Score
+    with the result by the option `weights` of snr, reverb, content and quality.
+
+    Example: auricle train curator --speech clean/transcripts.tsv --noise noise --music music -o curator.safetensors
+    """
+    import json
+
+    from ...curators.training.train_acoustic import Recipe, audio_files, labelled_speech, train
+    from ..terminal.config_file import load_model
+
+    def sounds(folders: list[Path] | None) -> list[Path]:
+        return [path for folder in folders or () for path in audio_files(folder)]
+
+    card = train(
+        labelled_speech(speech),
+        audio_files(noise),
+        audio_files(music),
+        out,
+        load_model(Recipe, recipe) if recipe else None,
+        more_noise=sounds(more_noise),
+        more_music=sounds(more_music),
+        owner=owner,
+    )
+    typer.echo(json.dumps(card, indent=2, default=str))
+
+
+def train_units(
+    dataset: DatasetArg,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (.safetensors); the card goes beside")],
+    over: Annotated[str | None, typer.Option(help="Latents of the dataset, such as mimi-latents; default MFCC")] = None,
+    size: Annotated[list[int] | None, typer.Option(help="Clusters; repeatable, all fitted at once; 100, 500")] = None,
+    rate_hz: Annotated[float, typer.Option(help="Frame rate of MFCC: 75, 50, 25 or 12.5")] = 75.0,
+    passes: Annotated[int, typer.Option(help="Passes over the data")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the starting centroids")] = 0,
+    owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes, if there is much to do; default one per CPU that Ray sees")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+) -> None:
+    """Fit units (k-means codes) on the kept clips of a dataset; interrupted, the same command goes on.
+
+    Example: auricle train units ./speech-dataset --over builtin-latents-75hz --size 100 --size 500 -o units.safetensors
+    """
+    import json
+
+    from ...loaders.reading.version import open_version
+    from ..terminal import console
+    from .train_units import units_of
+
+    version, sizes = open_version(dataset), size or [100, 500]
+    with console.counting("fitting", "clips, all passes", quiet) as tell:
+        card = units_of(version, sizes, out, over, rate_hz, passes, seed, owner, workers, tell)
+    typer.echo(json.dumps(card, indent=2))

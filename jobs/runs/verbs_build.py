@@ -1,0 +1,122 @@
+"""Verbs that make versions: demo, run, plan, config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigPath = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The YAML file; `auricle config example` prints one")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one key, repeatable: workers.num=2, sources.0.path=./other, keep.1.min=15; KEY+=VALUE appends "
+        "to a list: 'keep+={score: snr_db, min: 10, reason: noisy}'",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; notices and the result only")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(demo)
+    app.command()(run)
+    app.command()(plan)
+    config = typer.Typer(no_args_is_help=True, help="Configurations: print an example, check a file.")
+    config.command("example")(config_example)
+    config.command("check")(config_check)
+    app.add_typer(config, name="config")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the corpus and the dataset go")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Another seed plants other defects")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Make a talking corpus with planted defects, run the whole job on it, and count what was found.
+
+    Example: auricle demo
+    """
+    from ..demo.demo import run_demo
+
+    run_demo(folder, seed, quiet)
+
+
+def run(
+    config: ConfigPath,
+    set_: Overrides = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Queue behind a run that holds the dataset (else exit 75)")
+    ] = False,
+    paranoid: Annotated[
+        bool, typer.Option("--paranoid", help="Hash every file again instead of trusting its time")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Make again what failed before: files, clips, scores, latents")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring a dataset up to date: ingest, score, decide, extract, judge, publish.
+
+    Run the same command again after a crash to go on where it stopped, or any night to take in what is new.
+    Nothing new publishes nothing. Ends with 20 when the gate refuses the candidate, with 75 when another run holds
+    the dataset.
+
+    Example: auricle run speech.yaml --set workers.num=2
+    """
+    from ...pipelines.run import run as run_job
+    from ..datasets.show import print_version
+    from ..terminal.config_file import load_config
+    from ..terminal.console import Watcher
+
+    settings = load_config(config, set_ or [])
+    outcome = run_job(settings, wait=wait, paranoid=paranoid, retry_failed=retry_failed, progress=Watcher(quiet))
+    if outcome.status == "unchanged":
+        typer.echo(f"nothing new: version {outcome.version.document.number} is up to date")
+    else:
+        print_version(outcome.version)
+
+
+def plan(config: ConfigPath, set_: Overrides = None) -> None:
+    """Count what a run would do: new, changed and gone files, scores and latents that are missing. Does no work.
+
+    Example: auricle plan speech.yaml --set keep.0.min=15
+    """
+    from ...pipelines.plan import plan as make_plan
+    from ..datasets.show import print_plan
+    from ..terminal.config_file import load_config
+
+    print_plan(make_plan(load_config(config, set_ or [])))
+
+
+def config_example() -> None:
+    """Print a commented configuration to start from.
+
+    Example: auricle config example > speech.yaml
+    """
+    from ..terminal.config_file import EXAMPLE
+
+    typer.echo(EXAMPLE, nl=False)
+
+
+def config_check(config: ConfigPath, set_: Overrides = None) -> None:
+    """Check a configuration as a run would, weights included, and print it with every default filled in.
+
+    Opens no audio. Example: auricle config check speech.yaml
+    """
+    import yaml
+
+    from ...extractors.coding.registry import describe_all
+    from ...pipelines.policy.decide import check_rules
+    from ...pipelines.tables.remaining import curators_of
+    from ..terminal.config_file import load_config
+
+    settings = load_config(config, set_ or [])
+    check_rules(settings, curators_of(settings))
+    describe_all(settings.representations)
+    typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), nl=False)

@@ -1,0 +1,1 @@
+"""How the command talks: tables, progress, configuration files, what an argument means."""

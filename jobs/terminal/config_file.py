@@ -1,0 +1,194 @@
+"""The YAML file that users write: read, override, validate, explain."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ...schemas.config import RunConfig
+from ...schemas.errors import ConfigError
+
+EXAMPLE = """\
+# What feeds the dataset, what is kept, what is extracted. `auricle plan` shows what a run would do.
+dataset: ./speech-dataset             # a folder or s3://bucket/prefix; made by the first run
+
+sources:                              # the order settles ties between equal recordings
+  - path: ./recordings                # every audio file below it; local or s3://
+    name: recordings                  # short name in tables; default: the folder's name
+    transcripts: transcripts.tsv      # .tsv/.csv with file, speaker, language, transcript; a NeMo .jsonl; or trans.txt
+    language: en                      # for clips whose label names none
+    include: ["**/*"]                 # globs below path
+    missing: retire                   # clips of files that are gone: retire or keep
+
+segment:
+  method: whole                       # one clip per channel; fixed: windows of max_s
+  max_s: 30
+  truncated: fail                     # recordings cut off, with less audio than their header declares; or accept
+
+score:
+  early_exit: false                   # true: clips that a cheap rule drops skip the costly scores
+
+keep:                                 # rules that kept clips satisfy; a dropped clip keeps every reason
+  - {score: speech_s, min: 0.5, reason: silent}
+  - {score: snr_db, min: 10, reason: noisy}
+  - {score: clip_ratio, max: 0.001, reason: clipped}
+  - {score: transcript_trust, min: 0.5, reason: transcript}   # null where it does not apply: kept
+
+# drop_groups:                        # drop a source, speaker or language whole when too many of its clips are bad
+#   - {by: source, max_share: 0.3, counting: [transcript], reason: bad_source}
+
+tiers:                                # the first whose conditions all hold; best first
+  - name: gold
+    when: [{score: snr_db, min: 25}, {score: transcript_trust, min: 0.9}]
+  - name: silver
+    when: [{score: snr_db, min: 15}]
+  - name: bronze
+
+duplicates: {exact: true, near: true} # one of each set of equal or re-encoded clips stays
+
+# quotas:                             # the most that one may contribute; better tiers first, then the clip key
+#   - {by: speaker, max_hours: 2}
+
+representations:                      # each is its own family of shards
+  - {codec: builtin, kind: codes}
+  - {codec: builtin, kind: latents}
+  # - {codec: mimi, kind: codes, num_codebooks: 8, weights: ./mimi.safetensors}
+  # - {codec: encodec24, kind: latents, weights: ./encodec_24khz.safetensors}
+
+gate:                                 # what must hold before a version is published
+  min_clips: 1
+  min_kept_share: 0.1
+  max_flipped_share: 0.5              # of clips published before, how many may change between kept and dropped
+
+workers:
+  unit_s: 300                         # audio seconds that a crash can cost, per worker
+"""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read and validate a configuration; `overrides` are `key=value` with dots into sections and list positions, or
+    `key+=value` for one more item of a list.
+
+    Raises `ConfigError` naming the key, what was found and what is allowed.
+    """
+    return load_model(RunConfig, path, overrides)
+
+
+def load_model(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
+    """`load_config` for any configuration."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}). `auricle config example` prints one to start from."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a mapping with `dataset` and `sources` is required, found {type(raw).__name__}")
+    for override in overrides:
+        _override(raw, override)
+    return _validated(model, raw, " ".join([str(path), *(f"--set {override!r}" for override in overrides)]))
+
+
+def validate(raw: dict[str, Any], subject: str) -> RunConfig:
+    """The configuration that `raw` is. Raises `ConfigError` with every problem, one a line."""
+    return _validated(RunConfig, raw, subject)
+
+
+def _validated(model: type[Model], raw: dict[str, Any], subject: str) -> Model:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = "".join(f"\n  {_explain(model, dict(e))}" for e in error.errors())
+        raise ConfigError(f"{subject}: the configuration cannot be run:{problems}") from error
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    """`a.b=value` sets, `a.b+=value` appends to a list; a list as value appends each of its items."""
+    key, equals, text = override.partition("=")
+    append = key.endswith("+")
+    steps = key.removesuffix("+").split(".")
+    if not equals or not all(steps):
+        raise ConfigError(
+            f"--set {override!r}: key=value is required, or key+=value to append to a list, "
+            "for example --set workers.unit_s=60"
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not valid YAML") from error
+    place: Any = raw
+    for step in steps[:-1]:
+        place = _descend(place, step, override)
+    last = steps[-1]
+    if append:
+        listed = _descend(place, last, override, absent=[])
+        if not isinstance(listed, list):
+            raise ConfigError(
+                f"--set {override!r}: {last!r} is a section with keys, not a list: use {last}.<key>=value"
+            )
+        listed.extend(value if isinstance(value, list) else [value])
+    elif isinstance(place, list):
+        place[_position(place, last, override)] = value
+    else:
+        place[last] = value
+
+
+def _descend(place: Any, step: str, override: str, absent: Any = None) -> Any:
+    """The part of `place` that `step` leads to; what is not there yet begins as `absent`, by default a section."""
+    if isinstance(place, list):
+        child = place[_position(place, step, override)]
+    else:
+        child = place.get(step)
+        if child is None:
+            child = place[step] = {} if absent is None else absent
+    if not isinstance(child, dict | list):
+        raise ConfigError(f"--set {override!r}: {step!r} is the value {child!r}, it has no parts")
+    return child
+
+
+def _position(place: list[Any], step: str, override: str) -> int:
+    if not step.isdigit() or int(step) >= len(place):
+        key = override.partition("=")[0].partition(f".{step}")[0]
+        there = f"0 to {len(place) - 1} are there" if place else "it is empty"
+        raise ConfigError(
+            f"--set {override!r}: {step!r} is not a position in the list {key!r} ({there}); {key}+=value appends to it"
+        )
+    return int(step)
+
+
+def _explain(model: type[BaseModel], error: dict[str, Any]) -> str:
+    location = ".".join(str(part) for part in error["loc"]) or "(the whole)"
+    found = error.get("input")
+    if error["type"] == "extra_forbidden":
+        allowed = _allowed(model, error["loc"])
+        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"{location}: unknown key{hint} Allowed here: {', '.join(allowed)}"
+    if error["type"] == "missing":
+        return f"{location}: required and absent"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{location}: {message} (found {found!r})" if not isinstance(found, dict) else f"{location}: {message}"
+
+
+def _allowed(root: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Keys of the section that holds the last step of `location`."""
+    model: Any = root
+    for step in location[:-1]:
+        if isinstance(step, int):
+            continue
+        annotation = model.model_fields[step].annotation
+        inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return sorted(model.model_fields)

@@ -1,0 +1,332 @@
+"""Open a version and read it: the clip table as Arrow, the live samples of a representation.
+
+from auricle.loaders import open_version
+version = open_version("./speech-dataset")
+for sample in version.samples("builtin-codes"):
+    sample.array     # [K, T] uint16
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...schemas.curriculum import CURRICULUM_SCHEMA
+from ...schemas.errors import ConfigError, DatasetError, IntegrityError, NoDatasetError
+from ...schemas.keys import sha256_bytes
+from ...schemas.records import PURGED_SCHEMA, REF_SCHEMA
+from ...schemas.representation import RepresentationSpec
+from ...schemas.tables import POINTER, Status
+from ...schemas.version import VersionDocument
+from ..storage.json_record import read_record
+from ..storage.layout import (
+    clips_path,
+    derived_path,
+    purged_path,
+    recordings_path,
+    ref_path,
+    shard_path,
+    version_path,
+)
+from ..storage.parts import opened_part, read_rows, require_tag
+from ..storage.store import Store
+
+READ_AHEAD_BYTES = 16 << 20
+"""Payload fetched per request batch while iterating samples: bounds memory, amortises latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One live clip of one representation."""
+
+    key: str
+    array: np.ndarray
+    """`[K, T]` codes or `[D, T]` values in the representation's declared dtype."""
+    clip: dict[str, Any]
+    """The clip's row: duration_s, transcript, language, speaker, tier, ..."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published version of a dataset, opened for reading."""
+
+    store: Store
+    document: VersionDocument
+    sha256: str
+    """Of the document's bytes."""
+
+    @cached_property
+    def _cache(self) -> Path:
+        return Path(tempfile.gettempdir()) / "auricle-cache" / sha256_bytes(self.store.url.encode())[:16]
+
+    def files(self) -> list[Path]:
+        """Local paths of the clip table's Parquet parts; `read_parquet([...], union_by_name=true)` opens them.
+
+        Raises `IntegrityError` for a part that is missing, `SchemaVersionError` for one that a newer auricle wrote.
+        """
+        return self._clip_files
+
+    def recording_files(self) -> list[Path]:
+        """Local paths of the recording table's Parquet parts. Raises as `files` does."""
+        return self._recording_files
+
+    @cached_property
+    def _clip_files(self) -> list[Path]:
+        return [opened_part(self.store, clips_path(o.sha256), self._cache) for o in self.document.clips]
+
+    @cached_property
+    def _recording_files(self) -> list[Path]:
+        return [opened_part(self.store, recordings_path(o.sha256), self._cache) for o in self.document.recordings]
+
+    def clips(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table:
+        """The clip table: one row per clip, kept or not, with `columns` (default all) where `where` holds."""
+        return _read_parts(self.files(), columns, where)
+
+    def recordings(self) -> pa.Table:
+        """The recording table: one row per distinct source file."""
+        return _read_parts(self.recording_files(), None, None)
+
+    def representation(self, prefix: str) -> RepresentationSpec:
+        """The representation whose name is `prefix` or the only one that starts with it."""
+        names = sorted(self.document.representations)
+        found = [prefix] if prefix in names else [n for n in names if n.startswith(prefix)]
+        if len(found) != 1:
+            state = f"fits {', '.join(found)}" if found else "fits none"
+            raise ConfigError(
+                f"representation {prefix!r} {state} of version {self.document.number}; "
+                f"it has: {', '.join(names) or 'none'}"
+            )
+        return self.document.representations[found[0]].spec
+
+    def live(
+        self,
+        representation: str,
+        *,
+        columns: Sequence[str] | None = None,
+        stage: int | None = None,
+        where: pc.Expression | None = None,
+    ) -> pa.Table:
+        """Rows of kept clips that have this representation, in shard order, with its pointer in column `pointer`.
+
+        columns: of the clip table, besides the pointer; default all, which takes about 2 kB of memory per clip.
+        stage: clips that are open at this stage of the version's curriculum; stages add up.
+        """
+        spec = self.representation(representation)
+        opened = None if stage is None else self._stage(stage)
+        parts = [self._live_part(file, spec, columns, opened, where) for file in self.files()]
+        table = (
+            pa.concat_tables(parts, promote_options="permissive")
+            if parts
+            else pa.table({"pointer": pa.array([], POINTER)})
+        )
+        return self._in_shard_order(table, spec)
+
+    def samples(
+        self, representation: str, *, stage: int | None = None, where: pc.Expression | None = None
+    ) -> Iterator[Sample]:
+        """Live samples of one representation, part by part of the clip table and in shard order within a part; every
+        payload's checksum is checked.
+
+        Raises `IntegrityError` for a missing shard or a payload that is not what the table says.
+        """
+        spec = self.representation(representation)
+        opened = None if stage is None else self._stage(stage)
+        skip = {*self.document.representations, *self.document.curators}
+        for file in self.files():
+            columns = [name for name in pq.read_schema(file).names if name not in skip]
+            table = self._in_shard_order(self._live_part(file, spec, columns, opened, where), spec)
+            pointers: list[dict[str, Any]] = table["pointer"].to_pylist()
+            facts = table.drop_columns("pointer")
+            for start, end, arrays in _runs(self.store, spec, table["clip"].to_pylist(), pointers):
+                rows = facts.slice(start, end - start).to_pylist()
+                for row, array in zip(rows, arrays, strict=True):
+                    yield Sample(row["clip"], array, row)
+
+    def _live_part(
+        self,
+        file: Path,
+        spec: RepresentationSpec,
+        columns: Sequence[str] | None,
+        opened: pa.Array | None,
+        where: pc.Expression | None,
+    ) -> pa.Table:
+        """The rows of one part whose clips are kept and have the representation: `columns` and `pointer`."""
+        known = pq.read_schema(file).names
+        # a part that was written before a column existed lacks it: its rows read as null
+        wanted = known if columns is None else [c for c in columns if c in known]
+        read = list(dict.fromkeys([*wanted, "clip", *({spec.name} & set(known))]))
+        kept = pc.equal(pc.field("status"), Status.KEPT.value)
+        table = read_rows(file, read, kept if where is None else kept & where)
+        pointer = table[spec.name] if spec.name in known else pa.nulls(table.num_rows, POINTER)
+        hit = pc.is_valid(pc.struct_field(pointer, "shard"))
+        if opened is not None:
+            hit = pc.and_(hit, pc.is_in(table["clip"], value_set=opened))
+        return table.select(wanted).append_column("pointer", pointer).filter(hit)
+
+    def _in_shard_order(self, table: pa.Table, spec: RepresentationSpec) -> pa.Table:
+        listed = pa.array([shard.sha256 for shard in self.document.representations[spec.name].shards], pa.string())
+        place = {
+            "shard": pc.index_in(pc.struct_field(table["pointer"], "shard"), value_set=listed),
+            "offset": pc.struct_field(table["pointer"], "offset"),
+        }
+        return table.take(pc.sort_indices(pa.table(place), [("shard", "ascending"), ("offset", "ascending")]))
+
+    def derived(self, name: str) -> bytes | None:
+        """A file that was derived from this version, None when it was not made."""
+        path = derived_path(self.document.number, name)
+        return self.store.get(path) if self.store.exists(path) else None
+
+    def _stage(self, stage: int) -> pa.Array:
+        data = self.derived("curriculum.parquet")
+        if data is None:
+            raise ConfigError(
+                f"version {self.document.number} has no curriculum: make it with "
+                f"`auricle curriculum {self.store.root or self.store.url}@{self.document.number}`"
+            )
+        table = pq.read_table(pa.BufferReader(data))
+        # the first writers of auricle.curriculum/1 left no tag
+        require_tag(table.schema, CURRICULUM_SCHEMA, "curriculum.parquet", untagged=CURRICULUM_SCHEMA)
+        return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
+
+
+def read_arrays(
+    store: Store, spec: RepresentationSpec, keys: Sequence[str], pointers: Sequence[dict[str, Any]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(key, array) of clips whose pointers are given, in order; neighbours in a shard are read together.
+
+    Raises as `decode_payload` does.
+    """
+    for start, _, arrays in _runs(store, spec, keys, pointers):
+        yield from ((keys[start + i], array) for i, array in enumerate(arrays))
+
+
+def _runs(
+    store: Store, spec: RepresentationSpec, keys: Sequence[str], pointers: Sequence[dict[str, Any]]
+) -> Iterator[tuple[int, int, Iterator[np.ndarray]]]:
+    """Places [start, end) that one request reads, and their arrays."""
+    start = 0
+    while start < len(pointers):
+        end, size = start, 0
+        shard = pointers[start]["shard"]
+        while end < len(pointers) and pointers[end]["shard"] == shard and (end == start or size < READ_AHEAD_BYTES):
+            size += pointers[end]["nbytes"]
+            end += 1
+        chunk = pointers[start:end]
+        path = shard_path(spec.name, shard)
+        payloads = store.get_ranges(path, [p["offset"] for p in chunk], [p["nbytes"] for p in chunk])
+        arrays = (
+            decode_payload(payload, pointer, spec, key)
+            for payload, pointer, key in zip(payloads, chunk, keys[start:end], strict=True)
+        )
+        yield start, end, arrays
+        start = end
+
+
+def decode_payload(payload: bytes, pointer: dict[str, Any], spec: RepresentationSpec, key: str) -> np.ndarray:
+    """The array that `payload` (a .npy) holds, after checking its checksum, dtype and shape."""
+    if zlib.crc32(payload) != pointer["crc32"]:
+        raise IntegrityError(
+            f"clip {key}, {spec.name}: the payload in shard {pointer['shard']} fails its checksum; "
+            "run `auricle verify` and restore the shard from a copy"
+        )
+    array = np.load(io.BytesIO(payload), allow_pickle=False)
+    if array.dtype != np.dtype(spec.dtype) or array.shape != (spec.rows, pointer["num_frames"]):
+        raise IntegrityError(
+            f"clip {key}, {spec.name}: declared {spec.dtype} [{spec.rows}, {pointer['num_frames']}], "
+            f"stored {array.dtype} {list(array.shape)}"
+        )
+    return array
+
+
+def open_version(dataset: str | Store, version: int | str | None = None) -> Version:
+    """Open a published version for reading.
+
+    dataset: a folder or s3:// prefix, optionally with `@7` or `@tag` appended.
+    version: a number or a tag; default the newest.
+    Raises `ConfigError` when there is no such version, `SchemaVersionError` when it needs a newer auricle.
+    """
+    if isinstance(dataset, str):
+        url, found = split_version(dataset)
+        version = found if version is None else version
+        store = Store(url)
+    else:
+        store = dataset
+    number = resolve(store, version)
+    data = store.get(version_path(number))
+    document = VersionDocument.from_json(data, f"{store.url}/{version_path(number)}")
+    if isinstance(version, str) and not version.isdigit() and _ref(store, version)["sha256"] != sha256_bytes(data):
+        raise IntegrityError(
+            f"{store.url}/{version_path(number)}: the tag {version!r} was given to other bytes. Copy the document back "
+            "from a backup, or remove the tag"
+        )
+    if document.number != number:
+        raise DatasetError(f"{version_path(number)} says it is version {document.number}: the file was moved")
+    return Version(store, document, sha256_bytes(data))
+
+
+def split_version(dataset: str) -> tuple[str, str | None]:
+    """`./data@7` to ("./data", "7"); an `@` inside the path's folders stays part of the path."""
+    head, at, tail = dataset.rpartition("@")
+    return (head, tail) if at and head and "/" not in tail else (dataset, None)
+
+
+def numbers(store: Store) -> list[int]:
+    """Numbers of all published versions, ascending."""
+    return sorted(
+        int(match[1]) for e in store.list("versions") if (match := re.fullmatch(r"versions/(\d{6,})\.json", e.path))
+    )
+
+
+def resolve(store: Store, version: int | str | None) -> int:
+    """The number that a number, a tag or None (the newest) names."""
+    known = numbers(store)
+    if not known:
+        raise NoDatasetError(
+            f"no dataset at {store.root or store.url}: no version has been published there yet; "
+            "make one with `auricle run`"
+        )
+    if version is None:
+        number = known[-1]
+    elif isinstance(version, int) or version.isdigit():
+        number = int(version)
+    elif store.exists(ref_path(version)):
+        number = int(_ref(store, version)["version"])
+    else:
+        raise ConfigError(f"{store.root or store.url}: no tag {version!r}; versions: {known[0]} to {known[-1]}")
+    if store.exists(purged_path(number)):
+        advice = "the version was retired by a takedown in any case; its successor is the next one that opens"
+        companion = read_record(store, purged_path(number), PURGED_SCHEMA, ["redirect"], advice)
+        raise ConfigError(
+            f"version {number} was retired by a takedown; version {companion['redirect']} is its successor"
+        )
+    if number not in known:
+        raise ConfigError(f"{store.root or store.url}: no version {number}; published: {known[0]} to {known[-1]}")
+    return number
+
+
+def _ref(store: Store, tag: str) -> dict[str, Any]:
+    advice = f"remove the tag with `auricle tag DATASET {tag} --remove` and give it again"
+    return read_record(store, ref_path(tag), REF_SCHEMA, ["version", "sha256"], advice)
+
+
+def _read_parts(files: Sequence[Path], columns: Sequence[str] | None, where: pc.Expression | None) -> pa.Table:
+    if not files:
+        return pa.table({})
+    tables = []
+    for file in files:
+        # a part that was written before a column existed lacks it: its rows read as null
+        present = None if columns is None else [c for c in columns if c in pq.read_schema(file).names]
+        tables.append(read_rows(file, present, where))
+    return pa.concat_tables(tables, promote_options="permissive")

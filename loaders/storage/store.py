@@ -1,0 +1,268 @@
+"""One storage layer for local folders and object stores: whole objects, byte ranges, put-if-absent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
+from obstore.store import LocalStore, from_url
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig
+
+from ...schemas.errors import ConfigError, IntegrityError, NoDatasetError, StorageError
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+RETRY: RetryConfig = {"max_retries": 0}
+"""obstore repeats without a word: requests are repeated here, where each try is logged."""
+STALLED = timedelta(seconds=60)
+"""A request that takes longer is given up and tried again."""
+ATTEMPTS = 8
+"""Tries of an operation that an object store failed in passing: an error 5xx, a reset, half a body, a stall."""
+METADATA_SERVICES = ("/latest/api/token", "/latest/meta-data/", "//169.254.170.2/")
+"""In the URL of a machine's own role: asked for when the environment holds no credentials."""
+ATTEMPTS_WITHOUT_CREDENTIALS = 3
+"""Tries of such a question: a service that is busy answers soon, one that is not there never does."""
+NO_CREDENTIALS = (
+    "the object store needs credentials: the environment holds none, and this machine has no role that gives them. "
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN where they are temporary), or for a bucket "
+    "that anyone may read AWS_SKIP_SIGNATURE=true. Files under ~/.aws are not read"
+)
+BACKOFF_S = 0.2
+"""Of the first pause, about doubled each time: all of them together take a minute."""
+COALESCED_BYTES = 64 << 10
+"""Gap between two ranges that is read with them."""
+PAGE = 1000
+"""Objects that one listing request gives."""
+COMPARED_BYTES = 1 << 20
+"""Largest object that is read again to tell whether a repeated request had succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object as a listing shows it."""
+
+    path: str
+    size: int
+    modified_s: float
+    etag: str | None = None
+
+
+class Store:
+    """A folder or an object-store prefix. Paths are relative and `/`-separated; they never leave the root.
+
+    Writes go through `put_new` (exclusive create, never overwrites), which is atomic on both kinds of store:
+    a reader sees the whole object or none. Errors of the store raise `StorageError`.
+    """
+
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        self.url = normalise_url(url)
+        self.root: Path | None = None
+        try:
+            if self.url.startswith("file://"):
+                self.root = Path(unquote(urlsplit(self.url).path))
+                if not create and not self.root.is_dir():
+                    raise NoDatasetError(
+                        f"no dataset at {self.root}: there is no such folder. Check the path, or make the dataset "
+                        "with `auricle run`"
+                    )
+                self._store = LocalStore(self.root, mkdir=create)
+            else:
+                self._store = from_url(self.url, retry_config=RETRY, client_options=_client())  # pyright: ignore[reportArgumentType, reportCallIssue]
+        except (BaseError, ValueError, OSError) as error:
+            why = "a file is in its place" if self.root is not None and self.root.is_file() else first_line(error)
+            raise StorageError(f"{url}: the folder cannot be opened or made: {why}") from error
+
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        return type(self), (self.url,)
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    def get(self, path: str) -> bytes:
+        """The whole object. Raises `IntegrityError` when it does not exist."""
+        try:
+            return self._persist(path, lambda: bytes(obstore.get(self._store, path).bytes()))
+        except FileNotFoundError as error:
+            raise IntegrityError(f"{self.url}/{path}: the object is missing") from error
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
+
+    def get_ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        """Byte ranges of one object; neighbours are coalesced into fewer requests."""
+        try:
+            return self._ranges(path, starts, lengths)
+        except FileNotFoundError as error:
+            raise IntegrityError(f"{self.url}/{path}: the object is missing") from error
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
+
+    def put_new(self, path: str, data: bytes | Path, *, durable: bool = True) -> bool:
+        """Create the object; False, and nothing written, when the path already exists.
+
+        durable: on a disk, wait until it would outlive a power cut.
+        On an object store, a small object that exists with exactly these bytes counts as created here: writers that
+        race put something of their own into what they write.
+        """
+        try:
+            self._persist(path, lambda: obstore.put(self._store, path, data, mode="create"))
+        except (AlreadyExistsError, PreconditionError):
+            # a request whose answer was lost may have been repeated after it had succeeded: the object is then ours
+            small = isinstance(data, bytes) and len(data) <= COMPARED_BYTES
+            return self.root is None and small and self.get(path) == data
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be written: {first_line(error)}") from error
+        if self.root is not None and durable:
+            _sync(self.root / path)
+        return True
+
+    def put_derived(self, path: str, data: bytes) -> None:
+        """Write something rebuildable, in place of what was there."""
+        try:
+            self._persist(path, lambda: obstore.put(self._store, path, data))
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be written: {first_line(error)}") from error
+
+    def exists(self, path: str) -> bool:
+        """Whether an object is at `path`."""
+        return self.size(path) is not None
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the object, None when there is none."""
+        try:
+            return self._persist(path, lambda: obstore.head(self._store, path)["size"])
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Every object below `prefix` (a folder), in no particular order."""
+        try:
+            for batch in list(obstore.list(self._store, prefix=prefix or None)) if self.root else self._pages(prefix):
+                for meta in batch:
+                    yield Entry(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta.get("e_tag"))
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{prefix}: cannot be listed: {first_line(error)}") from error
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Remove objects; absent ones are fine."""
+        for path in paths:
+            try:
+                self._persist(path, lambda path=path: obstore.delete(self._store, path))
+            except FileNotFoundError:
+                continue
+            except (BaseError, OSError) as error:
+                raise StorageError(f"{self.url}/{path}: cannot be deleted: {first_line(error)}") from error
+
+    def _ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        try:
+            found = obstore.get_ranges(self._store, path, starts=starts, lengths=lengths, coalesce=COALESCED_BYTES)
+            return [bytes(part) for part in found]
+        except GenericError as error:
+            if self.root is not None:
+                raise
+            log.warning("%s/%s: %s; its ranges are asked for one by one", self.url, path, first_line(error))
+        # of many requests at once one always fails, where one in a few does
+        get = partial(obstore.get_range, self._store, path)
+        return [
+            bytes(self._persist(path, partial(get, start=start, length=length)))
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+
+    def _pages(self, prefix: str) -> Iterator[Sequence[ObjectMeta]]:
+        """A listing page by page, so that only the page that failed is asked for again."""
+        last = None
+        while True:
+            ask = partial(obstore.list, self._store, prefix=prefix or None, offset=last, chunk_size=PAGE)
+            page = self._persist(prefix, lambda ask=ask: next(iter(ask()), []))
+            yield page
+            if len(page) < PAGE:
+                return
+            last = page[-1]["path"]
+
+    def _persist(self, path: str, operation: Callable[[], Result]) -> Result:
+        """The operation's result; on an object store one that failed in passing is tried again, a few times."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return operation()
+            except GenericError as error:
+                anonymous = any(service in str(error) for service in METADATA_SERVICES)
+                if anonymous and attempt >= ATTEMPTS_WITHOUT_CREDENTIALS:
+                    raise StorageError(f"{self.url}: {NO_CREDENTIALS} ({first_line(error)})") from error
+                if self.root is not None or attempt == ATTEMPTS:
+                    raise
+                pause_s = BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
+                log.warning(
+                    "%s/%s: %s; try %d of %d in %.1f s",
+                    self.url,
+                    path,
+                    first_line(error),
+                    attempt + 1,
+                    ATTEMPTS_WITHOUT_CREDENTIALS if anonymous else ATTEMPTS,
+                    pause_s,
+                )
+                time.sleep(pause_s)
+        raise AssertionError("unreachable")
+
+    def local(self, path: str, cache: Path) -> Path:
+        """A local file with the object's bytes: the object itself on a local store, else a copy under `cache`.
+
+        Only for immutable objects: a copy that exists is taken as it is.
+        """
+        if self.root is not None:
+            return self.root / path
+        copy = cache / path
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
+            part.write_bytes(self.get(path))
+            part.replace(copy)
+        return copy
+
+
+def normalise_url(url: str) -> str:
+    """`file:///abs/path` for local paths, other URLs as they are without a trailing slash."""
+    scheme = urlsplit(url).scheme
+    if scheme in ("", "file"):
+        path = Path(unquote(urlsplit(url).path) if scheme else url).expanduser().absolute()
+        return path.as_uri()
+    if scheme not in ("s3", "s3a", "gs", "az", "memory"):
+        raise ConfigError(f"{url}: unknown kind of storage {scheme!r}; give a local path or s3://bucket/prefix")
+    return url.rstrip("/")
+
+
+def _client() -> ClientConfig:
+    # options given here replace those of the environment, so the one that matters is read again
+    plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
+    return {"timeout": STALLED, "connect_timeout": timedelta(seconds=10), "allow_http": plain}
+
+
+def first_line(error: BaseException) -> str:
+    """The message without the debug dump that the object store appends."""
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _sync(path: Path) -> None:
+    """Flush a new file and its folder, so that a receipt on disk implies its payload on disk."""
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,120 @@
+"""Whether a recording was cut off: the length that its header declares beside what the file holds.
+
+libsndfile reads a cut WAV or AIFF as a shorter one and says nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ...schemas.errors import ClipError
+from ...schemas.tables import FailureReason
+
+HEADER_SLACK_BYTES = 64
+"""Missing bytes that are forgiven: sloppy writers count the header, or the padding of an odd chunk, as data."""
+PLACEHOLDER_BYTES = 0x7FFFF000
+"""From this 32-bit length on, a header is a stream's that nobody could go back to: sox, ffmpeg and arecord write
+different ones."""
+MANY_CHUNKS = 1000
+"""Chunks after which the search for the samples is given up: a long run of zeros reads as empty chunks."""
+WAVE, WAVE64 = (b"RIFF", b"RIFX", b"RF64", b"BW64"), b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+
+
+def check_whole(path: Path) -> None:
+    """Raise `ClipError` (corrupt) when the header of a WAV, RF64, W64, AIFF or AU declares more than the file holds.
+
+    Other formats pass: their decoders notice, or have no length to compare. So do headers of streams.
+    """
+    found = _lengths(path)
+    if found is None:
+        return
+    declared, held = found
+    if declared - held > HEADER_SLACK_BYTES:
+        raise ClipError(
+            FailureReason.CORRUPT,
+            f"{path.name}: cut off: its header declares {declared:,} bytes of audio, the file holds {held:,}. "
+            "Copy it again, or let `segment.truncated: accept` take what is there",
+        )
+
+
+def why_empty(path: Path) -> str:
+    """Words for a recording that decodes to nothing: there is nothing, or its header was never finished."""
+    found = _lengths(path)
+    if found is not None and found[0] == 0 and found[1] > HEADER_SLACK_BYTES:
+        return (
+            f"its header declares no samples, and {found[1]:,} bytes follow it: the recorder was interrupted before it "
+            "wrote the length. Mend the header, for example by copying the file with ffmpeg"
+        )
+    return "a valid header and no samples"
+
+
+def _lengths(path: Path) -> tuple[int, int] | None:
+    """Bytes of audio that the header declares, and that the file holds; None for formats without such a length."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        found = _data(file)
+    return None if found is None else (found[1], max(size - found[0], 0))
+
+
+def _data(file: BinaryIO) -> tuple[int, int] | None:
+    """Where the audio starts and how many bytes are declared; None without a declared length."""
+    head = file.read(40)
+    kind = head[:4]
+    if kind in WAVE and head[8:12] == b"WAVE":
+        order = ">" if kind == b"RIFX" else "<"
+        return _riff(file, order, b"data")
+    if kind == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return _riff(file, ">", b"SSND")
+    if kind in (b".snd", b"dns.") and len(head) >= 12:
+        start, declared = struct.unpack(">II" if kind == b".snd" else "<II", head[4:12])
+        return None if declared >= PLACEHOLDER_BYTES else (start, declared)
+    if head[:16] == WAVE64:
+        return _wave64(file)
+    return None
+
+
+def _riff(file: BinaryIO, order: str, wanted: bytes) -> tuple[int, int] | None:
+    long_length: int | None = None
+    for name, start, length in _chunks(file, order):
+        if name == b"ds64":
+            file.seek(start + 8)
+            field = file.read(8)
+            long_length = struct.unpack("<Q", field)[0] if len(field) == 8 else None
+        if name == wanted:
+            if length == 0xFFFFFFFF and long_length:
+                return start, long_length
+            return None if length >= PLACEHOLDER_BYTES else (start, length)
+    return None
+
+
+def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the body and declared length of each chunk; chunks begin at even offsets."""
+    place = 12
+    for _ in range(MANY_CHUNKS):
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        (length,) = struct.unpack(order + "I", head[4:])
+        yield head[:4], place + 8, length
+        place += 8 + length + length % 2
+
+
+def _wave64(file: BinaryIO) -> tuple[int, int] | None:
+    """Sony Wave64: names of 16 bytes, 64-bit lengths that count their own header, chunks at multiples of 8."""
+    place = 40
+    for _ in range(MANY_CHUNKS):
+        file.seek(place)
+        head = file.read(24)
+        if len(head) < 24:
+            return None
+        (length,) = struct.unpack("<Q", head[16:])
+        if head[:4] == b"data":
+            return place + 24, length - 24
+        if length < 24:
+            return None
+        place += -(-length // 8) * 8
+    return None

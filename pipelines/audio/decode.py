@@ -1,0 +1,238 @@
+"""Decode recordings: block by block, any format, a bad file as a `ClipError` that names the problem."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ...loaders.storage.store import Store
+from ...schemas.errors import ClipError, IntegrityError, StorageError
+from ...schemas.tables import FailureReason
+from ..work.hang import bounded
+from .quiet import mpg123_quiet
+
+BLOCK_SAMPLES = 1 << 18
+"""Samples per channel and block: 16 s at 16 kHz, 1 MiB of float32."""
+RATES_HZ = range(1_000, 768_001)
+"""Plausible sample rates; headers outside them are broken."""
+MAX_CHANNELS = 64
+EXACT_SEEK = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CAF", "NIST"})
+"""libsndfile containers where a seek lands on the sample asked for; the others are read from their start."""
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf"}
+    | {".w64", ".rf64", ".sph", ".wv", ".webm", ".mp4", ".mka", ".wma", ".amr"}
+)
+"""Names that are taken for audio when a folder is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """Facts of a decodable file, as its header states them."""
+
+    format: str
+    """Container and encoding: "WAV PCM_16", "mp4 aac"."""
+    sample_rate: int
+    num_channels: int
+
+
+class Reader(Protocol):
+    """An open recording that yields blocks `[C, T]` float32."""
+
+    info: AudioInfo
+
+    def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        """`(first sample, block)` from `start` or earlier, in order, contiguous."""
+        ...
+
+
+@contextlib.contextmanager
+def local_file(uri: str) -> Iterator[Path]:
+    """A local path of `uri`: itself, or a temporary copy of an object on a store."""
+    if "://" not in uri:
+        yield Path(uri)
+        return
+    folder, _, name = uri.rpartition("/")
+    with tempfile.TemporaryDirectory(prefix="auricle-") as scratch:
+        path = Path(scratch) / "recording"
+        try:
+            path.write_bytes(Store(folder).get(name))
+        except IntegrityError as error:
+            raise ClipError(FailureReason.MISSING, f"{uri}: the object is gone") from error
+        except StorageError as error:
+            raise ClipError(FailureReason.UNREADABLE, str(error)) from error
+        yield path
+
+
+@contextlib.contextmanager
+def open_audio(path: Path) -> Iterator[Reader]:
+    """Open a recording with libsndfile, else with FFmpeg's libraries; check what its header claims.
+
+    Raises `ClipError` for what cannot be decoded, with a `FailureReason`.
+    """
+    import soundfile
+
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise ClipError(FailureReason.MISSING, f"{path.name}: the file is gone") from error
+    except OSError as error:
+        raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error.strerror}") from error
+    if not path.is_file():
+        raise ClipError(FailureReason.UNREADABLE, f"{path.name}: not a regular file")
+    if size == 0:
+        raise ClipError(FailureReason.EMPTY_FILE, f"{path.name}: 0 bytes")
+    try:
+        with bounded(), mpg123_quiet():
+            file = soundfile.SoundFile(str(path))
+    except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
+        with _open_av(path, str(error)) as reader:
+            yield reader
+        return
+    with file:
+        info = AudioInfo(f"{file.format} {file.subtype}", file.samplerate, file.channels)
+        _check(path, info)
+        yield _SoundFileReader(path, file, info)
+
+
+def read_spans(path: Path, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], np.ndarray, int]]:
+    """Decode the sample spans [start, end) of a recording, ascending, in one pass.
+
+    Yields `(span, [C, end - start] float32, sample_rate)`; memory holds the spans that overlap one block.
+    Raises `ClipError` when the recording is shorter than a span or holds values that are not finite.
+    """
+    todo = sorted(set(spans))
+    if not todo:
+        return
+    with open_audio(path) as reader:
+        position = 0
+        # filled in place: a clip of hours is never held twice
+        held: dict[tuple[int, int], np.ndarray] = {}
+        for first, block in reader.blocks(todo[0][0]):
+            position = first + block.shape[1]
+            for span in todo:
+                if span[0] >= position:
+                    break
+                low, high = max(span[0], first), min(span[1], position)
+                if low < high:
+                    if span not in held:
+                        held[span] = np.empty((block.shape[0], span[1] - span[0]), np.float32)
+                    held[span][:, low - span[0] : high - span[0]] = block[:, low - first : high - first]
+            while todo and todo[0][1] <= position:
+                span = todo.pop(0)
+                yield span, held.pop(span), reader.info.sample_rate
+            # spans that end earlier than an overlapping longer one before them
+            for span in [s for s in todo if s[1] <= position]:
+                todo.remove(span)
+                yield span, held.pop(span), reader.info.sample_rate
+            if not todo:
+                return
+        raise ClipError(
+            FailureReason.CORRUPT, f"{path.name}: ends at sample {position}, a clip in it needs sample {todo[-1][1]}"
+        )
+
+
+class _SoundFileReader:
+    def __init__(self, path: Path, file, info: AudioInfo) -> None:
+        self._path, self._file, self.info = path, file, info
+
+    def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        import soundfile
+
+        position = 0
+        try:
+            if start and self._file.format in EXACT_SEEK:
+                position = self._file.seek(min(start, self._file.frames))
+            while True:
+                with bounded(), mpg123_quiet() if self._file.format == "MP3" else contextlib.nullcontext():
+                    block = self._file.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)
+                if block.shape[0] == 0:
+                    return
+                yield position, _finite(self._path, np.ascontiguousarray(block.T))
+                position += block.shape[0]
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise ClipError(
+                FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} at sample {position}"
+            ) from error
+
+
+class _AvReader:
+    def __init__(self, path: Path, container, info: AudioInfo) -> None:
+        self._path, self._container, self.info = path, container, info
+
+    def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        import av
+        import av.error
+
+        resampler = av.AudioResampler(format="fltp", rate=self.info.sample_rate)
+        position = 0
+        try:
+            frames = self._container.decode(audio=0)
+            while True:
+                with bounded():
+                    frame = next(frames, None)
+                if frame is None:
+                    return
+                for part in resampler.resample(frame):
+                    block = np.array(part.to_ndarray(), dtype=np.float32)
+                    if block.shape[1]:
+                        yield position, _finite(self._path, block)
+                    position += block.shape[1]
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise ClipError(
+                FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} at sample {position}"
+            ) from error
+
+
+@contextlib.contextmanager
+def _open_av(path: Path, sndfile_error: str) -> Iterator[Reader]:
+    import av
+    import av.error
+    import av.logging
+
+    av.logging.set_level(av.logging.PANIC)
+    recognised = "not recognised" not in sndfile_error and "Format" not in sndfile_error
+    try:
+        with bounded():
+            container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = FailureReason.CORRUPT if recognised else FailureReason.NOT_AUDIO
+        raise ClipError(reason, f"{path.name}: {_reason(sndfile_error)}") from error
+    with container:
+        if not container.streams.audio:
+            raise ClipError(FailureReason.NOT_AUDIO, f"{path.name}: no audio stream in a {container.format.name} file")
+        stream = container.streams.audio[0]
+        codec = stream.codec_context
+        if not codec.sample_rate or not codec.channels:
+            raise ClipError(FailureReason.CORRUPT, f"{path.name}: {_reason(sndfile_error)}")
+        info = AudioInfo(f"{container.format.name.split(',')[0]} {codec.name}", codec.sample_rate, codec.channels)
+        _check(path, info)
+        yield _AvReader(path, container, info)
+
+
+def _check(path: Path, info: AudioInfo) -> None:
+    if info.sample_rate not in RATES_HZ:
+        raise ClipError(
+            FailureReason.IMPLAUSIBLE_RATE,
+            f"{path.name}: the header says {info.sample_rate} Hz; {RATES_HZ[0]} to {RATES_HZ[-1]} Hz is plausible",
+        )
+    if not 1 <= info.num_channels <= MAX_CHANNELS:
+        raise ClipError(
+            FailureReason.CORRUPT, f"{path.name}: {info.num_channels} channels; at most {MAX_CHANNELS} are read"
+        )
+
+
+def _finite(path: Path, block: np.ndarray) -> np.ndarray:
+    if not np.isfinite(block).all():
+        raise ClipError(FailureReason.NOT_FINITE, f"{path.name}: holds NaN or infinite samples")
+    return block
+
+
+def _reason(error: object) -> str:
+    """The library's words, without the path that it repeats."""
+    return str(error).rstrip(".").rsplit("': ", 1)[-1].rsplit('": ', 1)[-1]

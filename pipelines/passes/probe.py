@@ -1,0 +1,194 @@
+"""The probe pass: hash, decode and cut new files into clips. No model runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...schemas.config import Segmentation
+from ...schemas.errors import ClipError
+from ...schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
+from ...schemas.pass_tables import ERROR_FIELDS
+from ...schemas.tables import FailureReason
+from ...schemas.time import samples
+from ..audio.declared import check_whole, why_empty
+from ..audio.decode import local_file, open_audio
+from ..work.contract import Result
+
+SPAN = pa.struct([pa.field("start_s", pa.float64()), pa.field("duration_s", pa.float64())])
+"""A clip that a manifest asks for; a null duration reaches to the end of the recording."""
+
+PROBED_CLIP = pa.struct(
+    [
+        pa.field("clip", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("channel", pa.int16()),
+        pa.field("start", pa.int64()),
+        pa.field("end", pa.int64()),
+        pa.field("pcm_sha256", pa.string()),
+    ]
+)
+
+PROBE_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string()),
+        *ERROR_FIELDS,
+        pa.field("recording", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("sample_rate", pa.int32()),
+        pa.field("num_channels", pa.int16()),
+        pa.field("num_samples", pa.int64()),
+        pa.field("clips", pa.list_(PROBED_CLIP)),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ProbeRecipe:
+    """Items: key, uri, size, mtime_ns, spans (list of `SPAN` or null)."""
+
+    segment: Segmentation
+    name: str = "probe"
+    schema: pa.Schema = PROBE_SCHEMA
+
+    @property
+    def fingerprint(self) -> str:
+        return segmentation_fingerprint(self.segment)
+
+    def build(self) -> _Probe:
+        return _Probe(self.segment)
+
+
+def segmentation_fingerprint(segment: Segmentation) -> str:
+    """Names how recordings are cut, spans of manifests apart."""
+    return digest(
+        "segmentation/2", segment.method, str(segment.max_s) if segment.method == "fixed" else "", segment.truncated
+    )
+
+
+class _Probe:
+    def __init__(self, segment: Segmentation) -> None:
+        self._segment = segment
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
+        for item in items:
+            row: dict[str, Any] = {"key": item["key"]}
+            audio_s = 0.0
+            try:
+                with local_file(item["uri"]) as path:
+                    row["recording"] = _identity(path, item)
+                    row |= probe_file(path, row["recording"], self._segment, item["spans"])
+                    _unchanged(path, item)
+                audio_s = row["num_samples"] / row["sample_rate"]
+            except ClipError as error:
+                row |= {"error_reason": str(error.reason), "error_message": error.message, "clips": None}
+                # a file without readable bytes still needs a name in the ledger
+                row.setdefault("recording", "unreadable-" + digest(item["uri"]))
+            yield Result(row, audio_s=audio_s)
+
+
+def probe_file(
+    path: Path, recording: str, segment: Segmentation, spans: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Facts of a decodable file and its clips, in one pass of bounded memory.
+
+    Raises `ClipError` for files that cannot be decoded, hold no samples, or were cut off unless that is accepted.
+    """
+    with open_audio(path) as reader:
+        info = reader.info
+        if segment.truncated == "fail":
+            check_whole(path)
+        cutter = _Cutter(segment, spans, info.sample_rate, info.num_channels)
+        position = 0
+        for first, block in reader.blocks():
+            cutter.feed(first, block)
+            position = first + block.shape[1]
+    if position == 0:
+        raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: {why_empty(path)}")
+    clips = [
+        {
+            "clip": clip_key(recording, channel, start, end),
+            "group": group_key(recording, start, end),
+            "channel": channel,
+            "start": start,
+            "end": end,
+            "pcm_sha256": pcm,
+        }
+        for (start, end), hashes in cutter.finish(position)
+        for channel, pcm in enumerate(hashes)
+    ]
+    return {
+        "format": info.format,
+        "sample_rate": info.sample_rate,
+        "num_channels": info.num_channels,
+        "num_samples": position,
+        "clips": clips,
+    }
+
+
+class _Cutter:
+    """Feeds decoded blocks to the hashes of the spans that they overlap."""
+
+    def __init__(
+        self, segment: Segmentation, spans: Sequence[Mapping[str, Any]] | None, sample_rate: int, num_channels: int
+    ) -> None:
+        self._rate, self._channels = sample_rate, num_channels
+        self._window = samples(segment.max_s, sample_rate) if segment.method == "fixed" and not spans else None
+        self._hashes: dict[tuple[int, int | None], list[PcmHash]] = {}
+        if spans:
+            for span in spans:
+                start = samples(span["start_s"], sample_rate)
+                end = None if span["duration_s"] is None else start + samples(span["duration_s"], sample_rate)
+                self._open((start, end))
+        elif self._window is None:
+            self._open((0, None))
+
+    def feed(self, first: int, block: np.ndarray) -> None:
+        last = first + block.shape[1]
+        if self._window:
+            for i in range(first // self._window, -(-last // self._window)):
+                self._open((i * self._window, (i + 1) * self._window))
+        for (start, end), hashes in self._hashes.items():
+            if start < last and (end is None or end > first):
+                cut = block[:, max(start - first, 0) : None if end is None else end - first]
+                for channel, h in enumerate(hashes):
+                    h.update(cut[channel])
+
+    def finish(self, num_samples: int) -> Iterator[tuple[tuple[int, int], list[str]]]:
+        """Spans clipped to the recording's length, ascending; spans beyond its end vanish."""
+        closed: dict[tuple[int, int], list[str]] = {}
+        for (start, end), hashes in self._hashes.items():
+            stop = num_samples if end is None else min(end, num_samples)
+            if stop > start:
+                closed[start, stop] = [h.hexdigest() for h in hashes]
+        yield from sorted(closed.items())
+
+    def _open(self, span: tuple[int, int | None]) -> None:
+        if span not in self._hashes:
+            self._hashes[span] = [PcmHash(self._rate) for _ in range(self._channels)]
+
+
+def _identity(path: Path, item: Mapping[str, Any]) -> str:
+    try:
+        if path.is_file():
+            return sha256_file(path)
+    except PermissionError as error:
+        raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error.strerror}") from error
+    except OSError as error:
+        raise ClipError(FailureReason.MISSING, f"{path.name}: {error.strerror}") from error
+    raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was listed")
+
+
+def _unchanged(path: Path, item: Mapping[str, Any]) -> None:
+    if "://" in item["uri"]:
+        return
+    stat = path.stat()
+    if (stat.st_size, stat.st_mtime_ns) != (item["size"], item["mtime_ns"]):
+        raise ClipError(
+            FailureReason.CHANGED_WHILE_READ, f"{path.name}: changed while it was read; it is read again next time"
+        )

@@ -1,0 +1,147 @@
+"""The score pass: run the curators that a clip is missing. Nothing is decided here, early exit apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from ...curators.registry import build
+from ...schemas.clip import Clip
+from ...schemas.config import Rule, Workers
+from ...schemas.errors import ClipError
+from ...schemas.keys import digest
+from ...schemas.pass_tables import ERROR_FIELDS
+from ...schemas.score import SKIPPED, Curator, score_struct
+from ..audio.clip_reader import read_clips
+from ..work.contract import Result, failure
+from ..work.hang import HUNG
+from .measure import FAILED, measure
+
+BATCH_CLIPS = 16
+BATCH_S = 120.0
+"""A batch of clips ends at either bound: enough for curators that batch, little memory."""
+CHEAP_FIRST = (
+    *("signal", "text", "channels", "vad", "snr", "reverb", "content", "quality", "duplicates"),
+    *("voice", "dnsmos", "alignment", "transcript_ctc"),
+)
+"""Order of the curators, cheapest first, measured in docs/curators.md; matters only for early exit."""
+
+
+@dataclass(frozen=True)
+class ScoreRecipe:
+    """Items: what `clip_reader.read_clips` needs, transcript_sha256, and `curators`: comma-separated names to run."""
+
+    curators: tuple[str, ...]
+    options: Mapping[str, Mapping[str, Any]]
+    early_exit: tuple[Rule, ...] = ()
+    limit_s: float = Workers().limit_s
+    name: str = "score"
+
+    @cached_property
+    def _curators(self) -> list[Curator]:
+        return build(self.curators, self.options)
+
+    @property
+    def schema(self) -> pa.Schema:
+        structs = [pa.field(c.name, score_struct(c.columns)) for c in sorted(self._curators, key=lambda c: c.name)]
+        return pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS, *structs])
+
+    @property
+    def fingerprint(self) -> str:
+        rules = [rule.model_dump_json() for rule in self.early_exit]
+        return digest(*(c.fingerprint for c in self._curators), *rules)
+
+    def build(self) -> _Score:
+        return _Score(self._curators, self.early_exit, self.limit_s)
+
+    def __reduce__(self) -> tuple[type[ScoreRecipe], tuple[Any, ...]]:
+        return type(self), (self.curators, self.options, self.early_exit, self.limit_s)
+
+
+def score_inputs(inputs: Sequence[str], item: Mapping[str, Any]) -> str:
+    """What of a clip's labels a score was computed from; a change of it makes the score stale."""
+    values = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
+    return "|".join(item.get(values[name]) or "" for name in inputs)
+
+
+class _Score:
+    def __init__(self, curators: Sequence[Curator], early_exit: Sequence[Rule], limit_s: float) -> None:
+        rank = {name: i for i, name in enumerate(CHEAP_FIRST)}
+        self._curators = sorted(curators, key=lambda c: (rank.get(c.name, len(rank)), c.name))
+        self._early_exit, self._limit_s = early_exit, limit_s
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
+        batch: list[tuple[dict[str, Any], Clip]] = []
+        for item, clip in read_clips(items):
+            if isinstance(clip, ClipError):
+                yield from self._flush(batch)
+                yield failure(item, clip.reason, clip.message)
+                continue
+            batch.append((item, clip))
+            if len(batch) == BATCH_CLIPS or sum(c.duration_s for _, c in batch) >= BATCH_S:
+                yield from self._flush(batch)
+        yield from self._flush(batch)
+
+    def _flush(self, batch: list[tuple[dict[str, Any], Clip]]) -> Iterator[Result]:
+        if batch:
+            yield from self._score(batch)
+            batch.clear()
+
+    def _score(self, batch: Sequence[tuple[dict[str, Any], Clip]]) -> Iterator[Result]:
+        rows: list[dict[str, Any]] = [{"key": item["key"]} for item, _ in batch]
+        wanted = [set(item["curators"].split(",")) for item, _ in batch]
+        hung: list[Mapping[str, str]] = [item.get(HUNG, {}) for item, _ in batch]
+        dropped: dict[int, str] = {}
+        for curator in self._curators:
+            asked = [i for i in range(len(batch)) if curator.name in wanted[i] and i not in dropped]
+            chosen = [i for i in asked if curator.name not in hung[i]]
+            scores = iter(measure(curator, [batch[i][1] for i in chosen], self._limit_s))
+            for i in range(len(batch)):
+                if curator.name not in wanted[i]:
+                    continue
+                if i in dropped:
+                    found = {"reason": f"{SKIPPED}: {dropped[i]}"}
+                elif i in chosen:
+                    found = next(scores)
+                else:
+                    found = {"reason": f"{FAILED}: {hung[i][curator.name]}"}
+                rows[i][curator.name] = {
+                    "fingerprint": curator.fingerprint,
+                    "inputs": score_inputs(curator.inputs, batch[i][0]),
+                    **found,
+                }
+            for i in chosen:
+                if why := _dropped_already(self._early_exit, rows[i]):
+                    dropped[i] = why
+        for row, (_, clip) in zip(rows, batch, strict=True):
+            yield Result(row, audio_s=clip.duration_s)
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule in one line, as tables and reports show it: `noisy: snr_db >= 10`."""
+    parts = []
+    if rule.min is not None:
+        parts.append(f"{rule.score} >= {rule.min:g}")
+    if rule.max is not None:
+        parts.append(f"{rule.score} <= {rule.max:g}")
+    if rule.equals is not None:
+        parts.append(f"{rule.score} = {rule.equals}")
+    return f"{rule.reason}: {' and '.join(parts)}"
+
+
+def _dropped_already(rules: Sequence[Rule], row: Mapping[str, Any]) -> str | None:
+    """The first rule that the scores so far break, for early exit; nulls never break one here."""
+    values = {name: v for struct in row.values() if isinstance(struct, dict) for name, v in struct.items()}
+    for rule in rules:
+        value = values.get(rule.score)
+        if value is None:
+            continue
+        low = rule.min is not None and value < rule.min
+        high = rule.max is not None and value > rule.max
+        if low or high or (rule.equals is not None and value != rule.equals):
+            return rule_text(rule)
+    return None

@@ -1,0 +1,178 @@
+"""Decide: which clips stay, why the others do not. A pure function of the live clips and their scores, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ...schemas.config import Condition, RunConfig
+from ...schemas.errors import ConfigError
+from ...schemas.score import NOT_APPLICABLE, SKIPPED, Curator
+from ..tables.remaining import known
+from ..tables.state import State, literal, quoted
+from .group_rules import check_groups, drop_bad_groups, fill_quotas
+
+DUPLICATE = "duplicate"
+MIN_NEAR_S = 2.0
+"""Below this many seconds only equal samples count as the same audio: too little evidence for a fingerprint."""
+
+
+def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
+    """Raise `ConfigError` for a rule or tier on a score that no configured curator gives, a tier that no clip can
+    reach, or a group rule that counts a reason that no rule gives."""
+    check_groups(config)
+    _check_tiers(config)
+    owner = _owners(curators)
+    conditions = [*config.keep, *(condition for tier in config.tiers for condition in tier.when)]
+    for condition in conditions:
+        if condition.score not in owner:
+            raise ConfigError(
+                f"a rule tests the score {condition.score!r}, which no configured curator gives. "
+                f"Scores: {', '.join(sorted(owner))}"
+            )
+        dtype = next(c.dtype for curator in curators for c in curator.columns if c.name == condition.score)
+        if (condition.min is not None or condition.max is not None) and dtype not in ("float32", "int32"):
+            raise ConfigError(f"the score {condition.score!r} is a {dtype}: test it with `equals`, not with min or max")
+        if dtype == "binary":
+            raise ConfigError(f"the score {condition.score!r} is binary and cannot be tested by a rule")
+
+
+def _check_tiers(config: RunConfig) -> None:
+    names = [tier.name for tier in config.tiers]
+    for i, tier in enumerate(config.tiers):
+        if tier.name in names[:i]:
+            raise ConfigError(f"tiers: two are called {tier.name!r}; clips of both could not be told apart")
+        if not tier.when and i + 1 < len(names):
+            raise ConfigError(
+                f"tiers: no clip can reach {names[i + 1]!r}, because {tier.name!r} before it takes every clip. "
+                f"Give {tier.name!r} a condition, or put it last"
+            )
+
+
+def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:
+    """Table `decided`: clip, status, reasons, message, tier, duplicate_of."""
+    _scores_view(state, curators)
+    owner = _owners(curators)
+    broken = [f"CASE WHEN {_breaks(rule, owner)} THEN {literal(rule.reason)} END" for rule in config.keep]
+    state.sql(
+        f"""CREATE OR REPLACE TABLE judged AS
+        SELECT s.clip, f.reason AS failure, f.message,
+            list_filter([{", ".join(broken) or "CAST(NULL AS VARCHAR)"}], lambda x: x IS NOT NULL) AS broken
+        FROM scores s LEFT JOIN failures f USING (clip)"""
+    )
+    drop_bad_groups(state, config)
+    _duplicates(state, config, curators)
+    tier = "NULL"
+    if config.tiers:
+        whens = " ".join(
+            "WHEN "
+            + (" AND ".join(f"NOT ({_breaks(c, owner)})" for c in t.when) or "TRUE")
+            + f" THEN {literal(t.name)}"
+            for t in config.tiers
+        )
+        tier = f"CASE {whens} END"
+    state.sql(
+        f"""CREATE OR REPLACE TABLE decided AS
+        SELECT j.clip,
+            CASE WHEN failure IS NOT NULL THEN 'failed'
+                WHEN len(broken) > 0 OR d.duplicate_of IS NOT NULL THEN 'dropped' ELSE 'kept' END AS status,
+            CASE WHEN failure IS NOT NULL THEN [failure]
+                WHEN d.duplicate_of IS NULL THEN list_distinct_ordered(broken)
+                ELSE list_append(list_distinct_ordered(broken), '{DUPLICATE}') END AS reasons,
+            j.message, CASE WHEN failure IS NULL AND len(broken) = 0 AND d.duplicate_of IS NULL THEN {tier} END AS tier,
+            d.duplicate_of
+        FROM judged j JOIN scores USING (clip) LEFT JOIN duplicates_found d USING (clip)"""
+    )
+    fill_quotas(state, config)
+
+
+def _scores_view(state: State, curators: Sequence[Curator]) -> None:
+    state.sql(
+        "CREATE OR REPLACE MACRO list_distinct_ordered(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)"
+    )
+    joins = " ".join(
+        f"LEFT JOIN {quoted(known(c.name))} AS {quoted(c.name)} ON {quoted(c.name)}.clip = n.clip" for c in curators
+    )
+    columns = "".join(f", {quoted(c.name)}.val AS {quoted(c.name)}" for c in curators)
+    state.sql(
+        f"""CREATE OR REPLACE VIEW scores AS
+        SELECT n.clip, n."group", n.pcm_sha256, n.duration_s, n.source_rank, n.transcript{columns}
+        FROM clips_now n {joins}"""
+    )
+
+
+def _owners(curators: Sequence[Curator]) -> dict[str, str]:
+    return {column.name: curator.name for curator in curators for column in curator.columns}
+
+
+def _breaks(condition: Condition, owner: dict[str, str]) -> str:
+    """SQL that is TRUE or FALSE (never NULL): the clip does not satisfy the condition."""
+    struct = quoted(owner[condition.score])
+    value = f"{struct}.{quoted(condition.score)}"
+    tests = []
+    if condition.min is not None:
+        tests.append(f"{value} < {literal(condition.min)}")
+    if condition.max is not None:
+        tests.append(f"{value} > {literal(condition.max)}")
+    if condition.equals is not None:
+        tests.append(f"{value} <> {literal(condition.equals)}")
+    if condition.missing == "auto":
+        reason = f"coalesce({struct}.reason, '{NOT_APPLICABLE}')"
+        null = f"NOT (starts_with({reason}, '{NOT_APPLICABLE}') OR starts_with({reason}, '{SKIPPED}'))"
+    else:
+        null = "TRUE" if condition.missing == "drop" else "FALSE"
+    return f"(CASE WHEN {value} IS NULL THEN {null} ELSE ({' OR '.join(tests)}) END)"
+
+
+def _duplicates(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:
+    """Table `duplicates_found`: clip, duplicate_of."""
+    state.sql(
+        """CREATE OR REPLACE TABLE ranked AS
+        SELECT clip, s."group", pcm_sha256, duration_s, row_number() OVER (
+            ORDER BY len(broken) > 0, s.transcript IS NULL, s.source_rank, s.duration_s DESC, clip) - 1 AS rank
+        FROM scores s JOIN judged USING (clip) WHERE failure IS NULL"""
+    )
+    state.sql("CREATE OR REPLACE TABLE same_audio (clip VARCHAR, label BIGINT)")
+    if config.duplicates.exact:
+        state.sql("INSERT INTO same_audio SELECT clip, dense_rank() OVER (ORDER BY pcm_sha256) - 1 FROM ranked")
+    else:
+        state.sql("INSERT INTO same_audio SELECT clip, rank FROM ranked")
+    near = next((c for c in curators if c.name == "duplicates"), None)
+    if config.duplicates.near and near is not None:
+        _merge_near(state, near)
+    state.sql(
+        """CREATE OR REPLACE TABLE duplicates_found AS
+        SELECT clip, first_value(clip) OVER (PARTITION BY label ORDER BY rank) AS duplicate_of
+        FROM same_audio JOIN ranked USING (clip) QUALIFY duplicate_of <> clip"""
+    )
+
+
+def _merge_near(state: State, curator: Curator) -> None:
+    """Join the labels of clips whose fingerprints match, one representative per set of equal samples."""
+    from ...curators.copies.duplicates import clusters, find_duplicates
+
+    column = quoted(curator.columns[0].name)
+    table = state.arrow(
+        f"""SELECT label, arg_min(clip, clip) AS clip, arg_min(d.val.{column}, clip) AS fingerprint,
+            arg_min(duration_s, clip) AS duration_s, arg_min("group", clip) AS "group"
+        FROM same_audio JOIN ranked USING (clip) JOIN {quoted(known(curator.name))} d USING (clip)
+        WHERE d.val.{column} IS NOT NULL AND duration_s >= {MIN_NEAR_S} GROUP BY label ORDER BY clip"""
+    )
+    if table.num_rows < 2:
+        return
+    keys = table["clip"].to_pylist()
+    groups = table["group"].to_pylist()
+    found = find_duplicates(keys, table["fingerprint"].to_pylist(), table["duration_s"].to_numpy())
+    # the channels of one recording sound alike without being copies: only equal samples make them duplicates
+    pairs = [pair for pair in found if groups[pair[0]] != groups[pair[1]]]
+    if not pairs:
+        return
+    component = np.asarray(clusters(len(keys), pairs))
+    labels = table["label"].to_numpy()
+    # each set takes the label of its first member
+    first = {int(c): int(labels[i]) for i, c in reversed(list(enumerate(component)))}
+    merged = pa.table({"label": labels, "joined": np.array([first[int(c)] for c in component], dtype=np.int64)})
+    state.table("near", merged)
+    state.sql("UPDATE same_audio SET label = near.joined FROM near WHERE same_audio.label = near.label")

@@ -1,0 +1,74 @@
+"""One clip beside the rules, in words: what a run would decide of it, duplicates and other clips apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...schemas.config import Condition, Rule, Tier
+from ...schemas.score import NOT_APPLICABLE, SKIPPED, Curator
+from ...schemas.tables import Status
+
+UNITLESS = ("1", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules say of a clip."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    """Words of the rules that it breaks, each once, in the order of the rules."""
+    why: tuple[str, ...]
+    """One line per broken rule: "noisy: snr_db 4.2 dB, required at least 10"."""
+    tier: str | None
+
+
+class Judge:
+    """Rules and tiers over the scores of some curators, as `decide` applies them to a corpus."""
+
+    def __init__(self, rules: Sequence[Rule], tiers: Sequence[Tier], curators: Sequence[Curator]) -> None:
+        self._columns = {column.name: (curator.name, column) for curator in curators for column in curator.columns}
+        self._rules = [rule for rule in rules if rule.score in self._columns]
+        self._tiers = [tier for tier in tiers if all(c.score in self._columns for c in tier.when)]
+        self.unjudged = tuple(dict.fromkeys(rule.score for rule in rules if rule.score not in self._columns))
+        """Scores of rules that no curator here gives: those rules are left out."""
+
+    def __call__(self, row: Mapping[str, Any]) -> Judgement:
+        """row: every score by its name, and `<curator>_reason` where scores are null."""
+        broken = [(rule.reason, f"{rule.reason}: {why}") for rule in self._rules if (why := self.breaks(rule, row))]
+        reasons = tuple(dict.fromkeys(reason for reason, _ in broken))
+        if broken:
+            return Judgement(Status.DROPPED, reasons, tuple(line for _, line in broken), None)
+        tier = next((t.name for t in self._tiers if not any(self.breaks(c, row) for c in t.when)), None)
+        return Judgement(Status.KEPT, (), (), tier)
+
+    def breaks(self, condition: Condition, row: Mapping[str, Any]) -> str | None:
+        """What was found and what is required, None where the condition holds; nulls as `Condition.missing` says."""
+        curator, column = self._columns[condition.score]
+        value, required = row[condition.score], _required(condition)
+        if value is None:
+            reason = row.get(f"{curator}_reason") or NOT_APPLICABLE
+            excused = condition.missing == "keep" or (
+                condition.missing == "auto" and reason.startswith((NOT_APPLICABLE, SKIPPED))
+            )
+            return None if excused else f"{condition.score} is missing ({reason}), required {required}"
+        low = condition.min is not None and value < condition.min
+        high = condition.max is not None and value > condition.max
+        if not (low or high or (condition.equals is not None and value != condition.equals)):
+            return None
+        unit = "" if column.unit in UNITLESS else f" {column.unit}"
+        shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value}"
+        return f"{condition.score} {shown}{unit}, required {required}"
+
+
+def _required(condition: Condition) -> str:
+    parts = []
+    if condition.min is not None:
+        parts.append(f"at least {condition.min:g}")
+    if condition.max is not None:
+        parts.append(f"at most {condition.max:g}")
+    if condition.equals is not None:
+        parts.append(f"{condition.equals}")
+    return " and ".join(parts)

@@ -1,0 +1,46 @@
+"""Publish: from a gated candidate to `versions/<parent+1>.json`, the one atomic step of the system."""
+
+from __future__ import annotations
+
+from ...loaders.storage.layout import run_path, version_path
+from ...loaders.storage.objects import objects
+from ...loaders.storage.store import Store
+from ...schemas.errors import IntegrityError
+from ...schemas.keys import sha256_bytes
+from ...schemas.version import VersionDocument
+
+
+def publish(store: Store, document: VersionDocument) -> bool:
+    """Make the candidate visible; False when another run published this number first.
+
+    Raises `IntegrityError` when an object that the document lists is missing or has another size.
+    """
+    for path, size in objects(document):
+        found = store.size(path)
+        if found != size:
+            there = "the object is missing" if found is None else f"it has {found} bytes where {size} are required"
+            raise IntegrityError(
+                f"{store.url}/{path}: {there}; nothing was published. `auricle verify` says what else is damaged and "
+                "what to do"
+            )
+    data = document.to_json()
+    if store.put_new(version_path(document.number), data):
+        return True
+    # a retried request may have succeeded the first time: the document is then ours
+    return store.get(version_path(document.number)) == data
+
+
+def keep_candidate(store: Store, run: str, document: VersionDocument) -> str:
+    """Write the candidate beside its run, for inspection; returns its path."""
+    data = document.to_json()
+    path = run_path(run, f"candidate-{sha256_bytes(data)[:12]}.json")
+    store.put_new(path, data)
+    return path
+
+
+def close_run(store: Store, run: str, document: VersionDocument) -> None:
+    """Mark the run as published, then drop its plan, receipts and payloads: all of them are in the version."""
+    store.put_new(run_path(run, "published.json"), document.to_json())
+    done = run_path(run, "published.json")
+    store.delete([e.path for e in store.list(run_path(run)) if e.path != done])
+    store.delete([done])

@@ -1,0 +1,133 @@
+"""What is in the sources now: files with size and time, nothing opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from ...loaders.storage.store import Store
+from ...schemas.config import Source
+from ...schemas.errors import ConfigError, StorageError
+from ..audio.decode import AUDIO_SUFFIXES
+
+FILES = pa.schema(
+    [
+        pa.field("source", pa.string()),
+        pa.field("source_rank", pa.int32()),  # position of the source in the configuration
+        pa.field("path", pa.string()),  # relative to the source, / separated
+        pa.field("uri", pa.string()),  # what a worker opens
+        pa.field("size", pa.int64()),
+        pa.field("mtime_ns", pa.int64()),
+        pa.field("etag", pa.string()),
+    ]
+)
+ROWS_PER_BATCH = 1 << 16
+Row = tuple[str, int, str, str, int, int, str | None]
+"""In the order of `FILES`."""
+
+
+def list_sources(sources: Iterable[Source], notices: list[str]) -> Iterator[pa.RecordBatch]:
+    """Files of all sources (`FILES`), batch by batch: 10^7 of them take gigabytes.
+
+    notices: gets a line per kind of thing that was left out on purpose (links out of the tree, names that are not
+    text) and per source without any file.
+    Raises `ConfigError` for a source that is not there: an unmounted disk must not look like a folder whose files are
+    all gone.
+    """
+    for rank, source in enumerate(sources):
+        empty = True
+        for batch in _batches(_remote(source, rank) if "://" in source.path else _local(source, rank, notices)):
+            empty = False
+            yield batch
+        if empty:
+            notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
+
+
+def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
+    root = Path(source.path).expanduser().absolute()
+    if not root.exists():
+        raise ConfigError(
+            f"source {source.name!r}: {root} does not exist. Check `path` (it is relative to where you are)."
+        )
+    if root.is_file():
+        found = root.stat()
+        yield _row(source, rank, root.name, str(root), found)
+        return
+    real_root = root.resolve()
+    outside = undecodable = 0
+    for file, relative in _walk(str(root), ""):
+        if os.path.splitext(file.name)[1].lower() not in AUDIO_SUFFIXES:
+            continue
+        try:
+            relative.encode()
+        except UnicodeEncodeError:
+            undecodable += 1
+            continue
+        if not _included(relative, source.include):
+            continue
+        try:
+            if file.is_symlink() and not Path(file.path).resolve().is_relative_to(real_root):
+                outside += 1
+                continue
+            found = file.stat()
+        except OSError:
+            # a dangling link, or gone since the folder was read: the next listing settles it
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield _row(source, rank, relative, file.path, found)
+    if outside:
+        notices.append(f"source {source.name!r}: {outside} links lead out of {root} and were not followed")
+    if undecodable:
+        notices.append(f"source {source.name!r}: {undecodable} file names are not UTF-8 and were left out; rename them")
+
+
+def _walk(folder: str, below: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Everything but folders, with the path below the source; links to folders are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            held = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        # gone since its parent was read
+        return
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the folder cannot be listed ({error.strerror}); nothing was done, because its files would look "
+            "as if they were gone. Repair the permissions or the mount, or narrow the source's `include`."
+        ) from error
+    folders = []
+    for entry in held:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry)
+        elif not entry.is_dir():
+            yield entry, f"{below}{entry.name}"
+    for entry in folders:
+        yield from _walk(entry.path, f"{below}{entry.name}/")
+
+
+def _remote(source: Source, rank: int) -> Iterator[Row]:
+    store = Store(source.path)
+    for entry in store.list():
+        if Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and _included(entry.path, source.include):
+            uri = f"{store.url}/{entry.path}"
+            yield source.name, rank, entry.path, uri, entry.size, int(entry.modified_s * 1e9), entry.etag
+
+
+def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_result) -> Row:
+    return source.name, rank, relative, path, found.st_size, found.st_mtime_ns, None
+
+
+def _included(relative: str, globs: list[str]) -> bool:
+    # `**/` also matches no folder at all, which fnmatch does not know
+    return any(fnmatchcase(relative, g) or fnmatchcase(relative, g.removeprefix("**/")) for g in globs)
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    while held := list(islice(rows, ROWS_PER_BATCH)):
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*held, strict=True), FILES, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=FILES)

@@ -1,0 +1,212 @@
+"""What is already known of the live clips, and exactly what is missing: scores and latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from ...curators.registry import build
+from ...loaders.storage.store import Store
+from ...schemas.config import RunConfig
+from ...schemas.errors import ConfigError
+from ...schemas.representation import RepresentationSpec
+from ...schemas.score import SKIPPED, Curator, score_struct
+from ...schemas.tables import CLIP_CORE, POINTER
+from ..passes.extract import ExtractRecipe
+from ..passes.measure import FAILED
+from ..passes.score import ScoreRecipe, rule_text
+from ..work.work_units import receipt_files, receipt_tag
+from .state import State, literal, quoted
+
+INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
+
+
+def known(name: str) -> str:
+    """Table that holds the valid scores of a curator (clip, val) or the valid pointers of a representation."""
+    return f"known_{name}"
+
+
+def curators_of(config: RunConfig) -> list[Curator]:
+    """The configured curators, by name. Raises `ConfigError` for one that is named like a column of the clip table."""
+    found = sorted(build(config.score.curators, config.score.options), key=lambda c: c.name)
+    taken = [c.name for c in found if c.name in CLIP_CORE.names or c.name == "part_file"]
+    if taken:
+        raise ConfigError(f"a curator may not be called {taken[0]!r}: the clip table has a column of that name")
+    return found
+
+
+def score_recipe(config: RunConfig) -> ScoreRecipe:
+    """The score pass of a configuration."""
+    names = tuple(c.name for c in curators_of(config))
+    early_exit = tuple(config.keep) if config.score.early_exit else ()
+    return ScoreRecipe(names, config.score.options, early_exit, config.workers.limit_s)
+
+
+def extract_recipe(config: RunConfig) -> ExtractRecipe:
+    """The extract pass of a configuration."""
+    return ExtractRecipe(tuple(config.representations), config.workers.limit_s)
+
+
+def missing_scores(
+    state: State, store: Store, runs: Sequence[str], config: RunConfig, *, retry_failed: bool = False
+) -> None:
+    """Tables `known_<curator>`, `failures` (clip, reason, message) and `score_items` with units."""
+    recipe, curators = score_recipe(config), curators_of(config)
+    state.receipts("score_receipts", receipt_files(store, runs, recipe), recipe.schema)
+    for curator in curators:
+        _known_scores(state, curator, config, retry_failed)
+    _failures(state, recipe, curators, retry_failed)
+    lacking = {c.name: f"clips_now ANTI JOIN {quoted(known(c.name))} USING (clip)" for c in curators}
+    w = config.workers
+    state.sql(
+        f"""CREATE OR REPLACE TABLE score_items AS
+        WITH todo AS ({_todo(lacking, "curators")} ANTI JOIN failures USING (clip))
+        {_units("curators", w.unit_s, w.unit_clips)}"""
+    )
+
+
+def missing_latents(
+    state: State, store: Store, runs: Sequence[str], config: RunConfig, *, retry_failed: bool = False
+) -> None:
+    """Tables `known_<representation>` and `extract_items` with units, for kept clips only."""
+    recipe = extract_recipe(config)
+    state.receipts("extract_receipts", receipt_files(store, runs, recipe), recipe.schema)
+    if any(spec.channels > 1 for spec in recipe.specs):
+        carriers(state)
+    for spec in recipe.specs:
+        _known_latents(state, spec, retry_failed)
+    lacking = {s.name: f"{_wanting(s)} ANTI JOIN {quoted(known(s.name))} USING (clip)" for s in recipe.specs}
+    w = config.workers
+    state.sql(
+        f"""CREATE OR REPLACE TABLE extract_items AS
+        WITH failed AS (SELECT DISTINCT key AS clip FROM extract_receipts WHERE error_reason IS NOT NULL),
+        todo AS ({_todo(lacking, "representations")} ANTI JOIN failed USING (clip))
+        {_units("representations", w.unit_s, w.unit_clips)}"""
+    )
+
+
+def carriers(state: State) -> None:
+    """Table `carriers` (clip, two_sided): the clips that carry a sample of two channels, one per group that has one.
+
+    A group is whole when it has one channel, or two that are both kept (`two_sided`), or two with equal samples of
+    which one is kept. Its first kept channel carries the sample. A group that is not whole has none: no sample is
+    made of audio that was dropped or taken down.
+    """
+    state.sql(
+        """CREATE OR REPLACE TABLE carriers AS
+        SELECT arg_min(clip, channel) FILTER (status = 'kept') AS clip,
+            count(*) FILTER (status = 'kept') = 2 AS two_sided
+        FROM clips_now JOIN decided USING (clip) GROUP BY "group"
+        HAVING bool_or(status = 'kept') AND count(*) = max(num_channels) AND max(num_channels) <= 2
+            AND (bool_and(status = 'kept') OR count(DISTINCT pcm_sha256) = 1)"""
+    )
+
+
+def _wanting(spec: RepresentationSpec) -> str:
+    """The clips that should have a representation: all that are kept, or one per group."""
+    if spec.channels == 1:
+        return "(SELECT clip FROM decided WHERE status = 'kept')"
+    return f"(SELECT clip FROM carriers{'' if spec.takes_mono else ' WHERE two_sided'})"
+
+
+def _todo(lacking: Mapping[str, str], need: str) -> str:
+    """SQL of the clips that lack anything, and in column `need` the names of what each lacks, sorted, with commas.
+
+    lacking: by name, SQL of the clips that lack it.
+    """
+    # DuckDB spills numbers that it aggregates, not texts
+    bits = {name: 1 << i for i, name in enumerate(sorted(lacking))}
+    rows = [f"SELECT clip, {bits[name]}::HUGEINT AS bit FROM {clips}" for name, clips in lacking.items()]
+    names = [f"CASE WHEN bit_or(bit) & {bit} <> 0 THEN {literal(name)} END" for name, bit in bits.items()]
+    rows = rows or ["SELECT clip, 0::HUGEINT AS bit FROM clips_now WHERE FALSE"]
+    text = f"concat_ws(',', {', '.join(names)})" if names else "''"
+    return f"SELECT * FROM (SELECT clip, {text} AS {need} FROM ({' UNION ALL '.join(rows)}) GROUP BY clip)"
+
+
+def _units(need: str, unit_s: float, unit_clips: int) -> str:
+    """Cut `todo` into units: clips that need the same, a recording's clips together, bounded in seconds and clips."""
+    return f"""
+        SELECT CAST(dense_rank() OVER (ORDER BY {need}) * 1000000000 + floor(greatest(
+                (sum(duration_s) OVER win - duration_s) / {unit_s}, (row_number() OVER win - 1) / {unit_clips}))
+                AS BIGINT) AS unit,
+            clip AS key, recording, uri, channel, start, "end", transcript, transcript_sha256, language, speaker,
+            {need}, row_number() OVER win AS place
+        FROM todo JOIN clips_now USING (clip)
+        WINDOW win AS (PARTITION BY {need} ORDER BY source_rank, path, start, channel ROWS UNBOUNDED PRECEDING)"""
+
+
+def _known_scores(state: State, curator: Curator, config: RunConfig, retry_failed: bool) -> None:
+    struct = score_struct(curator.columns)
+    name, table = quoted(curator.name), quoted(known(curator.name))
+    inputs = " || '|' || ".join(f"coalesce(n.{INPUT_COLUMNS[i]}, '')" for i in curator.inputs) or "''"
+    # a score that early exit skipped stays skipped only while the rule that skipped it stands
+    standing = [rule_text(rule) for rule in config.keep] if config.score.early_exit else []
+    skipped = " OR ".join(["FALSE", *(f"val.reason = {literal(f'{SKIPPED}: {text}')}" for text in standing)])
+    valid = f"""val.fingerprint = {literal(curator.fingerprint)} AND val.inputs = {inputs}
+        AND (val.reason IS NULL OR NOT starts_with(val.reason, '{SKIPPED}') OR {skipped})"""
+    state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {_type_name(state, struct)})")
+    if _same_type(state, "parent_clips", curator.name, struct):
+        stays = f"NOT starts_with(coalesce(val.reason, ''), '{FAILED}:')" if retry_failed else "TRUE"
+        state.sql(
+            f"""INSERT INTO {table} SELECT clip, val FROM (SELECT clip, {name} AS val FROM parent_clips)
+            JOIN clips_now n USING (clip) WHERE {valid} AND {stays}"""
+        )
+    if _same_type(state, "score_receipts", curator.name, struct):
+        state.sql(
+            f"""INSERT INTO {table} SELECT clip, val
+            FROM (SELECT key AS clip, {name} AS val, part_file FROM score_receipts)
+            JOIN clips_now n USING (clip) ANTI JOIN {table} USING (clip) WHERE {valid}
+            QUALIFY row_number() OVER (PARTITION BY clip ORDER BY part_file) = 1"""
+        )
+
+
+def _known_latents(state: State, spec: RepresentationSpec, retry_failed: bool) -> None:
+    name = quoted(spec.name)
+    where = f"WHERE {name} IS NOT NULL AND {name}.fingerprint = {literal(spec.fingerprint)}"
+    fields = f"{name}.fingerprint, {name}.offset, {name}.nbytes, {name}.num_frames, {name}.crc32, {name}.error"
+    pieces = [f"SELECT key AS clip, NULL AS shard, {name}.file, {fields} FROM extract_receipts {where}"]
+    if _same_type(state, "parent_clips", spec.name, POINTER):
+        stays = f"AND {name}.error IS NULL" if retry_failed else ""
+        pieces.append(f"SELECT clip, {name}.shard, NULL AS file, {fields} FROM parent_clips {where} {stays}")
+    # what a kept clip carried for its group is void once the group is not whole, or another clip carries it
+    live = "clips_now"
+    if spec.channels > 1:
+        live = f"""(SELECT clip FROM clips_now JOIN decided USING (clip)
+            WHERE status <> 'kept' OR clip IN {_wanting(spec)})"""
+    # a latent that a published shard holds wins over one that is only in an unfinished run
+    state.sql(
+        f"""CREATE OR REPLACE TABLE {quoted(known(spec.name))} AS
+        SELECT * FROM ({" UNION ALL ".join(pieces)}) SEMI JOIN {live} USING (clip)
+        QUALIFY row_number() OVER (PARTITION BY clip ORDER BY shard IS NULL, file) = 1"""
+    )
+
+
+def _failures(state: State, recipe: ScoreRecipe, curators: Sequence[Curator], retry_failed: bool) -> None:
+    same_curators = state.parent is not None and {
+        name: entry.fingerprint for name, entry in state.parent.document.curators.items()
+    } == {c.name: c.fingerprint for c in curators}
+    keep_old = same_curators and not retry_failed
+    state.sql(
+        f"""CREATE OR REPLACE TABLE failures AS
+        SELECT clip, any_value(reason) AS reason, any_value(message) AS message FROM (
+            SELECT key AS clip, error_reason AS reason, error_message AS message FROM score_receipts
+            WHERE error_reason IS NOT NULL AND contains(part_file, {literal(receipt_tag(recipe))})
+            UNION ALL
+            SELECT clip, reasons[1], message FROM parent_clips
+            WHERE {"TRUE" if keep_old else "FALSE"} AND status = 'failed' AND reasons[1] <> 'extraction'
+        ) SEMI JOIN clips_now USING (clip) GROUP BY clip"""
+    )
+
+
+def _same_type(state: State, table: str, column: str, expected: pa.DataType) -> bool:
+    """Whether `table` has `column` with exactly this type; a column of another shape holds nothing of use."""
+    found: Mapping[str, str] = state.columns(table)
+    return column in found and found[column] == _type_name(state, expected)
+
+
+def _type_name(state: State, expected: pa.DataType) -> str:
+    state.db.register("_typed", pa.table({"c": pa.nulls(0, expected)}))
+    name = str(state.sql("DESCRIBE _typed").fetchall()[0][1])
+    state.db.unregister("_typed")
+    return name

@@ -1,0 +1,50 @@
+"""Roll back: publish what an earlier version listed, under a new number. History only grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...loaders.care.apply_tombstones import obeying
+from ...loaders.care.rewrite import Rewrite
+from ...loaders.copies.pull import WITH_A_VERSION
+from ...loaders.reading.tombstones import tombstones
+from ...loaders.reading.version import Version, open_version
+from ...loaders.storage.layout import clips_path, derived_path, recordings_path
+from ...loaders.storage.parts import checked_part
+from ...loaders.storage.store import Store
+from ...schemas.errors import ConfigError
+from ...schemas.version import VersionDocument
+from .amend import amend
+
+
+def rollback(
+    dataset: str | Store, version: int | str, *, wait: bool = False, notify: Callable[[str], None] = lambda _: None
+) -> VersionDocument:
+    """Publish the objects of `version` (a number or tag) as the newest version; returns its document.
+
+    What was taken down since stays away. The next run brings the dataset up to date with its sources again: change
+    the configuration first when the rolled-back version came from it.
+    Raises `ConfigError` when it is the newest already, or was retired, `IntegrityError` when a table of it is damaged.
+    """
+    store = dataset if isinstance(dataset, Store) else Store(dataset)
+    old = open_version(store, version)
+    number = old.document.number
+
+    def make(newest: Version) -> VersionDocument:
+        if number == newest.document.number:
+            raise ConfigError(f"version {number} is the newest already: there is nothing to roll back")
+        for part in old.document.clips:
+            checked_part(store, part, clips_path(part.sha256), old._cache)
+        for part in old.document.recordings:
+            checked_part(store, part, recordings_path(part.sha256), old._cache)
+        stones = tombstones(store)
+        fields = Rewrite(old, store, obeying(old, stones)).run() if stones.num_rows else {}
+        return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
+
+    document = amend(store, "rollback", make, wait=wait, notify=notify)
+    assert document is not None
+    for name in WITH_A_VERSION:
+        data = old.derived(name)
+        if data is not None:
+            store.put_new(derived_path(document.number, name), data)
+    return document

@@ -1,0 +1,125 @@
+"""Where taken-down clips still are: which versions and which shards hold them."""
+
+# pyarrow.compute makes its functions at import, where no type checker sees them
+# pyright: reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...loaders.care.apply_tombstones import SPAN_COLUMNS, banned_clips, disobeys
+from ...loaders.reading.refs import readable
+from ...loaders.reading.tombstones import redacted, whole_recordings
+from ...loaders.reading.version import Version, open_version
+from ...loaders.storage.layout import clips_path, recordings_path, shard_path
+from ...loaders.storage.parts import checked_part, read_columns
+from ...loaders.storage.shards import read_facts
+from ...loaders.storage.store import Store
+
+
+@dataclass(frozen=True)
+class History:
+    """All versions that can be read, and the distinct parts of their tables, the newest version's first."""
+
+    versions: list[Version]
+    clips: dict[str, Path]
+    recordings: dict[str, Path]
+
+    @property
+    def newest(self) -> Version:
+        return self.versions[0]
+
+    @property
+    def joins_channels(self) -> bool:
+        """Whether some version has a representation of several channels at once."""
+        return any(e.spec.channels > 1 for v in self.versions for e in v.document.representations.values())
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What holds something banned."""
+
+    versions: set[int] = field(default_factory=set)
+    shards: set[str] = field(default_factory=set)
+
+
+def read_history(store: Store) -> History:
+    """Open every version. Raises `IntegrityError` for a damaged part: what it holds could not be taken down."""
+    versions = [open_version(store, number) for number in reversed(readable(store))]
+    clips: dict[str, Path] = {}
+    recordings: dict[str, Path] = {}
+    for version in versions:
+        for part in version.document.clips:
+            if part.sha256 not in clips:
+                clips[part.sha256] = checked_part(store, part, clips_path(part.sha256), version._cache)
+        for part in version.document.recordings:
+            if part.sha256 not in recordings:
+                path = recordings_path(part.sha256)
+                recordings[part.sha256] = checked_part(store, part, path, version._cache)
+    return History(versions, clips, recordings)
+
+
+def holders(history: History, stones: pa.Table) -> Reach:
+    """Versions and shards that hold what `stones` ban or redact."""
+    whole = pc.unique(pa.chunked_array([whole_recordings(stones), redacted(stones)], pa.string()))
+    clips = {
+        sha256
+        for sha256, file in history.clips.items()
+        if disobeys(read_columns(file, [*SPAN_COLUMNS, "path", "transcript"]), stones)
+    }
+    recordings = {
+        sha256
+        for sha256, file in history.recordings.items()
+        if pc.any(pc.is_in(read_columns(file, ["recording"])["recording"], value_set=whole)).as_py()
+    }
+    known: dict[str, bool] = {}
+    versions, shards = set(), set()
+    for version in history.versions:
+        document = version.document
+        bad = tainted_shards(version, stones, known)
+        shards |= bad
+        if (
+            bad
+            or clips.intersection(p.sha256 for p in document.clips)
+            or recordings.intersection(p.sha256 for p in document.recordings)
+        ):
+            versions.add(document.number)
+    return Reach(versions, shards)
+
+
+def tainted_shards(version: Version, stones: pa.Table, known: dict[str, bool]) -> set[str]:
+    """Shards of the version that hold a banned sample, live or dead.
+
+    known: shards that were judged before, filled in. A shard with members that no row points to is read for them.
+    """
+    found: set[str] = set()
+    for name, entry in version.document.representations.items():
+        pointing: Counter[str] = Counter()
+        for file in version.files():
+            table = read_columns(file, [*SPAN_COLUMNS, f"{name}.shard"])
+            if name not in table.column_names:
+                continue
+            shard = pc.struct_field(table[name], "shard")
+            found.update(pc.unique(shard.filter(banned_clips(table, stones)).drop_null()).to_pylist())
+            for row in pc.value_counts(shard.drop_null()).to_pylist():
+                pointing[row["values"]] += row["counts"]
+        for shard in entry.shards:
+            sha256 = shard.sha256
+            if sha256 not in known and sha256 not in found and pointing[sha256] < shard.rows:
+                known[sha256] = _holds_banned(version.store, name, sha256, stones)
+            if known.get(sha256):
+                found.add(sha256)
+    return found
+
+
+def _holds_banned(store: Store, name: str, sha256: str, stones: pa.Table) -> bool:
+    path = shard_path(name, sha256)
+    facts = read_facts(store.get(path), path)
+    fields = {"recording": pa.string(), "channel": pa.int16(), "start": pa.int64(), "end": pa.int64()}
+    table = pa.table({f: pa.array([fact[f] for fact in facts], t) for f, t in fields.items()})
+    table = table.append_column("pcm_sha256", pa.nulls(table.num_rows, pa.string()))
+    return bool(pc.any(banned_clips(table, stones)).as_py())

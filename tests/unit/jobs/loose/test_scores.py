@@ -1,0 +1,39 @@
+"""How scores of loose files are printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from auricle.jobs.loose.scores import print_scores, score
+
+
+def clips(folder: Path, count: int) -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{i}.wav" for i in range(count)]
+    for path in paths:
+        soundfile.write(path, rng.normal(0, 0.1, 8000), 16000)
+    lines = "".join(f"{path.name}\ts\ten\twe walked along the river bank\n" for path in paths)
+    (folder / "t.tsv").write_text("file\tspeaker\tlanguage\ttranscript\n" + lines)
+    return paths
+
+
+def test_a_yes_or_no_is_printed_as_such_without_a_unit_and_an_empty_text_as_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scored = score(clips(tmp_path, 1), transcripts=tmp_path / "t.tsv", curators=["text"], quiet=True)
+    print_scores(scored, None)
+    rows = {line.split()[0]: line.split() for line in capfd.readouterr().out.splitlines() if line.startswith("text_")}
+    assert rows["text_empty"][1:4] == ["no", "No", "letter"]
+    assert rows["text_language_match"][1:3] == ["yes", "False"]
+    assert rows["text_machine_signs"][1:3] == ["none", "text"]
+
+
+def test_a_table_of_many_clips_says_yes_and_no_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scored = score(clips(tmp_path, 4), transcripts=tmp_path / "t.tsv", curators=["text"], quiet=True)
+    print_scores(scored, "text_empty,text_machine_signs")
+    lines = [line.split() for line in capfd.readouterr().out.splitlines()[2:6]]
+    assert [line[2:4] for line in lines] == [["no", "none"]] * 4

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+from dataset_factory import CODES, voices, write_version
+
+from auricle.loaders import open_version
+from auricle.loaders.care.verify import verify
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.upkeep.rollback import rollback
+from auricle.pipelines.upkeep.takedown import takedown
+from auricle.schemas.errors import ConfigError
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    url = str(tmp_path / "data")
+    write_version(url, voices(5))
+    write_version(url, voices(3) + voices(2, "w"))
+    return url
+
+
+def test_the_old_list_comes_back_under_a_new_number(dataset: str) -> None:
+    Store(dataset).put_new("derived/000001/curriculum.parquet", b"stages")
+    document = rollback(dataset, 1)
+    old, new = open_version(dataset, 1), open_version(dataset)
+    assert (document.number, document.parent, document.kind) == (3, 2, "rollback")
+    assert new.clips().equals(old.clips())
+    assert new.document.representations == old.document.representations
+    assert new.derived("curriculum.parquet") == b"stages"
+    assert verify(dataset) == []
+
+
+def test_rolling_back_and_forth_writes_no_object(dataset: str) -> None:
+    objects = {e.path for e in Store(dataset).list() if e.path.startswith(("objects", "shards"))}
+    rollback(dataset, 1)
+    rollback(dataset, 2)
+    assert open_version(dataset).clips().equals(open_version(dataset, 2).clips())
+    assert {e.path for e in Store(dataset).list() if e.path.startswith(("objects", "shards"))} == objects
+
+
+def test_rolling_back_to_the_newest_or_the_unknown_is_refused(dataset: str) -> None:
+    with pytest.raises(ConfigError, match="newest already"):
+        rollback(dataset, 2)
+    with pytest.raises(ConfigError, match="no version 8"):
+        rollback(dataset, 8)
+    assert open_version(dataset).document.number == 2
+
+
+def test_what_was_taken_down_stays_away_from_a_rollback(dataset: str) -> None:
+    gone = voices(1)[0]
+    takedown(dataset, clips=[gone.key])
+    rollback(dataset, 1)
+    version = open_version(dataset)
+    assert version.document.counts.kept == 4
+    assert gone.key not in {s.key for s in version.samples(CODES.name)}
+    assert gone.sha256 not in version.recordings()["recording"].to_pylist()
+    assert verify(dataset) == []
+
+
+def test_what_was_redacted_stays_hidden_after_a_rollback(dataset: str) -> None:
+    hidden = voices(1)[0]
+    takedown(dataset, clips=[hidden.key], redact=True)
+    rollback(dataset, 1)
+    row = open_version(dataset).clips(where=pc.field("clip") == hidden.key).to_pylist()[0]
+    assert row["transcript"] is None
+    assert row["path"] is None
