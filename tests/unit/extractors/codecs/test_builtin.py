@@ -36,7 +36,7 @@ def extractor() -> Any:
 def test_describing_the_builtin_codec_imports_no_torch():
     program = (
         "import sys\n"
-        "from auricle.extractors import registry\n"
+        "from auricle.extractors.coding import registry\n"
         "from auricle.schemas.config import RepresentationConfig as R\n"
         "spec = registry.describe(R(codec='builtin', kind='codes'))\n"
         "assert spec.rows == 8 and spec.cardinality == 1024 and spec.frame_rate == 75\n"

@@ -22,7 +22,7 @@ def view(codec: str, kind: str, **more: Any) -> RepresentationConfig:
 def test_describing_neural_codecs_imports_no_torch():
     program = (
         "import sys\n"
-        "from auricle.extractors import registry\n"
+        "from auricle.extractors.coding import registry\n"
         "from auricle.schemas.config import RepresentationConfig as R\n"
         "for codec in ('mimi', 'encodec24', 'encodec48'):\n"
         "    registry.describe(R(codec=codec, kind='codes', weights='seed:0'))\n"
