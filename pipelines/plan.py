@@ -15,6 +15,7 @@ from .policy.decide import check_rules, decide
 from .publishing.document import inputs_digest
 from .publishing.lease import holder
 from .tables import ingest
+from .tables.losses import losses
 from .tables.remaining import curators_of, missing_latents, missing_scores
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
@@ -70,6 +71,7 @@ def plan(config: RunConfig) -> Plan:
         check_rules(config, curators)
         with open_state(store) as state:
             notices = [*unused, *ingest.load_sources(state, config)]
+            notices += [f"{line}: a run is refused without --accept-losses" for line in losses(state, config)]
             parent = state.parent
             if parent and parent.document.inputs == inputs_digest(state, config, curators, specs):
                 files = int(state.one("SELECT count(*) FROM files"))

@@ -25,6 +25,7 @@ from .publishing.lease import lease
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
 from .tables import ingest
+from .tables.losses import refuse_losses
 from .tables.remaining import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
@@ -52,6 +53,7 @@ class Run:
     progress: Progress
     paranoid: bool = False
     retry_failed: bool = False
+    accept_losses: bool = False
     stages: dict[str, Stage] = field(default_factory=dict)
     _session: ExitStack = field(default_factory=ExitStack)
     _workers: int | None = None
@@ -112,12 +114,14 @@ def run(
     wait: bool = False,
     paranoid: bool = False,
     retry_failed: bool = False,
+    accept_losses: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
     """Bring the dataset up to date with its sources and configuration.
 
     Raises `ConfigError` before any work for what cannot run, `BusyError` while another run holds the dataset (unless
-    `wait`), `GateError` when the candidate is refused, `IntegrityError` when the dataset is damaged.
+    `wait`), `LossError` before any work when a source lost too many files (unless `accept_losses`), `GateError` when
+    the candidate is refused, `IntegrityError` when the dataset is damaged.
     """
     progress = progress or Silent()
     curators, specs = curators_of(config), describe_all(config.representations)
@@ -130,7 +134,7 @@ def run(
             specs = describe_all(config.representations)
             check_rules(config, curators)
         runs = unfinished_runs(store)
-        this = Run(config, store, runs[0] if runs else new_run(), progress, paranoid, retry_failed)
+        this = Run(config, store, runs[0] if runs else new_run(), progress, paranoid, retry_failed, accept_losses)
         if runs:
             progress.notice(f"resuming run {this.run}: finished units are not done again")
         try:
@@ -150,6 +154,8 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
         try:
             for line in ingest.load_sources(state, config, paranoid=this.paranoid, retry_failed=this.retry_failed):
                 this.progress.notice(line)
+            if not this.accept_losses:
+                refuse_losses(state, config)
             inputs = document.inputs_digest(state, config, curators, specs)
             parent = state.parent
             if parent and parent.document.inputs == inputs and not this.paranoid and not this.retry_failed:

@@ -226,6 +226,16 @@ class Gate(Strict):
     )
 
 
+class Losses(Strict):
+    """When files that are gone stop a run before any work: an unmounted disk must not look like a decision. Both
+    bounds must be passed. `auricle run --accept-losses` says that it is meant."""
+
+    max_share: float = Field(
+        default=0.2, ge=0, le=1, description="Largest share of a source's files that may be gone since the last version"
+    )
+    min_files: int = Field(default=20, ge=1, description="Fewer files than this may always be gone")
+
+
 class Workers(Strict):
     """How work is spread; changes no result that comes in time."""
 
@@ -264,6 +274,10 @@ class RunConfig(Strict):
         default_factory=list, description="What is extracted from kept clips"
     )
     gate: Gate = Field(default_factory=Gate, description="What must hold before a version is published")
+    losses: Losses = Field(
+        default_factory=Losses,
+        description="How many files a source may lose before a run must be told that it is meant",
+    )
     workers: Workers = Field(default_factory=Workers, description="How work is spread")
     shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")
 

@@ -11,6 +11,7 @@ AuricleError
 ├── WeightsError       model weights are absent or not the pinned ones         exit 6
 ├── NothingScoredError not one of the files given could be scored              exit 7
 ├── GateError          a critical expectation failed, nothing was published    exit 20
+├── LossError          a source lost so many files that it must be meant       exit 21
 ├── BusyError          another run holds the dataset                           exit 75
 └── ClipError          one clip or file is bad: becomes a row, never escapes a unit
 
@@ -89,6 +90,12 @@ class GateError(AuricleError):
     """A critical expectation failed: the candidate is kept, nothing is published."""
 
     exit_code = 20
+
+
+class LossError(AuricleError):
+    """A source has lost more of its files than a night may take without being told to; nothing was done."""
+
+    exit_code = 21
 
 
 class BusyError(AuricleError):

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ...schemas.errors import BusyError, ConfigError, GateError
+from ...schemas.errors import BusyError, ConfigError, GateError, LossError
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _AT = re.compile(r"^\s*(?:(?P<days>\S+)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})\s*$")
-_NO_RETRY = (2, 3, 4, 6, GateError.exit_code, BusyError.exit_code)
-"""Exit codes that the same command would only give again: bad config, missing extra, broken dataset, weights, gate."""
+_NO_RETRY = (2, 3, 4, 6, GateError.exit_code, LossError.exit_code, BusyError.exit_code)
+"""Exit codes that the same command would only give again: config, extra, broken dataset, weights, gate, losses."""
 
 
 @dataclass(frozen=True, slots=True)

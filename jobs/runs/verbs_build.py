@@ -59,13 +59,16 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Make again what failed before: files, clips, scores, latents")
     ] = False,
+    accept_losses: Annotated[
+        bool, typer.Option("--accept-losses", help="It is meant that many files of a source are gone (else exit 21)")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring a dataset up to date: ingest, score, decide, extract, judge, publish.
 
     Run the same command again after a crash to go on where it stopped, or any night to take in what is new.
-    Nothing new publishes nothing. Ends with 20 when the gate refuses the candidate, with 75 when another run holds
-    the dataset.
+    Nothing new publishes nothing. Ends with 20 when the gate refuses the candidate, with 21 when a source lost many of
+    its files, with 75 when another run holds the dataset.
 
     Example: auricle run speech.yaml --set workers.num=2
     """
@@ -75,7 +78,14 @@ def run(
     from ..terminal.console import Watcher
 
     settings = load_config(config, set_ or [])
-    outcome = run_job(settings, wait=wait, paranoid=paranoid, retry_failed=retry_failed, progress=Watcher(quiet))
+    outcome = run_job(
+        settings,
+        wait=wait,
+        paranoid=paranoid,
+        retry_failed=retry_failed,
+        accept_losses=accept_losses,
+        progress=Watcher(quiet),
+    )
     if outcome.status == "unchanged":
         typer.echo(f"nothing new: version {outcome.version.document.number} is up to date")
     else:

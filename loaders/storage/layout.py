@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def version_path(number: int) -> str:
     """The published document of version `number`."""
@@ -41,3 +43,10 @@ def derived_path(version: int, name: str) -> str:
 def run_path(run: str, *parts: str) -> str:
     """A file of an unfinished run."""
     return "/".join(("runs", run, *parts))
+
+
+def run_verb(run: str) -> str:
+    """The verb whose work a folder under `runs/` holds: `relabel-<what it asks>` is of relabel, a run's begins with
+    the time. Each verb goes on with its own work only."""
+    named = re.match(r"([a-z]+)-", run)
+    return named[1] if named else "run"

@@ -31,7 +31,7 @@ def inputs_digest(
     )
     labels = state.one("SELECT bit_xor(md5_number(CAST(l AS VARCHAR))) FROM labels l")
     rows = state.sql("SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM labels)").fetchall()
-    what = config.model_dump(mode="json", exclude={"workers", "dataset"})
+    what = config.model_dump(mode="json", exclude={"workers", "dataset", "losses"})
     return digest(
         TABLES_SCHEMA, str(files), str(labels), str(rows), canonical_json(what),
         *(c.fingerprint for c in curators), *(s.fingerprint for s in specs), *relabel_files(state.store),

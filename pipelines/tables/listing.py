@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from ...loaders.storage.store import Store
 from ...schemas.config import Source
-from ...schemas.errors import ConfigError, StorageError
+from ...schemas.errors import ConfigError
 from ..audio.decode import AUDIO_SUFFIXES
+from .folders import Walk
 
 FILES = pa.schema(
     [
@@ -61,7 +62,8 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
         return
     real_root = root.resolve()
     outside = undecodable = 0
-    for file, relative in _walk(str(root), ""):
+    walk = Walk(root)
+    for file, relative in walk:
         if os.path.splitext(file.name)[1].lower() not in AUDIO_SUFFIXES:
             continue
         try:
@@ -77,37 +79,15 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
                 continue
             found = file.stat()
         except OSError:
-            # a dangling link, or gone since the folder was read: the next listing settles it
+            # gone since the folder was read: the next listing settles it
             continue
         if stat.S_ISREG(found.st_mode):
             yield _row(source, rank, relative, file.path, found)
+    notices.extend(walk.notices(source.name))
     if outside:
         notices.append(f"source {source.name!r}: {outside} links lead out of {root} and were not followed")
     if undecodable:
         notices.append(f"source {source.name!r}: {undecodable} file names are not UTF-8 and were left out; rename them")
-
-
-def _walk(folder: str, below: str) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """Everything but folders, with the path below the source; links to folders are not followed."""
-    try:
-        with os.scandir(folder) as entries:
-            held = sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        # gone since its parent was read
-        return
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: the folder cannot be listed ({error.strerror}); nothing was done, because its files would look "
-            "as if they were gone. Repair the permissions or the mount, or narrow the source's `include`."
-        ) from error
-    folders = []
-    for entry in held:
-        if entry.is_dir(follow_symlinks=False):
-            folders.append(entry)
-        elif not entry.is_dir():
-            yield entry, f"{below}{entry.name}"
-    for entry in folders:
-        yield from _walk(entry.path, f"{below}{entry.name}/")
 
 
 def _remote(source: Source, rank: int) -> Iterator[Row]:

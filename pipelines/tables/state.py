@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from ...loaders.reading.version import Version, numbers, open_version
-from ...loaders.storage.layout import clips_path, recordings_path, run_path
+from ...loaders.storage.layout import clips_path, recordings_path, run_path, run_verb
 from ...loaders.storage.parts import checked_part
 from ...loaders.storage.sealed import is_whole
 from ...loaders.storage.store import Store
@@ -157,9 +157,9 @@ def open_state(store: Store) -> Iterator[State]:
 
 
 def unfinished_runs(store: Store) -> list[str]:
-    """Identifiers of runs whose receipts may still be of use, in order."""
+    """Identifiers of runs whose receipts may still be of use, in order; what other verbs left is theirs."""
     found: dict[str, bool] = {}
     for entry in store.list("runs"):
         run = entry.path.split("/")[1]
         found[run] = found.get(run, False) or entry.path == run_path(run, "published.json")
-    return sorted(run for run, published in found.items() if not published)
+    return sorted(run for run, published in found.items() if not published and run_verb(run) == "run")

@@ -16,6 +16,7 @@ from auricle.pipelines.plan import plan
 from auricle.pipelines.relabel import RelabelRecipe, relabel_dataset
 from auricle.pipelines.run import run
 from auricle.pipelines.upkeep.takedown import takedown
+from auricle.pipelines.work.progress import Silent
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.keys import fingerprint
 from auricle.schemas.score import ScoreColumn
@@ -186,3 +187,33 @@ def test_a_version_without_trust_has_nothing_to_go_by(root: Path) -> None:
     run(config(root / "audio", root / "other"))
     with pytest.raises(ConfigError, match="transcript_trust"):
         relabel_dataset(str(root / "other"), "parrot")
+
+
+def test_a_night_leaves_an_interrupted_relabel_to_the_next_relabel(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("auricle.pipelines.relabel.put_relabels", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            relabel_dataset(str(root / "data"), "parrot")
+    assert Parrot.asked == 2
+    held = sorted((root / "data" / "runs").rglob("*.parquet"))
+    assert held
+    write_corpus(root / "audio", 1, first=6)
+    write_labels(root / "audio", **BAD)
+    said: list[str] = []
+    assert run(settings(root), progress=Notes(said)).version.document.counts.clips == 7
+    assert plan(settings(root)).unfinished == ()
+    assert not [line for line in said if "resuming" in line]
+    assert sorted((root / "data" / "runs").rglob("*.parquet")) == held
+    assert relabel_dataset(str(root / "data"), "parrot").taken == 2
+    assert Parrot.asked == 2, "what the interrupted pass had heard is not heard again"
+
+
+class Notes(Silent):
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+
+    def notice(self, text: str) -> None:
+        self.said.append(text)

@@ -164,7 +164,33 @@ def test_links_to_folders_and_dots_in_paths_do_not_leave_the_tree(tmp_path: Path
     (root / "..hidden..wav").write_bytes(b"x")
     files, notices = listed(source(root / ".." / "root"))
     assert files["path"].to_pylist() == ["..hidden..wav", "a/x.wav"]
-    assert any("1 links lead out" in n for n in notices)
+    assert any("to folders and were not followed" in n and n.endswith(f"example b -> {outside}") for n in notices)
+    assert any("1 links lead to a folder that holds them" in n and "loop ->" in n for n in notices)
+
+
+def test_links_to_folders_inside_the_tree_are_followed_and_none_without_end(tmp_path: Path) -> None:
+    (tmp_path / "store" / "a").mkdir(parents=True)
+    (tmp_path / "store" / "a" / "x.wav").write_bytes(b"x")
+    (tmp_path / "here").symlink_to("store/a")
+    (tmp_path / "store" / "a" / "up").symlink_to("..")
+    (tmp_path / "away").symlink_to("store/b")
+    (tmp_path / "itself").symlink_to("itself")
+    files, notices = listed(source(tmp_path))
+    assert files["path"].to_pylist() == ["here/x.wav", "store/a/x.wav"]
+    assert any("2 links lead nowhere" in n and "for example away -> store/b" in n for n in notices)
+
+
+def test_folders_that_link_to_each_other_have_an_end(tmp_path: Path) -> None:
+    names = "abcdefgh"
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.wav").write_bytes(b"x")
+    for name in names:
+        for other in names.replace(name, ""):
+            (tmp_path / name / f"to_{other}").symlink_to(f"../{other}")
+    files, notices = listed(source(tmp_path))
+    assert {name.split("/")[0] for name in files["path"].to_pylist()} == set(names)
+    assert any("or lie behind 4 others" in n for n in notices)
 
 
 def test_a_folder_that_cannot_be_read_stops_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,48 @@
+"""Files that are gone: so many that it may be a broken mount or a wrong path, and a person has to say that it is meant.
+
+A file counts as lost when its source no longer lists it and no new file, of any source, has its size and time (or its
+etag): what was renamed or moved is not lost. Sources with `missing: keep` lose nothing.
+"""
+
+from __future__ import annotations
+
+from ...schemas.config import RunConfig
+from ...schemas.errors import LossError
+from .state import State, literal
+
+EXAMPLES = 3
+
+
+def losses(state: State, config: RunConfig) -> list[str]:
+    """A line for each source that lost more than `config.losses` allows, after `ingest.load_sources`."""
+    retiring = ", ".join(literal(source.name) for source in config.sources if source.missing == "retire") or "''"
+    rows = state.sql(
+        f"""WITH held AS (SELECT source, path, size, mtime_ns, etag FROM parent_aliases
+            WHERE path IS NOT NULL AND source IN ({retiring})),
+        gone AS (SELECT *, row_number() OVER (PARTITION BY size, mtime_ns ORDER BY source, path) AS nth
+            FROM held ANTI JOIN files USING (source, path)),
+        fresh AS (SELECT *, row_number() OVER (PARTITION BY size, mtime_ns ORDER BY source, path) AS nth
+            FROM files ANTI JOIN held USING (source, path)),
+        lost AS (SELECT source, path FROM gone ANTI JOIN fresh USING (size, mtime_ns, nth)
+            WHERE etag IS NULL OR etag NOT IN (SELECT etag FROM fresh WHERE etag IS NOT NULL)),
+        counted AS (SELECT source, count(*) AS lost, min(path, {EXAMPLES}) AS examples FROM lost GROUP BY source)
+        SELECT source, lost, had, examples
+        FROM counted JOIN (SELECT source, count(*) AS had FROM held GROUP BY source) USING (source)
+        WHERE lost >= {config.losses.min_files} AND lost > {config.losses.max_share} * had ORDER BY source"""
+    ).fetchall()
+    return [
+        f"source {source!r} lost {lost:,} of its {had:,} files, for example {', '.join(examples)}"
+        for source, lost, had, examples in rows
+    ]
+
+
+def refuse_losses(state: State, config: RunConfig) -> None:
+    """Raise `LossError` where a source lost more than a night may take."""
+    if found := losses(state, config):
+        lines = "".join(f"\n  {line}" for line in found)
+        raise LossError(
+            f"too many files are gone (losses: more than {config.losses.max_share:.0%} and at least "
+            f"{config.losses.min_files} of a source); nothing was done.{lines}\n"
+            "Check `path`, `include` and the mount of each. If it is meant, `auricle run CONFIG --accept-losses` drops "
+            "their clips from the next version."
+        )
