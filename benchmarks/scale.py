@@ -2,6 +2,7 @@
 
     python benchmarks/scale.py sizes 10000 100000 1000000      # one table per operation, time and peak memory
     python benchmarks/scale.py nights --nights 365 --clips 5   # files, parts and units after many nights
+    python benchmarks/scale.py readers 10000000                # what a training reads: live rows, index, plans
     python benchmarks/scale.py listing 100000                  # files in one folder
     python benchmarks/scale.py idle 100000                     # `auricle run` on real files, none of them new
 
@@ -22,13 +23,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scale_corpus import CURATORS, known_files, made_up, make, settings
 
 from auricle.loaders.copies.diff import diff
 from auricle.loaders.copies.pull import plan_pull
+from auricle.loaders.plan.index import read_index
+from auricle.loaders.plan.plan import make_plan
+from auricle.loaders.plan.settings import Settings
 from auricle.loaders.reading.version import numbers, open_version
 from auricle.loaders.storage.layout import version_path
 from auricle.loaders.storage.store import Store
@@ -39,6 +45,7 @@ from auricle.pipelines.tables.listing import list_sources
 from auricle.schemas.config import Gate, Source
 
 OPERATIONS = ("unchanged", "plan", "publish", "diff", "pull-plan", "pull-plan-where", "open", "live", "gate")
+READERS = ("open", "live", "index", "epoch", "epoch-packed")
 
 
 def operate(operation: str, root: Path, count: int) -> str:
@@ -69,8 +76,21 @@ def operate(operation: str, root: Path, count: int) -> str:
         table = open_version(dataset, 1).clips(["clip", "duration_s", "tier", "clip_hash64"])
         return f"{table.num_rows} rows of 4 columns"
     if operation == "live":
-        found = open_version(dataset, 2).live("builtin-codes", columns=["clip", "duration_s", "tier"])
+        found = open_version(dataset).live("builtin-codes", columns=["clip", "duration_s", "tier"])
         return f"{found.num_rows} live rows in shard order with pointers"
+    if operation == "index":
+        return f"{len(read_index(open_version(dataset), ['builtin-codes'], group='speaker'))} clips, 997 groups"
+    if operation in ("epoch", "epoch-packed"):
+        index = read_index(open_version(dataset), ["builtin-codes"])
+        # the corpus has one length: give it those of speech, 1 to 30 s at 75 Hz
+        lengths = (75 + index.key[:, 1] % np.uint64(2175)).astype(np.int32)
+        index = replace(index, pointers=(replace(index.pointers[0], frames=lengths),))
+        chosen = Settings(batch_tokens=32_768, microbatches=64)
+        width = 4096 if operation == "epoch-packed" else None
+        start = time.perf_counter()
+        made = make_plan(index, replace(chosen, row_tokens=width), 0)
+        seconds = time.perf_counter() - start
+        return f"{made.steps} steps, padding efficiency {made.efficiency(width):.4f}; the plan alone {seconds:.1f} s"
     candidate, parent = open_version(dataset, 2), open_version(dataset, 1)
     return f"gate {judge(candidate.files(), parent.files(), Gate()).verdict}"
 
@@ -93,6 +113,13 @@ def sizes(counts: list[int], scratch: Path | None) -> None:
         with tempfile.TemporaryDirectory(prefix="auricle-scale-", dir=scratch) as folder:
             for operation in ("make", *OPERATIONS):
                 _line(operation, count, measured(operation, Path(folder), count))
+
+
+def readers(count: int, scratch: Path | None) -> None:
+    """What a training does with the tables, before it reads a shard."""
+    with tempfile.TemporaryDirectory(prefix="auricle-scale-", dir=scratch) as folder:
+        for operation in ("make", *READERS):
+            _line(operation, count, measured(operation, Path(folder), count))
 
 
 def _line(operation: str, count: int, found: dict[str, Any]) -> None:
@@ -204,6 +231,9 @@ def main() -> None:
     verb = verbs.add_parser("sizes")
     verb.add_argument("counts", type=int, nargs="+")
     verb.add_argument("--scratch", type=Path, help="where the datasets are made; default: the temporary folder")
+    verb = verbs.add_parser("readers")
+    verb.add_argument("count", type=int)
+    verb.add_argument("--scratch", type=Path, help="where the dataset is made; default: the temporary folder")
     verb = verbs.add_parser("nights")
     verb.add_argument("--nights", type=int, default=365)
     verb.add_argument("--clips", type=int, default=5)
@@ -216,6 +246,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.verb == "sizes":
         sizes(given.counts, given.scratch)
+    elif given.verb == "readers":
+        readers(given.count, given.scratch)
     elif given.verb == "nights":
         nights(given.nights, given.clips)
     elif given.verb == "listing":

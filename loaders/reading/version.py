@@ -181,14 +181,22 @@ class Version:
             "shard": pc.index_in(pc.struct_field(table["pointer"], "shard"), value_set=listed),
             "offset": pc.struct_field(table["pointer"], "offset"),
         }
-        return table.take(pc.sort_indices(pa.table(place), [("shard", "ascending"), ("offset", "ascending")]))
+        order = pc.sort_indices(pa.table(place), [("shard", "ascending"), ("offset", "ascending")])
+        del place
+        columns = {}
+        for name in table.column_names:
+            # one column at a time, each given back once it is taken over: a large table never stands twice
+            columns[name] = _taken(table[name], order)
+            table = table.drop_columns(name)
+        return pa.table(columns)
 
     def derived(self, name: str) -> bytes | None:
         """A file that was derived from this version, None when it was not made."""
         path = derived_path(self.document.number, name)
         return self.store.get(path) if self.store.exists(path) else None
 
-    def _stage(self, stage: int) -> pa.Array:
+    def curriculum(self) -> tuple[pa.Table, bytes]:
+        """The version's curriculum (`schemas.curriculum`) and its file's bytes. Raises `ConfigError` without one."""
         data = self.derived("curriculum.parquet")
         if data is None:
             raise ConfigError(
@@ -198,7 +206,19 @@ class Version:
         table = pq.read_table(pa.BufferReader(data))
         # the first writers of auricle.curriculum/1 left no tag
         require_tag(table.schema, CURRICULUM_SCHEMA, "curriculum.parquet", untagged=CURRICULUM_SCHEMA)
+        return table, data
+
+    def _stage(self, stage: int) -> pa.Array:
+        table, _ = self.curriculum()
         return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
+
+
+def _taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
+    """Rows of a column in another order; pointers, of which none is null, field by field: that needs less at once."""
+    if not column.type.equals(POINTER):
+        return column.take(order)
+    fields = [pc.struct_field(column, field.name).take(order).combine_chunks() for field in POINTER]
+    return pa.chunked_array([pa.StructArray.from_arrays(fields, fields=list(POINTER))])
 
 
 def read_arrays(

@@ -53,7 +53,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "reading": {"storage"},
         "care": {"storage", "reading"},
         "copies": {"storage", "reading", "care"},
-        TOP: {"storage", "reading", "care", "copies"},
+        "plan": {"storage", "reading"},
+        TOP: {"storage", "reading", "care", "copies", "plan"},
     },
     "pipelines": {
         "work": set(),
