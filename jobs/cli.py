@@ -13,8 +13,9 @@ from .terminal.extras import missing_extra
 EXITS = (
     "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "
     "· 3 an optional dependency is missing · 4 the dataset is damaged or of a newer schema · 5 storage failed · "
-    "6 model weights are missing · 7 not one file could be scored · 20 the gate refused the candidate · "
-    "21 a source lost many of its files · 75 another run holds the dataset · 130 interrupted"
+    "6 model weights are missing · 7 not one file could be scored · 8 a takedown was interrupted and is not done · "
+    "20 the gate refused the candidate · 21 a source lost many of its files · 75 another run holds the dataset · "
+    "130 interrupted"
 )
 
 app = typer.Typer(
