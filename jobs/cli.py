@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from ..pipelines.work.threads import all_cores_for_tables, one_thread_here
 from ..schemas.errors import AuricleError, ConfigError, StorageError
 from .terminal.extras import missing_extra
 
@@ -39,12 +40,14 @@ PIPE_CLOSED = 141
 
 def main() -> None:
     """Entry point."""
+    one_thread_here()
     try:
         # here, so that an interrupt while Python still imports is one too
         from . import commands
 
         if not app.registered_commands:
             commands.register(app)
+        all_cores_for_tables()
         # without standalone mode typer returns the code of an exit, and 130 for an interrupt
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
