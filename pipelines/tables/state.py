@@ -17,7 +17,7 @@ from ...loaders.storage.sealed import is_whole
 from ...loaders.storage.store import Store
 from ...schemas.errors import IntegrityError
 from ...schemas.tables import CLIP_CORE, RECORDINGS
-from .scratch import scratch_folder
+from ..work.scratch import scratch_folder
 
 MEMORY_LIMIT = "2GB"
 """DuckDB spills to the scratch folder beyond this (docs/scale.md)."""
