@@ -58,6 +58,7 @@ def recording(folder: Path, name: str) -> Path:
     codec = {".opus": "libopus", ".m4a": "aac"}[path.suffix]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=48_000 if codec == "libopus" else RATE, layout="stereo")
+        assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="stereo")
         frame.sample_rate = RATE
         for packet in [*stream.encode(frame), *stream.encode(None)]:
