@@ -6,13 +6,9 @@ import re
 from pathlib import PurePath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-
-class Strict(BaseModel):
-    """Base of every part: unknown keys are refused, values are not changed after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from .condition import Rule, Strict, Tier
 
 
 def _not_empty(path: str) -> str:
@@ -76,41 +72,6 @@ class Segmentation(Strict):
         description="Recordings that hold less audio than their header declares, as an interrupted copy leaves them: "
         "fail, since the transcript is of the whole; accept takes what is there",
     )
-
-
-class Condition(Strict):
-    """A test on one score column."""
-
-    score: str = Field(description="A score column, for example snr_db")
-    min: float | None = Field(default=None, description="Holds when the score is at least this")
-    max: float | None = Field(default=None, description="Holds when the score is at most this")
-    equals: str | float | bool | None = Field(default=None, description="Holds when the score equals this")
-    missing: Literal["auto", "keep", "drop"] = Field(
-        default="auto",
-        description="A null score: auto keeps it where the score does not apply to the clip (no transcript, language "
-        "without a model) and drops it where the clip is too bad to measure",
-    )
-
-    @model_validator(mode="after")
-    def _some_bound(self) -> Condition:
-        if self.min is None and self.max is None and self.equals is None:
-            raise ValueError(f"the rule on '{self.score}' tests nothing: give min, max or equals")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"the rule on '{self.score}' has min {self.min} above max {self.max}: no clip can pass")
-        return self
-
-
-class Rule(Condition):
-    """A condition that kept clips satisfy; a clip that does not is dropped with `reason`."""
-
-    reason: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Word that names the drop in tables and reports")
-
-
-class Tier(Strict):
-    """A quality tier: a kept clip belongs to the first tier whose conditions all hold."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="gold, silver, bronze, ...")
-    when: list[Condition] = Field(default_factory=list, description="All must hold; an empty list takes every clip")
 
 
 class Duplicates(Strict):

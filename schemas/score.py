@@ -72,11 +72,12 @@ class Curator(Protocol):
         ...
 
 
+PROVENANCE = ("fingerprint", "inputs", "reason")
+"""Fields that every curator's struct column begins with: they say where its scores come from."""
+
+
 def score_struct(columns: Sequence[ScoreColumn]) -> pa.StructType:
     """Arrow type of a curator's column in the clip table: provenance first, then the scores."""
-    provenance = [
-        pa.field("fingerprint", pa.string()),
-        pa.field("inputs", pa.string()),
-        pa.field("reason", pa.string()),
-    ]
-    return pa.struct([*provenance, *(pa.field(c.name, ARROW[c.dtype]) for c in columns)])
+    return pa.struct(
+        [*(pa.field(name, pa.string()) for name in PROVENANCE), *(pa.field(c.name, ARROW[c.dtype]) for c in columns)]
+    )

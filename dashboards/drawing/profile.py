@@ -9,7 +9,6 @@ numbers are rounded to six significant digits.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +17,10 @@ from typing import Any
 
 import duckdb
 
+from ...loaders.storage.engine import engine, view_parts
 from ...schemas.derived import PROFILE_SCHEMA
-from ...schemas.tables import CLIP_CORE, Status
+from ...schemas.sql import quoted
+from ...schemas.tables import Status
 from ...schemas.version import CuratorEntry
 from .bins import Bins, nice_bins, shares_bins
 
@@ -73,22 +74,11 @@ def profile(parts: Parts, curators: Mapping[str, Entry]) -> dict[str, Any]:
         }
 
 
-def quoted(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 @contextmanager
 def _table(parts: Parts) -> Iterator[duckdb.DuckDBPyConnection]:
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '2GB'; SET enable_progress_bar = false")
-        connection.execute(f"SET temp_directory = '{spill}'; SET preserve_insertion_order = false")
-        if parts:
-            listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
-            connection.execute(f"CREATE VIEW clips AS FROM read_parquet([{listed}], union_by_name = true)")
-        else:
-            connection.register("clips", CLIP_CORE.empty_table())
-        yield connection
+    with engine("report") as table:
+        view_parts(table, "clips", parts)
+        yield table
 
 
 def _rows(table: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:

@@ -3,57 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from ...schemas.condition import Rule, dtype_of
 from .text import number
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A rule of the configuration, as the page says it."""
-
-    score: str
-    reason: str
-    low: float | None = None
-    high: float | None = None
-    equals: Any = None
-
-    @property
-    def said(self) -> str:
-        """`snr_db ≥ 10`."""
-        parts = [f"{self.score} ≥ {number(self.low)}"] if self.low is not None else []
-        parts += [f"{self.score} ≤ {number(self.high)}"] if self.high is not None else []
-        parts += [f"{self.score} = {number(self.equals)}"] if self.equals is not None else []
-        return " and ".join(parts)
-
-    @property
-    def limits(self) -> list[tuple[str, float]]:
-        """What a chart draws."""
-        return [(word, value) for word, value in (("min", self.low), ("max", self.high)) if value is not None]
-
-    def breaks(self, value: Any) -> bool:
-        """Whether a score is outside the rule; a missing one is not shown as breaking it."""
-        if isinstance(value, bool | int | float) and not isinstance(self.equals, str):
-            low = self.low is not None and value < self.low
-            return low or (self.high is not None and value > self.high) or self.equals not in (None, value)
-        return self.equals is not None and value is not None and value != self.equals
-
-
 def rules_of(config: Mapping[str, Any]) -> list[Rule]:
-    """The rules of a resolved configuration."""
-    return [
-        Rule(str(r.get("score")), str(r.get("reason")), r.get("min"), r.get("max"), r.get("equals"))
-        for r in config.get("keep") or ()
-        if isinstance(r, Mapping)
-    ]
+    """The rules of a resolved configuration. What a newer auricle may have added to a rule is left out, as is an entry
+    that is no rule."""
+    found = []
+    for recorded in config.get("keep") or ():
+        try:
+            known = {name: recorded[name] for name in Rule.model_fields if name in recorded}
+            found.append(Rule.model_validate(known))
+        except (ValidationError, AttributeError, TypeError):
+            continue
+    return found
+
+
+def breaks(rule: Rule, value: Any, reason: str | None = None) -> bool:
+    """Whether a score of the clip table is outside the rule. reason: why it is missing, where it is."""
+    return not rule.holds(value, dtype_of(value), reason)
 
 
 def said_of(config: Mapping[str, Any], reason: str) -> str:
     """What kept clips satisfy, in words: the rules, group rules and quotas that give `reason`."""
     if reason == "duplicate":
         return "the one kept of each set of copies"
-    said = [rule.said for rule in rules_of(config) if rule.reason == reason]
+    said = [rule.words for rule in rules_of(config) if rule.reason == reason]
     for rule in config.get("drop_groups") or ():
         if rule.get("reason") == reason:
             counted = " or ".join(rule.get("counting") or ()) or "any reason"

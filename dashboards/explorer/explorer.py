@@ -23,15 +23,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ...loaders.reading.filters import FilterError
 from ...schemas.errors import AuricleError
 from ..drawing import charts
 from ..drawing.pages import environment, style
-from ..drawing.rules import rules_of
+from ..drawing.rules import breaks, rules_of
 from ..drawing.spectrogram import outline, spectrogram
 from ..report.report import render
 from .catalog import Catalog, Dataset, Opened, Recent, StoredDataset
 from .comparison import compare, reason_rows
-from .filters import FilterError
 from .sounds import ReadAudio, SoundError, byte_range, read_span, wav
 from .tables import SORTABLE, QueryError
 
@@ -125,7 +125,11 @@ class Explorer:
             drawn = charts.waveform(*outline(waveform, 480))
         except SoundError as error:
             problem, rate = str(error), 0
-        rules = [(rule, rule.breaks(row.get(rule.score))) for rule in rules_of(opened.document.config)]
+        owner = {name: about["curator"] for name, about in opened.descriptions.items()}
+        rules = [
+            (rule, breaks(rule, row.get(rule.score), row.get(f"{owner.get(rule.score)}_reason")))
+            for rule in rules_of(opened.document.config)
+        ]
         scores = [(name, row.get(name), about) for name, about in opened.descriptions.items() if name in row]
         beside = 'SELECT clip, channel, status FROM clips WHERE "group" = ? AND clip <> ? ORDER BY channel'
         group = opened.table.query(beside, [row["group"], row["clip"]])

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 
 from ...schemas.keys import sha256_file
+from ...schemas.sources import file_uri, source_paths
 
 MAX_SECONDS = 600.0
 COMPRESSED = ("MP3", "MPEG", "OGG")
@@ -44,11 +45,7 @@ class Sources:
 
     def __init__(self, config: Mapping[str, Any], read: ReadAudio = read_span) -> None:
         """config: of a version document; relative folders are taken from the working folder, as a run takes them."""
-        self._folders = {
-            str(s.get("name") or Path(str(s.get("path", ""))).name): str(s.get("path", ""))
-            for s in config.get("sources") or ()
-            if isinstance(s, Mapping)
-        }
+        self._folders = source_paths(config)
         self._read = read
         self._proven: dict[tuple[str, int, int], str] = {}
         self._lock = threading.Lock()
@@ -75,7 +72,7 @@ class Sources:
         if "://" in folder:
             raise SoundError(f"{folder} is not on this machine; copy the source here to listen")
         root = Path(folder).expanduser().resolve()
-        path = root if root.is_file() else (root / relative).resolve()
+        path = Path(file_uri(folder, relative)).resolve()
         if not path.is_relative_to(root):
             raise SoundError(f"{relative!r} leads out of its source")
         if not path.is_file():

@@ -13,10 +13,13 @@ from typing import Any
 
 import duckdb
 
-from ...schemas.tables import CLIP_CORE, POINTER
-from .filters import compile_filter
+from ...loaders.reading.filters import FilterColumn, FilterError, compile_filter, filter_columns
+from ...loaders.storage.engine import view_parts
+from ...schemas.sql import listed, quoted
 
 TIME_LIMIT_S = 30.0
+MAX_CHARACTERS = 2000
+"""Of a filter that a visitor types."""
 MEMORY = "2GB"
 SORTABLE = {"FLOAT", "DOUBLE", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "BOOLEAN", "VARCHAR"}
 
@@ -46,43 +49,39 @@ class ClipTable:
         """before: parts of another version, opened as `clips_before` for comparisons."""
         config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "memory_limit": MEMORY}
         self._connection = duckdb.connect(config={**config, "threads": "2", "temp_directory": ""})
-        allowed = ", ".join(_literal(str(Path(p).resolve())) for p in [*parts, *before])
-        self._connection.execute(f"SET allowed_paths = [{allowed}]")
-        self.columns = self._view("clips", parts)
+        self._connection.execute(f"SET allowed_paths = {listed(Path(p).resolve() for p in [*parts, *before])}")
+        self._named = self._view("clips", parts)
+        self.columns = self._shown()
         if before:
             self._view("clips_before", before)
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
 
-    def _view(self, name: str, parts: Sequence[Path]) -> dict[str, str]:
-        if parts:
-            listed = ", ".join(_literal(str(Path(p).resolve())) for p in parts)
-            source = f"read_parquet([{listed}], union_by_name = true)"
-        else:
-            self._connection.register("nothing", CLIP_CORE.empty_table())
-            self._connection.execute(f"CREATE TABLE {name}_none AS FROM nothing")
-            source = f"{name}_none"
-        columns = []
-        described = self._connection.execute(f"SELECT * FROM {source} LIMIT 0").description or []
-        for column, kind, *_ in described:
-            if kind.id != "struct":
-                columns.append((_quoted(column), column))
-                continue
-            children = {child: str(sort) for child, sort in kind.children}
-            if set(POINTER.names) <= set(children):
-                continue
-            for child, sort in children.items():
-                if child == "reason":
-                    columns.append((f"{_quoted(column)}.reason", f"{column}_reason"))
-                elif child not in ("fingerprint", "inputs") and sort != "BLOB":
-                    columns.append((f"{_quoted(column)}.{_quoted(child)}", child))
-        selected = ", ".join(f"{expression} AS {_quoted(alias)}" for expression, alias in columns)
+    def _view(self, name: str, parts: Sequence[Path]) -> list[FilterColumn]:
+        source = f"{name}_nested"
+        view_parts(self._connection, source, [Path(p).resolve() for p in parts])
+        nested = self._connection.sql(f"FROM {source} LIMIT 0").to_arrow_table().schema
+        columns = filter_columns(nested)
+        selected = ", ".join(f"{column.sql} AS {quoted(column.name)}" for column in columns)
         self._connection.execute(f"CREATE VIEW {name} AS SELECT {selected} FROM {source}")
-        found = self._connection.execute(f"SELECT * FROM {name} LIMIT 0").description or []
-        return {column: str(kind) for column, kind, *_ in found}
+        return columns
+
+    def _shown(self) -> dict[str, str]:
+        """Column -> type of what pages show and export: neither binary columns nor where scores came from."""
+        described = self._connection.execute("SELECT * FROM clips LIMIT 0").description or []
+        origins = {column.name for column in self._named if column.child in ("fingerprint", "inputs")}
+        kinds = {column: str(kind) for column, kind, *_ in described}
+        return {column: kind for column, kind in kinds.items() if kind != "BLOB" and column not in origins}
+
+    def _condition(self, text: str) -> str:
+        if not text.strip():
+            return "true"
+        if len(text) > MAX_CHARACTERS:
+            raise FilterError(f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
+        return compile_filter(text, self._named).sql
 
     def count(self, where: str) -> int:
         """Clips that satisfy a filter expression. Raises `FilterError`, `QueryError`."""
-        return self.query(f"SELECT count(*) FROM clips WHERE {compile_filter(where, self.columns)}")[0][0]
+        return self.query(f"SELECT count(*) FROM clips WHERE {self._condition(where)}")[0][0]
 
     def page(
         self, where: str, sort: str, descending: bool, after: str | None, limit: int, columns: Sequence[str]
@@ -93,14 +92,14 @@ class ClipTable:
         """
         if SORTABLE.isdisjoint({self.columns.get(sort, "")}):
             raise ValueError(f"cannot sort by {sort!r}")
-        key, way = _quoted(sort), ("DESC" if descending else "ASC")
-        condition, values = compile_filter(where, self.columns), []
+        key, way = quoted(sort), ("DESC" if descending else "ASC")
+        condition, values = self._condition(where), []
         if after:
             follows, values = _following(key, descending, _cursor(after))
             condition = f"({condition}) AND ({follows})"
         wanted = list(dict.fromkeys([*columns, "clip", sort]))
         rows = self.query(
-            f"SELECT {', '.join(map(_quoted, wanted))} FROM clips WHERE {condition} "
+            f"SELECT {', '.join(map(quoted, wanted))} FROM clips WHERE {condition} "
             f"ORDER BY {key} {way} NULLS LAST, clip LIMIT {int(limit) + 1}",
             values,
         )
@@ -110,7 +109,7 @@ class ClipTable:
 
     def clip(self, key: str) -> dict[str, Any] | None:
         """The row of one clip."""
-        rows = self.query("SELECT * FROM clips WHERE clip = ?", [key])
+        rows = self.query(f"SELECT {', '.join(map(quoted, self.columns))} FROM clips WHERE clip = ?", [key])
         return dict(zip(self.columns, rows[0], strict=True)) if rows else None
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -120,10 +119,10 @@ class ClipTable:
 
     def stream(self, where: str, columns: Sequence[str], limit: int) -> Iterator[tuple[Any, ...]]:
         """Rows in key order, some at a time; the time limit holds for all of them together."""
-        listed = ", ".join(map(_quoted, columns))
+        names = ", ".join(map(quoted, columns))
         with self._cursor() as cursor:
-            condition = compile_filter(where, self.columns)
-            cursor.execute(f"SELECT {listed} FROM clips WHERE {condition} ORDER BY clip LIMIT {int(limit)}")
+            condition = self._condition(where)
+            cursor.execute(f"SELECT {names} FROM clips WHERE {condition} ORDER BY clip LIMIT {int(limit)}")
             while rows := cursor.fetchmany(1000):
                 yield from rows
 
@@ -167,11 +166,3 @@ def _cursor(token: str) -> tuple[Any, str]:
     if not isinstance(clip, str) or not (value is None or isinstance(value, str | int | float | bool)):
         raise ValueError("the page address is damaged; start from the first page")
     return value, clip
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

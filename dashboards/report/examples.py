@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-import duckdb
-
+from ...loaders.storage.engine import engine, view_parts
+from ...schemas.condition import Rule
 from ..drawing import charts
 from ..drawing.pages import data_uri
-from ..drawing.rules import Rule
+from ..drawing.rules import breaks
 from ..drawing.spectrogram import outline, spectrogram
 from .listening import excerpt
 
@@ -26,23 +26,22 @@ def choose(parts: Sequence[str | PathLike[str]], per_reason: int = 9, longest_s:
     hashes, with their reason as "reason". Chosen by DuckDB, so that a version of 10^7 clips costs one scan."""
     if not parts:
         return []
-    listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
-    with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '2GB'; SET enable_progress_bar = false")
+    with engine("report") as db:
+        view_parts(db, "clips", parts)
         chosen = f"""
             WITH one AS (
                 SELECT clip, clip_hash64,
                        unnest(CASE status WHEN 'kept' THEN ['kept'] ELSE list_distinct(reasons) END) AS reason
-                FROM read_parquet([{listed}], union_by_name = true)
+                FROM clips
                 WHERE status <> 'failed' AND duration_s <= {float(longest_s)!r}
             ), ranked AS (
                 SELECT clip, reason, row_number() OVER (PARTITION BY reason ORDER BY clip_hash64, clip) AS place
                 FROM one
             )
-            SELECT reason, place, t.* FROM ranked JOIN read_parquet([{listed}], union_by_name = true) t USING (clip)
+            SELECT reason, place, t.* FROM ranked JOIN clips t USING (clip)
             WHERE place <= {int(per_reason)} ORDER BY reason, place
         """
-        return connection.sql(chosen).to_arrow_table().to_pylist()
+        return db.sql(chosen).to_arrow_table().to_pylist()
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def card(example: Example, rules: Iterable[Rule], budget: int) -> dict[str, Any]
     rules = list(rules)
     tested = {rule.score for rule in rules}
     scores = [
-        (name, value, any(r.reason == example.reason and r.score == name and r.breaks(value) for r in rules))
+        (name, value, any(r.reason == example.reason and r.score == name and breaks(r, value) for r in rules))
         for name, value in example.scores.items()
         if value is not None and value != ""
     ]

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from ...schemas.condition import Rule
 from ...schemas.representation import RepresentationSpec
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import Rule, rules_of, said_of
+from ..drawing.rules import rules_of, said_of
 from . import diagnosis
 from .decoded import Decoded, pairs
 from .examples import Example, listening

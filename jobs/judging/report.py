@@ -21,6 +21,7 @@ from ...pipelines.derived.diagnose import diagnose
 from ...pipelines.derived.judge import judgement
 from ...schemas.derived import DIAGNOSTICS_SCHEMA, PROFILE_SCHEMA
 from ...schemas.errors import AuricleError, ClipError
+from ...schemas.score import PROVENANCE
 from ...schemas.tables import FailureReason
 from .heard import builtin_codes, decoded_clips
 
@@ -99,7 +100,7 @@ def _examples(version: Version, missing: list[ClipError]) -> Iterator[Example]:
     hidden = {
         c["name"] for entry in version.document.curators.values() for c in entry.columns if c["dtype"] == "binary"
     }
-    hidden |= {"fingerprint", "inputs", "reason"}
+    hidden |= set(PROVENANCE)
     taken: Counter[str] = Counter()
     for row in choose(version.files(), longest_s=LONGEST_EXAMPLE_S):
         reason = row["reason"]

@@ -5,16 +5,14 @@ Parts that both versions list hold the same rows, so clip by clip only the other
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...schemas.errors import MissingExtraError
-from ...schemas.tables import CLIP_CORE
+from ...schemas.sql import quoted
 from ...schemas.version import VersionDocument
 from ..reading.version import Version, open_version
+from ..storage.engine import engine, view_parts
 from ..storage.store import Store
 
 if TYPE_CHECKING:
@@ -86,30 +84,23 @@ def diff(dataset: str | Store, a: int | str, b: int | str | None = None, *, top:
     top: rows per grouping of hours, those that changed most.
     Raises `MissingExtraError` without DuckDB, `ConfigError` for a version that is not there.
     """
-    try:
-        import duckdb
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("diff", "curate", "duckdb") from error
     old, new = open_version(dataset, a), open_version(dataset, b)
-    with tempfile.TemporaryDirectory(prefix="auricle-diff-") as scratch:
-        limits = {"memory_limit": MEMORY_LIMIT, "temp_directory": scratch, "threads": "2"}
-        with duckdb.connect(config={**limits}) as db:
-            db.execute("SET preserve_insertion_order = false")
-            _views(db, old, new)
-            moves = _moves(db)
-            both = int(moves.pop("both"))
-            flips = moves["flips"]
-            return Diff(
-                a=old.document.number,
-                b=new.document.number,
-                counts=_counts(old.document, new.document),
-                **moves,
-                flipped_share=sum(flips.values()) / both if both else 0.0,
-                scores=list(_scores(db, old.document, new.document)),
-                hours=_hours(db, top),
-                schema=list(schema_changes(old.document, new.document)),
-                config=list(changes(old.document.config, new.document.config)),
-            )
+    with engine("diff", memory_limit=MEMORY_LIMIT, threads=2) as db:
+        _views(db, old, new)
+        moves = _moves(db)
+        both = int(moves.pop("both"))
+        flips = moves["flips"]
+        return Diff(
+            a=old.document.number,
+            b=new.document.number,
+            counts=_counts(old.document, new.document),
+            **moves,
+            flipped_share=sum(flips.values()) / both if both else 0.0,
+            scores=list(_scores(db, old.document, new.document)),
+            hours=_hours(db, top),
+            schema=list(schema_changes(old.document, new.document)),
+            config=list(changes(old.document.config, new.document.config)),
+        )
 
 
 def _views(db: duckdb.DuckDBPyConnection, old: Version, new: Version) -> None:
@@ -117,19 +108,10 @@ def _views(db: duckdb.DuckDBPyConnection, old: Version, new: Version) -> None:
     parts = [{o.sha256: (f, o.rows) for o, f in zip(v.document.clips, v.files(), strict=True)} for v in (old, new)]
     shared = parts[0].keys() & parts[1].keys()
     for side, held in zip("ab", parts, strict=True):
-        _view(db, f"all_{side}", [file for file, _ in held.values()])
-        _view(db, f"own_{side}", [file for sha256, (file, _) in held.items() if sha256 not in shared])
+        view_parts(db, f"all_{side}", [file for file, _ in held.values()])
+        view_parts(db, f"own_{side}", [file for sha256, (file, _) in held.items() if sha256 not in shared])
     rows = sum(parts[0][sha256][1] for sha256 in shared)
     db.execute(f"CREATE VIEW shared_rows AS SELECT {rows} AS n")
-
-
-def _view(db: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> None:
-    if files:
-        listed = ", ".join("'" + str(f).replace("'", "''") + "'" for f in files)
-        db.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], union_by_name = true)")
-    else:
-        db.register(f"empty_{name}", CLIP_CORE.empty_table())
-        db.execute(f"CREATE VIEW {name} AS SELECT * FROM empty_{name}")
 
 
 def _moves(db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -182,7 +164,7 @@ def _numeric(document: VersionDocument) -> dict[str, tuple[str, str]]:
 def _distribution(
     db: duckdb.DuckDBPyConnection, view: str, curator: str, name: str
 ) -> tuple[int, float | None, list[float]]:
-    value = f"CAST({_quoted(curator)}.{_quoted(name)} AS DOUBLE)"
+    value = f"CAST({quoted(curator)}.{quoted(name)} AS DOUBLE)"
     points = ", ".join(str(q) for q in QUANTILES)
     if curator not in {row[0] for row in db.execute(f"DESCRIBE {view}").fetchall()}:
         return 0, None, []
@@ -202,7 +184,7 @@ def _changed(
         return {}
     tests = []
     for name, (curator, _) in columns.items():
-        a, b = (f"CAST({side}.{_quoted(curator)}.{_quoted(name)} AS DOUBLE)" for side in "ab")
+        a, b = (f"CAST({side}.{quoted(curator)}.{quoted(name)} AS DOUBLE)" for side in "ab")
         tests += [f"count(*) FILTER ({a} IS DISTINCT FROM {b})", f"avg({b} - {a}) FILTER ({a} <> {b})"]
     values = db.execute(f"SELECT {', '.join(tests)} FROM own_a a JOIN own_b b USING (clip)").fetchall()[0]
     return {name: (values[2 * i], values[2 * i + 1]) for i, name in enumerate(columns)}
@@ -278,7 +260,3 @@ def _tally(db: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
 
 def _one(db: duckdb.DuckDBPyConnection, query: str) -> Any:
     return db.execute(query).fetchall()[0][0]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ...schemas.errors import MissingExtraError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import ScoreColumn
+from ...schemas.sources import source_paths, uri_prefix
 from ...schemas.tables import clip_schema
 from ..reading.version import Version
 from ..reading.where import Where
@@ -67,7 +68,7 @@ def manifest(target: Store, version: Version, batches: Iterator[list[Exported]])
 
     Returns clips written, and clips left out because their path was redacted.
     """
-    roots = {s["name"]: str(s["path"]).rstrip("/") for s in version.document.config.get("sources", [])}
+    prefixes = {name: uri_prefix(path) for name, path in source_paths(version.document.config).items()}
     lines = io.BytesIO()
     count = hidden = 0
     for sample in (s for batch in batches for s in batch):
@@ -75,9 +76,8 @@ def manifest(target: Store, version: Version, batches: Iterator[list[Exported]])
         if facts["path"] is None:
             hidden += 1
             continue
-        root = roots.get(facts["source"])
         line = {
-            "audio_filepath": f"{root}/{facts['path']}" if root else facts["path"],
+            "audio_filepath": prefixes.get(facts["source"], "") + facts["path"],
             "offset": facts["start"] / facts["sample_rate"],
             "duration": facts["duration_s"],
             "text": facts["transcript"],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...loaders.reading.version import Version
 from ...schemas.errors import ClipError
+from ...schemas.sources import file_uri, source_paths
 from .clip_reader import read_clips
 
 
@@ -35,14 +35,8 @@ def clip_audio(version: Version, clip: Mapping[str, Any]) -> tuple[np.ndarray, i
 
 def source_uri(version: Version, source: str, path: str) -> str:
     """Where a recording of the version came from."""
-    for entry in version.document.config.get("sources", []):
-        if entry["name"] == source:
-            root = entry["path"]
-            if "://" in root:
-                return f"{root.rstrip('/')}/{path}"
-            folder = Path(root).expanduser().absolute()
-            return str(folder if folder.is_file() else folder / path)
-    return path
+    root = source_paths(version.document.config).get(source)
+    return path if root is None else file_uri(root, path)
 
 
 def wav_bytes(waveform: np.ndarray, sample_rate: int) -> bytes:

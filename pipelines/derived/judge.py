@@ -5,10 +5,8 @@ A clip is bad where it failed or broke a rule of `keep`; being a duplicate or be
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,12 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...loaders.reading.version import Version
+from ...loaders.storage.engine import engine, view_parts
 from ...loaders.storage.layout import derived_path
 from ...loaders.storage.parts import parquet_bytes
 from ...schemas.pass_tables import JUDGEMENT, JUDGEMENT_SCHEMA
+from ...schemas.score import PROVENANCE
+from ...schemas.sql import listed, literal, quoted
 from ..policy.group_rules import wilson_low
 from ..policy.speakers import version_speakers
-from ..tables.state import literal, quoted
 
 SCARCE = 0.2
 """Fraction of an even share of kept hours below which a member counts as under-represented."""
@@ -52,22 +52,17 @@ def judgement(version: Version) -> pa.Table:
 @contextmanager
 def _opened(version: Version) -> Iterator[duckdb.DuckDBPyConnection]:
     """Views `clips` and `voices` (clip, speaker, kind)."""
-    with tempfile.TemporaryDirectory(prefix="auricle-judge-") as scratch:
-        db = duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(Path(scratch))})
-        try:
-            listed = ", ".join(literal(str(f)) for f in version.files())
-            db.execute(f"CREATE VIEW clips AS FROM read_parquet([{listed}], union_by_name = true)")
-            db.register("voices", version_speakers(version))
-            yield db
-        finally:
-            db.close()
+    with engine("judge") as db:
+        view_parts(db, "clips", version.files())
+        db.register("voices", version_speakers(version))
+        yield db
 
 
 def _judged(db: duckdb.DuckDBPyConnection, config: Mapping[str, Any]) -> pa.Table:
     # a group rule condemns a clip for its company: the ranking looks at what the clip itself did
     company = [rule["reason"] for rule in config.get("drop_groups", [])]
     company += [quota["reason"] for quota in config.get("quotas", [])]
-    excused = "[" + ", ".join(literal(r) for r in (*NO_FAULT, *company)) + "]"
+    excused = listed((*NO_FAULT, *company))
     db.execute(
         f"""CREATE TABLE facts AS
         SELECT c.* EXCLUDE (speaker), v.speaker, v.kind AS speaker_kind,
@@ -132,7 +127,7 @@ def _numeric(db: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
         if kind.id != "struct":
             continue
         children = {child: str(of) for child, of in kind.children}
-        if {"fingerprint", "inputs", "reason"} <= set(children):
+        if set(PROVENANCE) <= set(children):
             for child, of in children.items():
                 if of in NUMBERS:
                     yield child, f"{quoted(name)}.{quoted(child)}::DOUBLE"

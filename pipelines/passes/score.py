@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from ...curators.registry import build
 from ...schemas.clip import Clip
-from ...schemas.config import Rule, Workers
+from ...schemas.condition import Rule
+from ...schemas.config import Workers
 from ...schemas.errors import ClipError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
@@ -72,6 +73,7 @@ class _Score:
     def __init__(self, curators: Sequence[Curator], early_exit: Sequence[Rule], limit_s: float) -> None:
         rank = {name: i for i, name in enumerate(CHEAP_FIRST)}
         self._curators = sorted(curators, key=lambda c: (rank.get(c.name, len(rank)), c.name))
+        self._dtypes = {column.name: column.dtype for curator in self._curators for column in curator.columns}
         self._early_exit, self._limit_s = early_exit, limit_s
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
@@ -115,33 +117,15 @@ class _Score:
                     **found,
                 }
             for i in chosen:
-                if why := _dropped_already(self._early_exit, rows[i]):
+                if why := _dropped_already(self._early_exit, rows[i], self._dtypes):
                     dropped[i] = why
         for row, (_, clip) in zip(rows, batch, strict=True):
             yield Result(row, audio_s=clip.duration_s)
 
 
-def rule_text(rule: Rule) -> str:
-    """A rule in one line, as tables and reports show it: `noisy: snr_db >= 10`."""
-    parts = []
-    if rule.min is not None:
-        parts.append(f"{rule.score} >= {rule.min:g}")
-    if rule.max is not None:
-        parts.append(f"{rule.score} <= {rule.max:g}")
-    if rule.equals is not None:
-        parts.append(f"{rule.score} = {rule.equals}")
-    return f"{rule.reason}: {' and '.join(parts)}"
-
-
-def _dropped_already(rules: Sequence[Rule], row: Mapping[str, Any]) -> str | None:
+def _dropped_already(rules: Sequence[Rule], row: Mapping[str, Any], dtypes: Mapping[str, str]) -> str | None:
     """The first rule that the scores so far break, for early exit; nulls never break one here."""
     values = {name: v for struct in row.values() if isinstance(struct, dict) for name, v in struct.items()}
-    for rule in rules:
-        value = values.get(rule.score)
-        if value is None:
-            continue
-        low = rule.min is not None and value < rule.min
-        high = rule.max is not None and value > rule.max
-        if low or high or (rule.equals is not None and value != rule.equals):
-            return rule_text(rule)
-    return None
+    measured = ((rule, values.get(rule.score)) for rule in rules)
+    broken = (r for r, value in measured if value is not None and not r.holds(value, dtypes[r.score]))
+    return next((rule.text for rule in broken), None)

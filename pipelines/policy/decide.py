@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from ...schemas.config import Condition, RunConfig
+from ...schemas.condition import Condition
+from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
-from ...schemas.score import NOT_APPLICABLE, SKIPPED, Curator
+from ...schemas.score import Curator
+from ...schemas.sql import literal, quoted
 from ..tables.remaining import known
-from ..tables.state import State, literal, quoted
+from ..tables.state import State
 from .group_rules import check_groups, drop_bad_groups, fill_quotas
 
 DUPLICATE = "duplicate"
@@ -32,11 +34,9 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
                 f"a rule tests the score {condition.score!r}, which no configured curator gives. "
                 f"Scores: {', '.join(sorted(owner))}"
             )
-        dtype = next(c.dtype for curator in curators for c in curator.columns if c.name == condition.score)
-        if (condition.min is not None or condition.max is not None) and dtype not in ("float32", "int32"):
-            raise ConfigError(f"the score {condition.score!r} is a {dtype}: test it with `equals`, not with min or max")
-        if dtype == "binary":
-            raise ConfigError(f"the score {condition.score!r} is binary and cannot be tested by a rule")
+        dtype = next(c.dtype for c in owner[condition.score].columns if c.name == condition.score)
+        if why := condition.unfit(dtype):
+            raise ConfigError(f"the score {condition.score!r} {why}")
 
 
 def _check_tiers(config: RunConfig) -> None:
@@ -55,7 +55,7 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
     """Table `decided`: clip, status, reasons, message, tier, duplicate_of."""
     _scores_view(state, curators)
     owner = _owners(curators)
-    broken = [f"CASE WHEN {_breaks(rule, owner)} THEN {literal(rule.reason)} END" for rule in config.keep]
+    broken = [f"CASE WHEN NOT {_holds(rule, owner)} THEN {literal(rule.reason)} END" for rule in config.keep]
     state.sql(
         f"""CREATE OR REPLACE TABLE judged AS
         SELECT s.clip, f.reason AS failure, f.message,
@@ -67,9 +67,7 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
     tier = "NULL"
     if config.tiers:
         whens = " ".join(
-            "WHEN "
-            + (" AND ".join(f"NOT ({_breaks(c, owner)})" for c in t.when) or "TRUE")
-            + f" THEN {literal(t.name)}"
+            "WHEN " + (" AND ".join(_holds(c, owner) for c in t.when) or "TRUE") + f" THEN {literal(t.name)}"
             for t in config.tiers
         )
         tier = f"CASE {whens} END"
@@ -103,27 +101,16 @@ def _scores_view(state: State, curators: Sequence[Curator]) -> None:
     )
 
 
-def _owners(curators: Sequence[Curator]) -> dict[str, str]:
-    return {column.name: curator.name for curator in curators for column in curator.columns}
+def _owners(curators: Sequence[Curator]) -> dict[str, Curator]:
+    return {column.name: curator for curator in curators for column in curator.columns}
 
 
-def _breaks(condition: Condition, owner: dict[str, str]) -> str:
-    """SQL that is TRUE or FALSE (never NULL): the clip does not satisfy the condition."""
-    struct = quoted(owner[condition.score])
-    value = f"{struct}.{quoted(condition.score)}"
-    tests = []
-    if condition.min is not None:
-        tests.append(f"{value} < {literal(condition.min)}")
-    if condition.max is not None:
-        tests.append(f"{value} > {literal(condition.max)}")
-    if condition.equals is not None:
-        tests.append(f"{value} <> {literal(condition.equals)}")
-    if condition.missing == "auto":
-        reason = f"coalesce({struct}.reason, '{NOT_APPLICABLE}')"
-        null = f"NOT (starts_with({reason}, '{NOT_APPLICABLE}') OR starts_with({reason}, '{SKIPPED}'))"
-    else:
-        null = "TRUE" if condition.missing == "drop" else "FALSE"
-    return f"(CASE WHEN {value} IS NULL THEN {null} ELSE ({' OR '.join(tests)}) END)"
+def _holds(condition: Condition, owner: Mapping[str, Curator]) -> str:
+    """SQL that is TRUE or FALSE (never NULL): the clip satisfies the condition."""
+    curator = owner[condition.score]
+    dtype = next(column.dtype for column in curator.columns if column.name == condition.score)
+    struct = quoted(curator.name)
+    return condition.sql(f"{struct}.{quoted(condition.score)}", dtype, f"{struct}.reason")
 
 
 def _duplicates(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ...schemas.config import GroupRule, Quota, RunConfig
 from ...schemas.errors import ConfigError
-from ..tables.state import State, literal
+from ...schemas.sql import listed, literal
+from ..tables.state import State
 from .speakers import speaker_groups
 
 FAILED = "failed"
@@ -53,7 +54,7 @@ def drop_bad_groups(state: State, config: RunConfig) -> None:
 
 def _condemned(state: State, number: int, rule: GroupRule) -> str:
     table = f"condemned_{number}"
-    reasons = "[" + ", ".join(literal(r) for r in rule.counting if r != FAILED) + "]::VARCHAR[]"
+    reasons = listed(r for r in rule.counting if r != FAILED)
     broken = f"list_has_any(broken, {reasons})" if rule.counting else "len(broken) > 0"
     failed = "failure IS NOT NULL" if not rule.counting or FAILED in rule.counting else "FALSE"
     bad = f"count(*) FILTER (WHERE {failed} OR (failure IS NULL AND {broken}))"

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...schemas.config import Condition, Rule, Tier
-from ...schemas.score import NOT_APPLICABLE, SKIPPED, Curator
+import numpy as np
+
+from ...schemas.condition import Condition, Rule, Tier
+from ...schemas.score import NOT_APPLICABLE, Curator
 from ...schemas.tables import Status
 
 UNITLESS = ("1", "text")
@@ -45,30 +47,15 @@ class Judge:
         return Judgement(Status.KEPT, (), (), tier)
 
     def breaks(self, condition: Condition, row: Mapping[str, Any]) -> str | None:
-        """What was found and what is required, None where the condition holds; nulls as `Condition.missing` says."""
+        """What was found and what is required, None where the condition holds."""
         curator, column = self._columns[condition.score]
-        value, required = row[condition.score], _required(condition)
-        if value is None:
-            reason = row.get(f"{curator}_reason") or NOT_APPLICABLE
-            excused = condition.missing == "keep" or (
-                condition.missing == "auto" and reason.startswith((NOT_APPLICABLE, SKIPPED))
-            )
-            return None if excused else f"{condition.score} is missing ({reason}), required {required}"
-        low = condition.min is not None and value < condition.min
-        high = condition.max is not None and value > condition.max
-        if not (low or high or (condition.equals is not None and value != condition.equals)):
+        value, reason = row[condition.score], row.get(f"{curator}_reason")
+        if condition.holds(value, column.dtype, reason):
             return None
+        if value is None:
+            return f"{condition.score} is missing ({reason or NOT_APPLICABLE}), required {condition.required}"
         unit = "" if column.unit in UNITLESS else f" {column.unit}"
         shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value}"
-        return f"{condition.score} {shown}{unit}, required {required}"
-
-
-def _required(condition: Condition) -> str:
-    parts = []
-    if condition.min is not None:
-        parts.append(f"at least {condition.min:g}")
-    if condition.max is not None:
-        parts.append(f"at most {condition.max:g}")
-    if condition.equals is not None:
-        parts.append(f"{condition.equals}")
-    return " and ".join(parts)
+        if isinstance(value, float) and condition.holds(float(shown), column.dtype):
+            shown = str(np.float32(value))  # rounded, it would look as if it held
+        return f"{condition.score} {shown}{unit}, required {condition.required}"

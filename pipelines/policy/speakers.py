@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from ...curators.voices.voice_embedding import from_bytes
 from ...curators.voices.voices import group_voices
 from ...loaders.reading.version import Version
+from ...schemas.sql import quoted
 from ..tables.remaining import known
-from ..tables.state import State, quoted
+from ..tables.state import State
 
 KINDS = ("speaker", "voice", "recording")
 """What a group of clips stands for, best evidence first. Equal labels in two sources are one speaker."""

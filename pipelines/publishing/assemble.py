@@ -17,10 +17,11 @@ from ...loaders.storage.parts import write_part
 from ...loaders.storage.store import Store
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import Curator
+from ...schemas.sql import quoted
 from ...schemas.tables import RECORDINGS, clip_schema
 from ...schemas.version import Object
 from ..tables.remaining import known
-from ..tables.state import State, quoted
+from ..tables.state import State
 
 ROWS_PER_PART = 200_000
 """Rows of a part at most: tens of megabytes, read and compared as one table."""

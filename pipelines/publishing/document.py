@@ -12,10 +12,11 @@ from ...schemas.config import RunConfig
 from ...schemas.keys import canonical_json, digest
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import Curator
+from ...schemas.sql import literal, quoted
 from ...schemas.tables import TABLES_SCHEMA
 from ...schemas.version import Counts, CuratorEntry, Object, RepresentationEntry, Shard, Stage, VersionDocument
 from ..tables.ingest import TRANSIENT
-from ..tables.state import State, literal, quoted
+from ..tables.state import State
 
 
 def inputs_digest(

@@ -8,7 +8,6 @@ survives.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +16,15 @@ from typing import Any
 
 import duckdb
 
+from ...loaders.storage.engine import engine, view_parts
 from ...schemas.representation import RepresentationSpec
+from ...schemas.score import PROVENANCE
+from ...schemas.sql import parquet, quoted
 from ...schemas.tables import CLIP_CORE, POINTER, Status
 
 Parts = Sequence[str | PathLike[str]]
 
 NUMERIC = {"FLOAT", "DOUBLE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
-PROVENANCE = ("fingerprint", "inputs", "reason")
 NOT_NULL = ("clip", "recording", "source", "path", "status")
 """Core columns that every clip has, failed ones included."""
 
@@ -68,29 +69,15 @@ class Layout:
                     yield score, f"{quoted(curator)}.{quoted(score)}::double"
 
 
-def quoted(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str | PathLike[str]) -> str:
-    """`text` as an SQL string."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 @contextmanager
 def opened(clips: duckdb.DuckDBPyRelation | Parts) -> Iterator[duckdb.DuckDBPyRelation]:
     """The clip table as a relation; parts get a connection of their own, bounded at 2 GB and spilling to disk."""
     if isinstance(clips, duckdb.DuckDBPyRelation):
         yield clips
         return
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '2GB'; SET temp_directory = {literal(spill)}")
-        connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
-        if clips:
-            yield connection.read_parquet([str(part) for part in clips], union_by_name=True)
-        else:
-            yield connection.from_arrow(CLIP_CORE.empty_table())
+    with engine("gate") as db:
+        view_parts(db, "parts", clips)
+        yield db.sql("FROM parts")
 
 
 def gather(
@@ -240,12 +227,11 @@ def _against(clips: duckdb.DuckDBPyRelation, previous: Parts | None) -> dict[str
     are gone; both 0 for a first version. `published_before` is their number."""
     if not previous or not {"clip", "status"} <= set(clips.columns):
         return {"published_before": 0, "flipped_share": 0.0, "retired_share": 0.0}
-    parts = ", ".join(literal(part) for part in previous)
     before, flipped, retired = _one(
         clips,
         f"""
         WITH before AS (
-            SELECT clip, status = 'kept' AS kept FROM read_parquet([{parts}], union_by_name = true)
+            SELECT clip, status = 'kept' AS kept FROM {parquet(previous)}
         ), now AS (SELECT clip, status = 'kept' AS kept FROM clips)
         SELECT count(*),
                count(*) FILTER (WHERE before.kept IS DISTINCT FROM coalesce(now.kept, false)),

@@ -13,9 +13,10 @@ from ...loaders.storage.shards import Member, by_size, sample_facts, shard_tar
 from ...loaders.storage.store import Store
 from ...schemas.keys import sha256_bytes
 from ...schemas.representation import RepresentationSpec
+from ...schemas.sql import literal, quoted
 from ...schemas.version import Shard
 from ..tables.remaining import known
-from ..tables.state import State, literal, quoted
+from ..tables.state import State
 
 LIVE_SHARE_TO_KEEP = 0.7
 """A published shard with fewer live members than this is rewritten."""

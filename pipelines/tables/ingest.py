@@ -7,16 +7,17 @@ files ──known by size and time──▶ recordings ──▶ clips ──▶
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig
+from ...schemas.sources import uri_prefix
+from ...schemas.sql import literal
 from ..passes.probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
 from ..work.work_units import receipt_files
 from . import overrides
 from .labels import LABELS, read_labels
 from .listing import FILES, list_sources
-from .state import State, literal
+from .state import State
 
 TRANSIENT = ("missing", "changed_while_read", "unreadable")
 """Reasons of failure that the next run looks at again."""
@@ -106,7 +107,7 @@ def live_tables(state: State, config: RunConfig) -> None:
         FROM files f LEFT JOIN known_files k USING (source, path) LEFT JOIN probe_rows p USING (source, path)
         WHERE coalesce(k.recording, p.recording) IS NOT NULL
         UNION ALL
-        SELECT a.source, s.source_rank, a.path, s.root || '/' || a.path, a.size, a.mtime_ns, a.etag, a.segmentation,
+        SELECT a.source, s.source_rank, a.path, s.prefix || a.path, a.size, a.mtime_ns, a.etag, a.segmentation,
             a.recording, FALSE
         FROM parent_aliases a JOIN sources s USING (source) ANTI JOIN files f USING (source, path)
         WHERE a.source NOT IN ({retire})"""
@@ -178,13 +179,11 @@ def _labels_of_nothing(state: State) -> list[str]:
 def _sources(state: State, config: RunConfig) -> None:
     state.sql(
         "CREATE OR REPLACE TABLE sources "
-        "(source VARCHAR, source_rank INTEGER, root VARCHAR, language VARCHAR, speaker VARCHAR)"
+        "(source VARCHAR, source_rank INTEGER, prefix VARCHAR, language VARCHAR, speaker VARCHAR)"
     )
     for rank, source in enumerate(config.sources):
-        root = source.path if "://" in source.path else str(Path(source.path).expanduser().absolute())
-        state.sql(
-            "INSERT INTO sources VALUES (?, ?, ?, ?, ?)", (source.name, rank, root, source.language, source.speaker)
-        )
+        row = (source.name, rank, uri_prefix(source.path), source.language, source.speaker)
+        state.sql("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", row)
 
 
 def _labelled(state: State) -> None:

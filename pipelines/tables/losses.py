@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ...schemas.config import RunConfig
 from ...schemas.errors import LossError
-from .state import State, literal
+from ...schemas.sql import literal
+from .state import State
 
 EXAMPLES = 3
 

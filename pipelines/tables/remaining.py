@@ -12,12 +12,13 @@ from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import SKIPPED, Curator, score_struct
+from ...schemas.sql import literal, quoted
 from ...schemas.tables import CLIP_CORE, POINTER
 from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
-from ..passes.score import ScoreRecipe, rule_text
+from ..passes.score import ScoreRecipe
 from ..work.work_units import receipt_files, receipt_tag
-from .state import State, literal, quoted
+from .state import State
 
 INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
 
@@ -141,7 +142,7 @@ def _known_scores(state: State, curator: Curator, config: RunConfig, retry_faile
     name, table = quoted(curator.name), quoted(known(curator.name))
     inputs = " || '|' || ".join(f"coalesce(n.{INPUT_COLUMNS[i]}, '')" for i in curator.inputs) or "''"
     # a score that early exit skipped stays skipped only while the rule that skipped it stands
-    standing = [rule_text(rule) for rule in config.keep] if config.score.early_exit else []
+    standing = [rule.text for rule in config.keep] if config.score.early_exit else []
     skipped = " OR ".join(["FALSE", *(f"val.reason = {literal(f'{SKIPPED}: {text}')}" for text in standing)])
     valid = f"""val.fingerprint = {literal(curator.fingerprint)} AND val.inputs = {inputs}
         AND (val.reason IS NULL OR NOT starts_with(val.reason, '{SKIPPED}') OR {skipped})"""

@@ -11,34 +11,18 @@ import duckdb
 import pyarrow as pa
 
 from ...loaders.reading.version import Version, numbers, open_version
+from ...loaders.storage.engine import MEMORY_LIMIT, view_parts
 from ...loaders.storage.layout import clips_path, recordings_path, run_path, run_verb
 from ...loaders.storage.parts import checked_part
 from ...loaders.storage.sealed import is_whole
 from ...loaders.storage.store import Store
 from ...schemas.errors import IntegrityError
+from ...schemas.sql import quoted
 from ...schemas.tables import CLIP_CORE, RECORDINGS
-from ..work.scratch import scratch_folder
-
-MEMORY_LIMIT = "2GB"
-"""DuckDB spills to the scratch folder beyond this (docs/scale.md)."""
-
+from .scratch import scratch_folder
 
 ROWS_PER_SLICE = 1 << 20
 """Rows that are aggregated at once where DuckDB cannot spill: lists, and the text of a chosen row."""
-
-
-def quoted(name: str) -> str:
-    """A SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str | float | bool) -> str:
-    """A SQL literal."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float):
-        return repr(float(value))
-    return "'" + value.replace("'", "''") + "'"
 
 
 class State:
@@ -124,15 +108,7 @@ class State:
         self.db.close()
 
     def _view(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
-        if files:
-            listed = ", ".join(literal(str(f)) for f in files)
-            self.db.execute(
-                f"CREATE OR REPLACE VIEW {quoted(name)} AS "
-                f"SELECT * FROM read_parquet([{listed}], union_by_name = true, filename = 'part_file')"
-            )
-        else:
-            self.table(f"no_{name}", empty.empty_table().append_column("part_file", pa.array([], pa.string())))
-            self.db.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT * FROM {quoted(f'no_{name}')}")
+        view_parts(self.db, name, files, empty, filename="part_file")
 
 
 def _require_whole(receipt: str, file: Path, run: str) -> None:

@@ -27,7 +27,8 @@ from auricle.loaders.storage.layout import (
 from auricle.loaders.storage.parts import parquet_bytes, write_part
 from auricle.loaders.storage.shards import Member, sample_facts, shard_tar
 from auricle.loaders.storage.store import Store
-from auricle.schemas.config import RepresentationConfig, Rule, RunConfig, Source, Tier
+from auricle.schemas.condition import Rule, Tier
+from auricle.schemas.config import RepresentationConfig, RunConfig, Source
 from auricle.schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from auricle.schemas.keys import clip_key, group_key, pcm_sha256, sha256_bytes
 from auricle.schemas.records import REF_SCHEMA

@@ -66,7 +66,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "upkeep": {"publishing"},
         "derived": {"policy", "tables", "audio", "work"},
         "trial": {"policy", "audio"},
-        TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
+        TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "trial"},
     },
     "dashboards": {"drawing": set(), "report": {"drawing"}, "explorer": {"drawing", "report"}, TOP: set()},
     "jobs": {
@@ -166,3 +166,11 @@ def test_the_light_parts_load_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "mark", ["""replace("'", "''")""", """replace('"', '""')""", "read_parquet({", "read_parquet([{"]
+)
+def test_sql_is_quoted_and_parts_are_opened_in_one_place(mark: str) -> None:
+    others = [path for folder in FOLDERS for path in files(folder) if mark in path.read_text()]
+    assert [str(path.relative_to(ROOT)) for path in others] in ([], ["schemas/sql.py"])

@@ -10,7 +10,7 @@ from corpus import write_clip
 from auricle.curators.registry import build
 from auricle.pipelines.policy.judge_clip import Judge
 from auricle.pipelines.score_files import score_files
-from auricle.schemas.config import Rule
+from auricle.schemas.condition import Rule
 from auricle.schemas.errors import ConfigError
 
 NAMES = ["loudness", "words", "poison"]

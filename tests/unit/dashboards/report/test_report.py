@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auricle.dashboards.drawing.profile import profile
-from auricle.dashboards.drawing.rules import Rule
 from auricle.dashboards.report.decoded import Decoded
 from auricle.dashboards.report.examples import MAX_EXAMPLES, card, choose, evenly
 from auricle.dashboards.report.report import Example, render
+from auricle.schemas.condition import Rule
 from auricle.schemas.version import GateResult, VersionDocument
 
 VOID = {"meta", "link", "img", "br", "audio"}
@@ -92,7 +92,7 @@ def test_the_page_is_small_and_says_what_the_version_is(source: str, page: Page,
     assert "every missing score says why" in text
     assert "unresolved" in text
     assert "4 groups wanted: 5 or more speakers" in text
-    for reason, rule in (("noisy", "snr_db ≥ 10"), ("clipped", "clip_ratio ≤ 0.001")):
+    for reason, rule in (("noisy", "snr_db >= 10"), ("clipped", "clip_ratio <= 0.001")):
         assert reason in text
         assert rule in text
     for name, score in sample.profile["scores"].items():
@@ -225,7 +225,10 @@ def test_examples_are_taken_evenly_over_reasons() -> None:
 
 
 def test_a_card_leads_with_what_broke_the_rule_or_could_not_be_measured() -> None:
-    rules = [Rule("snr_db", "noisy", low=10.0), Rule("bandwidth_hz", "narrow", low=4200.0)]
+    rules = [
+        Rule(score="snr_db", reason="noisy", min=10.0),
+        Rule(score="bandwidth_hz", reason="narrow", min=4200.0),
+    ]
     scores = {"speech_s": 2.0, "bandwidth_hz": 3000.0, "snr_db": 4.0, "note": ""}
     found = card(Example("c", "noisy", "p", None, scores, b"", 16000), rules, 1000)
     assert found["scores"] == [("snr_db", 4.0, True), ("bandwidth_hz", 3000.0, False)]

@@ -1,22 +1,32 @@
-"""Filter expressions that a visitor types, turned into SQL that can do nothing but filter.
+"""The language of filters: a SQL condition over one clip's columns, `tier = 'gold' and snr_db > 20`.
 
-DuckDB parses the text; this module walks the tree, takes only what it knows (comparisons, logic, arithmetic, a few
-functions on columns that exist), and writes the SQL anew from the tree. Nothing of the visitor's text reaches the
-engine except numbers and quoted strings. The engine's own locks (`tables.ClipTable`) are the second layer: DuckDB says
-itself that untrusted SQL is unsafe by design.
+One language for `--where`, exports, takedowns and the explorer. DuckDB parses the text; this module walks the tree,
+takes only what it knows (comparisons, logic, arithmetic, a few functions on columns that exist), and writes the SQL
+anew from the tree. Nothing of the user's text reaches the engine except numbers and quoted strings, so that a filter
+reads no file, no other table and no clock. Engines that strangers reach have their own locks as a second layer: DuckDB
+says itself that untrusted SQL is unsafe by design.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+import pyarrow as pa
 
-MAX_CHARACTERS = 2000
+from ...schemas.errors import MissingExtraError
+from ...schemas.score import PROVENANCE
+from ...schemas.sql import literal, quoted
+from ...schemas.tables import POINTER
+
+if TYPE_CHECKING:
+    import duckdb
+
 MAX_DEPTH = 40
 COMPARISONS = {
     "COMPARE_EQUAL": "=",
@@ -30,9 +40,10 @@ COMPARISONS = {
 }
 INFIX = {sign: sign for sign in "+-*/%"} | {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
 FUNCTIONS = {
-    "abs": 1, "round": 1, "floor": 1, "ceil": 1, "sqrt": 1, "ln": 1, "isnan": 1, "isfinite": 1,
-    "lower": 1, "upper": 1, "length": 1, "len": 1, "trim": 1,
-    "contains": 2, "starts_with": 2, "ends_with": 2, "list_contains": 2, "regexp_matches": 2, "coalesce": 2,
+    "abs": 1, "round": 1, "floor": 1, "ceil": 1, "sqrt": 1, "ln": 1, "log10": 1, "isnan": 1, "isfinite": 1,
+    "lower": 1, "upper": 1, "length": 1, "len": 1, "trim": 1, "strip_accents": 1,
+    "contains": 2, "starts_with": 2, "ends_with": 2, "list_contains": 2, "regexp_matches": 2, "regexp_extract": 2,
+    "nullif": 2, "coalesce": 2, "left": 2, "right": 2, "substr": 3, "substring": 3, "split_part": 3,
 }  # fmt: skip
 """Function -> number of arguments. None reads a file, a setting or the clock, or makes more rows or long values."""
 TYPES = {"INTEGER", "BIGINT", "DOUBLE", "FLOAT", "VARCHAR", "BOOLEAN"}
@@ -40,21 +51,61 @@ _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 class FilterError(ValueError):
-    """The expression is not one that filters may use; the message is for the visitor."""
+    """The expression is not one that filters may use; the message is for its author."""
 
 
-def compile_filter(text: str, columns: Collection[str]) -> str:
-    """SQL of the condition `text` over `columns`, "true" for a blank text.
+@dataclass(frozen=True)
+class FilterColumn:
+    """A column that filters may name: `snr_db`, `snr.snr_db`."""
 
-    Raises `FilterError` naming what is not allowed.
+    name: str
+    """Unique, and its name in the flat table that a filter's SQL is for."""
+    column: str
+    """The column of the clip table that holds it."""
+    child: str = ""
+    """The field of the struct `column`; "" for a plain column."""
+
+    @property
+    def sql(self) -> str:
+        """The value in the clip table as it is stored."""
+        return f"{quoted(self.column)}.{quoted(self.child)}" if self.child else quoted(self.column)
+
+
+def filter_columns(schema: pa.Schema) -> list[FilterColumn]:
+    """What filters may name of a clip table: its plain columns, every score by its own name, and of each curator
+    `<curator>_reason`, `<curator>_fingerprint` and `<curator>_inputs`."""
+    found: dict[str, FilterColumn] = {}
+    for field in schema:
+        if not pa.types.is_struct(field.type):
+            found[field.name] = FilterColumn(field.name, field.name)
+    for field in schema:
+        names = [child.name for child in field.type.fields] if pa.types.is_struct(field.type) else []
+        if not set(POINTER.names) <= set(names):
+            for child in names:
+                name = f"{field.name}_{child}" if child in PROVENANCE else child
+                found.setdefault(name, FilterColumn(name, field.name, child))
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition that was understood."""
+
+    sql: str
+    """Over a flat table that has the columns by their names."""
+    used: tuple[FilterColumn, ...]
+    """The columns that it reads, each once."""
+
+
+def compile_filter(text: str, columns: Iterable[FilterColumn]) -> Filter:
+    """The condition `text` over `columns`. Names count alike in small and capital letters.
+
+    Raises `FilterError` naming what is not allowed, `MissingExtraError` without DuckDB.
     """
-    if not text.strip():
-        return "true"
-    if len(text) > MAX_CHARACTERS:
-        raise FilterError(f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
-    if not text.isprintable():
+    if any(not (c.isprintable() or c in "\n\r\t") for c in text):
         raise FilterError("the expression holds characters that do not print")
-    return _Writer(columns).condition(_where(text), 0)
+    writer = _Writer(columns)
+    return Filter(writer.condition(_where(text), 0), tuple(dict.fromkeys(writer.used)))
 
 
 def _where(text: str) -> Mapping[str, Any]:
@@ -81,13 +132,17 @@ def _where(text: str) -> Mapping[str, Any]:
         and not any(_filled(node.get(key)) for key in ("having", "qualify", "sample"))
     )
     if not plain or not isinstance(node.get("where_clause"), Mapping):
-        raise FilterError("only one condition is allowed, nothing beside it")
+        raise FilterError("it must be one condition and nothing beside it, such as snr_db > 20 and language = 'en'")
     return node["where_clause"]
 
 
 @cache
 def _parser() -> duckdb.DuckDBPyConnection:
     """An engine that holds nothing and reaches nothing; it only parses."""
+    try:
+        import duckdb
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("a filter", "curate", "duckdb") from error
     return duckdb.connect(config={"enable_external_access": "false", "threads": "1", "lock_configuration": "true"})
 
 
@@ -99,8 +154,9 @@ def _filled(value: Any) -> bool:
 
 
 class _Writer:
-    def __init__(self, columns: Collection[str]) -> None:
-        self._columns = columns
+    def __init__(self, columns: Iterable[FilterColumn]) -> None:
+        self._columns = {column.name.lower(): column for column in columns}
+        self.used: list[FilterColumn] = []
 
     def condition(self, node: Mapping[str, Any], depth: int) -> str:
         if depth > MAX_DEPTH:
@@ -113,6 +169,7 @@ class _Writer:
             "BETWEEN": self._between,
             "OPERATOR": self._operator,
             "FUNCTION": self._function,
+            "CASE": self._case,
             "CAST": self._cast,
         }
         kind = str(node.get("class"))
@@ -121,21 +178,31 @@ class _Writer:
         return writers[kind](node, depth + 1)
 
     def _column(self, node: Mapping[str, Any], _: int) -> str:
-        names = node.get("column_names") or []
-        name = str(names[-1]) if names else ""
-        # snr.snr_db is understood as snr_db: score names are unique over curators
-        if len(names) > 2 or name not in self._columns:
-            close = ", ".join(c for c in sorted(self._columns) if name and name[:4] in c) or "see the glossary"
-            raise FilterError(f"there is no column {'.'.join(map(str, names))!r}; {close}")
-        return '"' + name.replace('"', '""') + '"'
+        path = [str(name) for name in node.get("column_names") or ()]
+        found = self._named([name.lower() for name in path])
+        if found is None:
+            names = sorted(column.name for column in self._columns.values())
+            near = difflib.get_close_matches(path[-1] if path else "", names, n=3)
+            hint = f"close: {', '.join(near)}" if near else f"columns: {', '.join(names)}"
+            raise FilterError(f"there is no column {'.'.join(path)!r}; {hint}")
+        self.used.append(found)
+        return quoted(found.name)
+
+    def _named(self, path: Sequence[str]) -> FilterColumn | None:
+        """`snr_db`, `snr.snr_db`, `snr.reason` and `clips.tier`; score names are unique over curators."""
+        *before, name = path or [""]
+        if before in ([], ["clips"]):
+            return self._columns.get(name)
+        found = self._columns.get(name) if name not in PROVENANCE else self._columns.get("_".join(path))
+        return found if found is not None and [found.column.lower()] == before and found.child else None
 
     def _constant(self, node: Mapping[str, Any], _: int) -> str:
-        literal = node.get("literal") or {}
-        kind, text = literal.get("kind"), str(literal.get("text", ""))
+        given = node.get("literal") or {}
+        kind, text = given.get("kind"), str(given.get("text", ""))
         if kind in ("INTEGER", "NUMERIC") and _NUMBER.fullmatch(text):
             return text
         if kind == "STRING":
-            return "'" + text.replace("'", "''") + "'"
+            return literal(text)
         if kind == "BOOLEAN" and text in ("true", "false"):
             return text
         raise FilterError(f"a constant {text!r} of kind {kind} is not allowed; use a number, 'text', true or false")
@@ -166,6 +233,8 @@ class _Writer:
             return f"({children[0]} IN ({', '.join(children[1:])}))"
         if kind == "OPERATOR_COALESCE":
             return f"coalesce({', '.join(children)})"
+        if kind == "ARRAY_EXTRACT":
+            return f"({children[0]}[{children[1]}])"
         raise FilterError(f"{str(kind).lower().replace('_', ' ')} is not allowed")
 
     def _function(self, node: Mapping[str, Any], depth: int) -> str:
@@ -183,6 +252,14 @@ class _Writer:
             known = ", ".join(FUNCTIONS)
             raise FilterError(f"the function {name} with {len(arguments)} arguments is not allowed; there are: {known}")
         return f"{name}({', '.join(arguments)})"
+
+    def _case(self, node: Mapping[str, Any], depth: int) -> str:
+        checks = [(c["when_expr"], c["then_expr"]) for c in node.get("case_checks") or ()]
+        whens = [f"WHEN {self.condition(when, depth)} THEN {self.condition(then, depth)}" for when, then in checks]
+        otherwise = node["else_expr"]
+        absent = otherwise.get("class") == "CONSTANT" and (otherwise.get("literal") or {}).get("kind") == "NULL_LITERAL"
+        rest = "" if absent else f" ELSE {self.condition(otherwise, depth)}"
+        return f"(CASE {' '.join(whens)}{rest} END)"
 
     def _cast(self, node: Mapping[str, Any], depth: int) -> str:
         kind = node.get("type_expr") or {}

@@ -1,0 +1,170 @@
+"""Conditions on scores, as `keep`, `tiers` and early exit have them: what they mean in Python, in SQL and in words.
+
+A score is compared as it is stored: a float32 column at float32, so that `min: 0.9` holds for the float32 nearest to
+0.9, although as a double it is 0.89999998. Whole numbers are compared exactly. NaN satisfies no condition.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .score import NOT_APPLICABLE, SKIPPED
+from .sql import literal
+
+NUMBERS = ("float32", "int32")
+"""Types of score columns that have an order."""
+
+
+class Strict(BaseModel):
+    """Base of what a user writes: unknown keys are refused, values are not changed after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Condition(Strict):
+    """A test on one score column."""
+
+    score: str = Field(description="A score column, for example snr_db")
+    min: float | None = Field(default=None, description="Holds when the score is at least this")
+    max: float | None = Field(default=None, description="Holds when the score is at most this")
+    equals: str | float | bool | None = Field(default=None, description="Holds when the score equals this")
+    missing: Literal["auto", "keep", "drop"] = Field(
+        default="auto",
+        description="A null score: auto keeps it where the score does not apply to the clip (no transcript, language "
+        "without a model) and drops it where the clip is too bad to measure",
+    )
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Condition:
+        if self.min is None and self.max is None and self.equals is None:
+            raise ValueError(f"the rule on '{self.score}' tests nothing: give min, max or equals")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"the rule on '{self.score}' has min {self.min} above max {self.max}: no clip can pass")
+        if any(isinstance(bound, float) and np.isnan(bound) for bound in (self.min, self.max, self.equals)):
+            raise ValueError(f"the rule on '{self.score}' compares with nan, which no clip can satisfy: give a number")
+        return self
+
+    def unfit(self, dtype: str) -> str | None:
+        """Why a score of this type (`ScoreColumn.dtype`) cannot be tested so, and what to write; None where it can."""
+        if dtype == "binary":
+            return "is binary and cannot be tested by a rule"
+        if dtype not in NUMBERS and (self.min is not None or self.max is not None):
+            return f"is a {dtype}: test it with `equals`, not with min or max"
+        if self.equals is None:
+            return None
+        if dtype == "string" and not isinstance(self.equals, str):
+            return f"is a string, and `equals` is {self.equals}: write it in quotes"
+        if dtype == "bool" and self.equals not in (True, False):
+            return f"is a bool, and `equals` is {self.equals!r}: write true or false"
+        if dtype in NUMBERS and isinstance(self.equals, str | bool):
+            return f"is a number, and `equals` is {self.equals!r}: write a number"
+        return None
+
+    def holds(self, value: Any, dtype: str, reason: str | None = None) -> bool:
+        """Whether a clip satisfies the condition.
+
+        value: its score, None for a missing one. dtype: `ScoreColumn.dtype`. reason: why it is missing, as
+        `schemas.score.Row` has it.
+        """
+        if value is None:
+            return self.missing == "keep" or (self.missing == "auto" and _excuses(reason))
+        found = _stored(value, dtype)
+        # written so that NaN fails every test
+        return all(
+            found >= bound if sign == ">=" else found <= bound if sign == "<=" else bool(found == bound)
+            for sign, bound in ((sign, _stored(bound, dtype)) for sign, bound in self._bounds)
+        )
+
+    def sql(self, value: str, dtype: str, reason: str) -> str:
+        """SQL that is TRUE or FALSE, never NULL, as `holds` is. value, reason: SQL of those columns."""
+        if self.missing == "auto":
+            missing = f"coalesce({' OR '.join(f'starts_with({reason}, {literal(p)})' for p in _EXCUSES)}, TRUE)"
+        else:
+            missing = "TRUE" if self.missing == "keep" else "FALSE"
+        # DuckDB takes NaN for the largest number, and whole numbers are exact as doubles
+        tests = [f"NOT isnan({value})"] if dtype == "float32" else []
+        found = f"CAST({value} AS DOUBLE)" if dtype == "int32" else value
+        tests += [f"{found} {sign} {_literal(bound, dtype)}" for sign, bound in self._bounds]
+        return f"(CASE WHEN {value} IS NULL THEN {missing} ELSE {' AND '.join(tests)} END)"
+
+    @property
+    def words(self) -> str:
+        """The condition as tables and reports show it: `snr_db >= 10 and snr_db <= 60`."""
+        return " and ".join(f"{self.score} {sign} {_shown(bound)}" for sign, bound in self._bounds)
+
+    @property
+    def required(self) -> str:
+        """What follows "required": `at least 10 and at most 60`."""
+        names = {">=": "at least ", "<=": "at most ", "=": ""}
+        return " and ".join(f"{names[sign]}{_shown(bound)}" for sign, bound in self._bounds)
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """What a chart draws."""
+        return [(word, value) for word, value in (("min", self.min), ("max", self.max)) if value is not None]
+
+    @property
+    def _bounds(self) -> list[tuple[str, str | float | bool]]:
+        given = ((">=", self.min), ("<=", self.max), ("=", self.equals))
+        return [(sign, bound) for sign, bound in given if bound is not None]
+
+
+class Rule(Condition):
+    """A condition that kept clips satisfy; a clip that does not is dropped with `reason`."""
+
+    reason: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Word that names the drop in tables and reports")
+
+    @property
+    def text(self) -> str:
+        """The rule in one line: `noisy: snr_db >= 10`. Scores that early exit left out name their rule so on disk."""
+        return f"{self.reason}: {self.words}"
+
+
+class Tier(Strict):
+    """A quality tier: a kept clip belongs to the first tier whose conditions all hold."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="gold, silver, bronze, ...")
+    when: list[Condition] = Field(default_factory=list, description="All must hold; an empty list takes every clip")
+
+
+def dtype_of(value: Any) -> str:
+    """The type of the column that a score was read from."""
+    if isinstance(value, bool):
+        return "bool"
+    return "string" if isinstance(value, str) else "int32" if isinstance(value, int) else "float32"
+
+
+_EXCUSES = (NOT_APPLICABLE, SKIPPED)
+
+
+def _excuses(reason: str | None) -> bool:
+    return reason is None or reason.startswith(_EXCUSES)
+
+
+def _stored(value: Any, dtype: str) -> Any:
+    """A score or a bound as the column has it."""
+    if dtype == "float32":
+        with np.errstate(over="ignore"):  # beyond float32 lies infinity, in Arrow as well
+            return np.float32(value)
+    return float(value) if dtype == "int32" else bool(value) if dtype == "bool" else value
+
+
+def _literal(bound: str | float | bool, dtype: str) -> str:
+    if dtype in NUMBERS:
+        # a plain 0.9 is a DECIMAL for DuckDB; text is rounded once, and the same way as here
+        kind = "FLOAT" if dtype == "float32" else "DOUBLE"
+        return f"CAST('{float(_stored(bound, dtype))!r}' AS {kind})"
+    if dtype == "bool":
+        return "TRUE" if bound else "FALSE"
+    return literal(str(bound))
+
+
+def _shown(bound: str | float | bool) -> str:
+    """Short where that is the same number: two rules of different bounds never read alike."""
+    if isinstance(bound, str | bool):
+        return str(bound)
+    short = f"{bound:g}"
+    return short if float(short) == bound else repr(bound)
