@@ -7,14 +7,16 @@ import sys
 
 import typer
 
+from ..pipelines.work.threads import all_cores_for_tables, one_thread_here
 from ..schemas.errors import AuricleError, ConfigError, StorageError
 from .terminal.extras import missing_extra
 
 EXITS = (
     "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "
     "· 3 an optional dependency is missing · 4 the dataset is damaged or of a newer schema · 5 storage failed · "
-    "6 model weights are missing · 7 not one file could be scored · 20 the gate refused the candidate · "
-    "21 a source lost many of its files · 75 another run holds the dataset · 130 interrupted"
+    "6 model weights are missing · 7 not one file could be scored · 8 a takedown was interrupted and is not done · "
+    "20 the gate refused the candidate · 21 a source lost many of its files · 75 another run holds the dataset · "
+    "130 interrupted"
 )
 
 app = typer.Typer(
@@ -38,12 +40,14 @@ PIPE_CLOSED = 141
 
 def main() -> None:
     """Entry point."""
+    one_thread_here()
     try:
         # here, so that an interrupt while Python still imports is one too
         from . import commands
 
         if not app.registered_commands:
             commands.register(app)
+        all_cores_for_tables()
         # without standalone mode typer returns the code of an exit, and 130 for an interrupt
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):

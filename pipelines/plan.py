@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..extractors.coding.registry import describe_all
+from ..loaders.care.apply_tombstones import obeys
+from ..loaders.reading.pending import pending
+from ..loaders.reading.tombstones import tombstones
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
 from ..schemas.errors import NoDatasetError
@@ -65,7 +68,7 @@ def plan(config: RunConfig) -> Plan:
         except NoDatasetError:
             # not there yet: plan against an empty dataset without making a folder
             store = Store(nowhere)
-        unused: list[str] = []
+        unused = [f"{begun}, and so does the next run" for begun in pending(store)]
         config = with_promoted(store, config, unused.append)
         curators, specs = curators_of(config), describe_all(config.representations)
         check_rules(config, curators)
@@ -73,7 +76,8 @@ def plan(config: RunConfig) -> Plan:
             notices = [*unused, *ingest.load_sources(state, config)]
             notices += [f"{line}: a run is refused without --accept-losses" for line in losses(state, config)]
             parent = state.parent
-            if parent and parent.document.inputs == inputs_digest(state, config, curators, specs):
+            same = parent and parent.document.inputs == inputs_digest(state, config, curators, specs)
+            if parent and same and obeys(parent, tombstones(store)):
                 files = int(state.one("SELECT count(*) FROM files"))
                 return Plan(parent.document.number, True, files=files, notices=tuple(unused))
             runs = unfinished_runs(store)

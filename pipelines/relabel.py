@@ -24,8 +24,8 @@ from ..schemas.score import Curator
 from ..schemas.sql import literal, quoted
 from .audio.clip_reader import read_clips
 from .audio.listen import source_uri
-from .publishing.lease import lease
 from .tables.state import State, open_state
+from .upkeep.pending import at_work
 from .work.cluster import ray_session, run_units
 from .work.contract import Result, failure
 from .work.progress import Progress, Silent
@@ -146,7 +146,7 @@ def relabel_dataset(
     """
     store = dataset if isinstance(dataset, Store) else Store(dataset)
     progress = progress or Silent()
-    with lease(store, wait=wait, notify=progress.notice):
+    with at_work(store, wait=wait, notify=progress.notice):
         version = open_version(store)
         recipe = _recipe(version, name, options or {}, margin, min_trust, min_difference)
         with open_state(store) as state:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from ..extractors.coding.registry import describe_all
+from ..loaders.care.apply_tombstones import obeys
+from ..loaders.reading.tombstones import tombstones
 from ..loaders.reading.version import Version, numbers, open_version
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
@@ -21,7 +23,6 @@ from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDoc
 from .passes.probe import ProbeRecipe
 from .policy.decide import check_rules, decide
 from .publishing import assemble, document, gate
-from .publishing.lease import lease
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
 from .tables import ingest
@@ -29,6 +30,7 @@ from .tables.losses import refuse_losses
 from .tables.remaining import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
+from .upkeep.pending import at_work
 from .work.cluster import ray_session, run_units
 from .work.contract import Recipe
 from .work.progress import Progress, Silent
@@ -127,7 +129,7 @@ def run(
     curators, specs = curators_of(config), describe_all(config.representations)
     check_rules(config, curators)
     store = Store(config.dataset, create=True)
-    with lease(store, wait=wait, notify=progress.notice):
+    with at_work(store, wait=wait, notify=progress.notice):
         resolved = with_promoted(store, config, progress.notice)
         if resolved is not config:
             config, curators = resolved, curators_of(resolved)
@@ -158,7 +160,8 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
                 refuse_losses(state, config)
             inputs = document.inputs_digest(state, config, curators, specs)
             parent = state.parent
-            if parent and parent.document.inputs == inputs and not this.paranoid and not this.retry_failed:
+            same = parent and parent.document.inputs == inputs and obeys(parent, tombstones(store))
+            if parent and same and not this.paranoid and not this.retry_failed:
                 return Outcome("unchanged", parent)
             take_in(this, state)
             score(this, state)

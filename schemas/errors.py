@@ -10,6 +10,7 @@ AuricleError
 ├── StorageError       the store refused or failed                             exit 5
 ├── WeightsError       model weights are absent or not the pinned ones         exit 6
 ├── NothingScoredError not one of the files given could be scored              exit 7
+├── PendingError       a takedown was interrupted and is not done              exit 8
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
 ├── BusyError          another run holds the dataset                           exit 75
@@ -84,6 +85,12 @@ class NothingScoredError(AuricleError):
     """Not one of the files given could be scored; each has its own reason."""
 
     exit_code = 7
+
+
+class PendingError(AuricleError):
+    """A takedown was interrupted: until it is done, nothing else is made of the dataset."""
+
+    exit_code = 8
 
 
 class GateError(AuricleError):

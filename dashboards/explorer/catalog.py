@@ -63,10 +63,10 @@ class StoredDataset:
         self.name = self._store.url.rstrip("/").rsplit("/", 1)[-1]
 
     def numbers(self) -> list[int]:
-        """Published versions, ascending."""
-        from ...loaders.reading.version import numbers
+        """Published versions that are not retired, ascending."""
+        from ...loaders.reading.refs import readable
 
-        return numbers(self._store)
+        return readable(self._store)
 
     def open(self, number: int) -> Reader:
         """One of them, through the loaders."""

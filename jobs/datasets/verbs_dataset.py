@@ -23,14 +23,15 @@ def versions(dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Fol
 
     Example: auricle versions ./speech-dataset
     """
-    from ...loaders.reading.version import numbers, open_version
+    from ...loaders.reading.refs import readable
+    from ...loaders.reading.version import open_version
     from ...loaders.storage.store import Store
     from ..terminal.console import table
-    from ..terminal.dataset_argument import existing
+    from ..terminal.dataset_argument import existing, reading
 
-    store = Store(existing(dataset))
+    store = Store(existing(reading(dataset)))
     rows = []
-    for number in numbers(store):
+    for number in readable(store):
         d = open_version(store, number).document
         c = d.counts
         rows.append(
@@ -62,11 +63,12 @@ def show(
     """
     from ...loaders.reading.version import open_version
     from ...schemas.errors import ConfigError
+    from ..terminal.dataset_argument import reading
     from .show import print_clips, print_version
 
     if where is not None and not clips:
         raise ConfigError("--where chooses clips: give --clips too")
-    version = open_version(dataset)
+    version = open_version(reading(dataset))
     if clips:
         print_clips(version, where, limit)
     elif files:
@@ -96,8 +98,9 @@ def pull(
     from ...loaders.copies.pull import pull as pull_version
     from ...loaders.reading.version import split_version
     from ..terminal import console
+    from ..terminal.dataset_argument import working
 
-    url, version = split_version(dataset)
+    url, version = split_version(working(dataset))
 
     with console.counting("pulling", "bytes", quiet) as tell:
         result = pull_version(url, dest, representation, version=version, where=where, progress=tell)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..terminal.dataset_argument import existing
+from ..terminal.dataset_argument import existing, reading, working
 from .verbs_dataset import DatasetArg
 
 DatasetOnly = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]
@@ -34,7 +34,7 @@ def diff(
     from ...loaders.copies.diff import diff as compare
     from ..terminal import console
 
-    found = compare(dataset, a, b)
+    found = compare(reading(dataset), a, b)
     console.say(f"from version {found.a} to version {found.b}")
     console.table("", ("count", str(found.a), str(found.b)), [(name, *pair) for name, pair in found.counts.items()])
     moves = [("came in", why, n) for why, n in found.came.items()] + [
@@ -76,7 +76,7 @@ def tag(
     from ...loaders.reading.version import split_version
     from ..terminal import console
 
-    url, version = split_version(dataset)
+    url, version = split_version(reading(dataset))
     existing(url)
     if name is None:
         console.table("", ("tag", "version", "made"), [(t.name, t.version, t.created) for t in tags(url)])
@@ -119,7 +119,7 @@ def verify(
     from ...schemas.errors import IntegrityError
     from ..terminal import console
 
-    url, version = split_version(dataset)
+    url, version = split_version(reading(dataset))
     with console.counting("verifying", "shards", quiet) as tell:
         findings = check(url, version, sample, progress=tell)
     for finding in findings:
@@ -199,7 +199,7 @@ def export(
     from ...loaders.reading.version import split_version
     from ..terminal import console
 
-    url, version = split_version(dataset)
+    url, version = split_version(working(dataset))
     with console.counting("exporting", "clips", quiet) as tell:
         made = write(url, dest, to, version, representation or (), where, progress=tell)
     console.say(
@@ -227,6 +227,8 @@ def takedown(
     wait: Wait = False,
 ) -> None:
     """Take clips down for good: gone from the newest version, kept from coming back by tombstones.
+
+    Without a selection, finish takedowns that were interrupted.
 
     Example: auricle takedown ./speech-dataset --speaker s1234 --purge
     """
@@ -271,8 +273,10 @@ def abandon(
 
     if run is None:
         console.table(
-            "", ("run", "files", "bytes"), [(r.run, r.files, r.num_bytes) for r in unfinished(existing(dataset))]
+            "",
+            ("run", "files", "bytes"),
+            [(r.run, r.files, r.num_bytes) for r in unfinished(existing(reading(dataset)))],
         )
         return
-    left = give_up(existing(dataset), run, wait=wait, notify=console.say)
-    console.say(f"run {left.run} is given up: {left.files} files, {left.num_bytes / 1e6:,.1f} MB")
+    gone = give_up(existing(dataset), run, wait=wait, notify=console.say)
+    console.say(f"run {gone.run} is given up: {gone.files} files, {gone.num_bytes / 1e6:,.1f} MB")

@@ -34,9 +34,10 @@ def judge(
     """
     from ...loaders.reading.version import open_version
     from ...pipelines.derived.judge import judge as judge_version
+    from ..terminal.dataset_argument import working
     from .judgement_table import print_judgement
 
-    print_judgement(judge_version(open_version(dataset)), worst)
+    print_judgement(judge_version(open_version(working(dataset))), worst)
 
 
 def diagnose(dataset: DatasetArg, representation: Representations = None) -> None:
@@ -46,9 +47,10 @@ def diagnose(dataset: DatasetArg, representation: Representations = None) -> Non
     """
     from ...loaders.reading.version import open_version
     from ...pipelines.derived.diagnose import diagnose as diagnose_version
+    from ..terminal.dataset_argument import working
     from .diagnosis_table import print_diagnosis
 
-    version = open_version(dataset)
+    version = open_version(working(dataset))
     record = diagnose_version(version, representation, begin=lambda name: typer.echo(f"diagnosing {name}", err=True))
     print_diagnosis(record)
 
@@ -74,6 +76,7 @@ def curriculum(
     from ...pipelines.derived.curriculum import curriculum as make
     from ...schemas.errors import ConfigError
     from ..terminal.console import table
+    from ..terminal.dataset_argument import working
 
     try:
         shares = tuple(float(x) for x in opens.split(","))
@@ -81,7 +84,7 @@ def curriculum(
         raise ConfigError(f"--opens {opens!r}: numbers between 0 and 1 are required, for example 0.5,0.8") from error
     if not shares or sorted(shares) != list(shares) or not all(0 < s < 1 for s in shares):
         raise ConfigError(f"--opens {opens!r}: shares must rise and lie between 0 and 1")
-    found = make(open_version(dataset), representation, opens=shares)
+    found = make(open_version(working(dataset)), representation, opens=shares)
     rows = []
     for stage in range(len(shares) + 1):
         open_now = found.filter(pc.less_equal(found["stage"], stage))
@@ -102,6 +105,7 @@ def report(
     Example: auricle report ./speech-dataset@3 --out report.html
     """
     from ...loaders.reading.version import open_version
+    from ..terminal.dataset_argument import reading
     from .report import write_report
 
-    typer.echo(str(write_report(open_version(dataset), out, diagnose_first=diagnostics)))
+    typer.echo(str(write_report(open_version(reading(dataset)), out, diagnose_first=diagnostics)))

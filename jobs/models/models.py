@@ -18,6 +18,7 @@ from ...pipelines.trial.shadow import compare_codec, compare_curator
 from ...schemas.errors import AuricleError, ConfigError, MissingExtraError, WeightsError
 from ...schemas.models import PromotedModel
 from ..terminal import console
+from ..terminal.dataset_argument import reading, working
 
 
 def parsed(options: Sequence[str]) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def print_models(dataset: str | None) -> None:
         rows = [_curator_row(name) for name in available()] + [("codec", name, None, "", "") for name in codecs()]
         console.table("", ("", "name", "version", "", "scores"), rows)
         return
-    store = Store(dataset)
+    store = Store(reading(dataset))
     document = read_models(store)
     rows = [(m.kind, m.slot, m.name, m.fingerprint[:12], in_words(m.options)) for m in document.models.values()]
     if rows:
@@ -70,7 +71,7 @@ def _curator_row(name: str) -> tuple[object, ...]:
 
 def compare(dataset: str, slot: str, name: str | None, options: Mapping[str, Any], clips: int, quiet: bool) -> None:
     """Run the candidate in shadow and print what changes, slice by slice."""
-    model, version = candidate(slot, name, options), open_version(dataset)
+    model, version = candidate(slot, name, options), open_version(working(dataset))
     with Progress(console=console.err, transient=True, disable=quiet or not console.err.is_terminal) as bar:
         task = bar.add_task("comparing", total=clips)
         done = lambda count: bar.update(task, completed=count)  # noqa: E731
@@ -133,13 +134,13 @@ def _candidate(record: Mapping[str, Any]) -> str:
 
 def promote_model(dataset: str, slot: str, name: str | None, options: Mapping[str, Any], note: str) -> None:
     """Make the candidate what runs use."""
-    made = promote(Store(dataset), candidate(slot, name, options), note)
+    made = promote(Store(working(dataset)), candidate(slot, name, options), note)
     console.say(f"promotion {made.number}: {_used(made.models[slot])} from now on")
 
 
 def roll_back_models(dataset: str, to: int | None) -> None:
     """Publish an older promotion again."""
-    made = roll_back(Store(dataset), to)
+    made = roll_back(Store(working(dataset)), to)
     held = "; ".join(_used(m) for m in made.models.values()) or "runs use what configurations say"
     console.say(f"promotion {made.number} ({made.note}): {held}")
 

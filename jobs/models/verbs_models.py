@@ -63,9 +63,10 @@ def relabel(
     from ...pipelines.relabel import relabel_dataset
     from ...schemas.errors import ConfigError
     from ..terminal import console
+    from ..terminal.dataset_argument import working
 
     if forget is not None:
-        undone = forget_relabels(Store(dataset), forget)
+        undone = forget_relabels(Store(working(dataset)), forget)
         console.say(f"{undone} texts of {forget} are taken back with the next run")
         return
     options = {}
@@ -110,9 +111,10 @@ def decode(
     Example: auricle decode ./speech-dataset@3 4f1c -r builtin-codes -o heard.wav
     """
     from ...loaders.reading.version import open_version
+    from ..terminal.dataset_argument import working
     from .codes_to_audio import decode_clip
 
-    typer.echo(str(decode_clip(open_version(dataset), clip, representation, out)))
+    typer.echo(str(decode_clip(open_version(working(dataset)), clip, representation, out)))
 
 
 def explore(
@@ -127,8 +129,9 @@ def explore(
     Example: auricle explore ./speech-dataset
     """
     from ...dashboards.explorer.explorer import serve
+    from ..terminal.dataset_argument import reading
 
-    serve(dataset, host, port)
+    serve(reading(dataset), host, port)
 
 
 def weights_list() -> None:
@@ -265,9 +268,10 @@ def train_units(
 
     from ...loaders.reading.version import open_version
     from ..terminal import console
+    from ..terminal.dataset_argument import working
     from .train_units import units_of
 
-    version, sizes = open_version(dataset), size or [100, 500]
+    version, sizes = open_version(working(dataset)), size or [100, 500]
     with console.counting("fitting", "clips, all passes", quiet) as tell:
         card = units_of(version, sizes, out, over, rate_hz, passes, seed, owner, workers, tell)
     typer.echo(json.dumps(card, indent=2))

@@ -1,14 +1,17 @@
-"""The DATASET of a command: refuse a path that holds none before anything is made there."""
+"""The DATASET of a command: refuse a path that holds none, and say what is pending there, before anything is done."""
 
 from __future__ import annotations
 
-from ...loaders.reading.version import numbers
+from ...loaders.reading.pending import pending, require_none
+from ...loaders.reading.version import numbers, split_version
 from ...loaders.storage.store import Store
 from ...schemas.errors import NoDatasetError
+from . import console
 
 
 def existing(dataset: str) -> str:
-    """`dataset` itself, when it has a published version or an unfinished run.
+    """`dataset` itself, when it has a published version or an unfinished run. For verbs that hold the lease, which
+    finish what is pending themselves (`pipelines/upkeep/pending.py`).
 
     Raises `NoDatasetError` for a folder that is absent or something else.
     """
@@ -18,4 +21,23 @@ def existing(dataset: str) -> str:
             f"no dataset at {store.root or store.url}: it holds neither versions nor runs. Check the path, or make "
             "the dataset with `auricle run`"
         )
+    return dataset
+
+
+def reading(dataset: str) -> str:
+    """`dataset` itself, for verbs that read; takedowns that are not done are said on standard error.
+
+    Raises as `Store` does.
+    """
+    for begun in pending(Store(split_version(dataset)[0])):
+        console.err.print(f"note: {begun}", markup=False)
+    return dataset
+
+
+def working(dataset: str) -> str:
+    """`dataset` itself, for verbs that make something of it without the lease: copies, tables, models.
+
+    Raises `PendingError` while a takedown is not done: what they make would hold what was taken down.
+    """
+    require_none(Store(split_version(dataset)[0]))
     return dataset

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ..reading.tombstones import banned, redacted, whole_recordings
 from ..reading.version import Version
+from ..storage.parts import read_columns
 from .rewrite import Recipe, Rows
 
 SPAN_COLUMNS = ("recording", "channel", "start", "end", "pcm_sha256")
@@ -37,6 +38,18 @@ def obeying(version: Version, stones: pa.Table, tainted: Collection[str] = (), s
         edit=lambda table: redacted_clips(table, hidden, readers),
         recordings=recordings,
     )
+
+
+def obeys(version: Version, stones: pa.Table) -> bool:
+    """Whether no row of a version is banned, and no text or path in it redacted."""
+    if not stones.num_rows:
+        return True
+    gone = pc.unique(pa.chunked_array([whole_recordings(stones)]))
+    held = (read_columns(file, ["recording"])["recording"] for file in version.recording_files())
+    if any(pc.any(pc.is_in(recordings, value_set=gone)).as_py() for recordings in held):
+        return False
+    columns = [*SPAN_COLUMNS, "path", "transcript"]
+    return not any(disobeys(read_columns(file, columns), stones) for file in version.files())
 
 
 def disobeys(clips: pa.Table, stones: pa.Table) -> bool:

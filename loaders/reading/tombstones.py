@@ -29,8 +29,13 @@ TOMBSTONES = pa.schema(
 
 def put_tombstones(store: Store, rows: pa.Table) -> str:
     """Store the rows (`TOMBSTONES`); returns their path. Equal rows, equal path."""
+    return write_rows(store, "tombstones", rows)
+
+
+def write_rows(store: Store, folder: str, rows: pa.Table) -> str:
+    """Store the rows (`TOMBSTONES`) under `folder`; returns their path. Equal rows, equal name."""
     ordered = rows.cast(TOMBSTONES).sort_by([(name, "ascending") for name in TOMBSTONES.names])
-    return put_hashed(store, "tombstones", ordered, TOMBSTONES_SCHEMA)
+    return put_hashed(store, folder, ordered, TOMBSTONES_SCHEMA)
 
 
 def tombstones(store: Store) -> pa.Table:

@@ -8,17 +8,14 @@ for sample in version.samples("builtin-codes"):
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -37,25 +34,12 @@ from ..storage.layout import (
     purged_path,
     recordings_path,
     ref_path,
-    shard_path,
     version_path,
 )
 from ..storage.parts import opened_part, read_rows, require_tag
+from ..storage.payloads import Payloads
 from ..storage.store import Store
-
-READ_AHEAD_BYTES = 16 << 20
-"""Payload fetched per request batch while iterating samples: bounds memory, amortises latency."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One live clip of one representation."""
-
-    key: str
-    array: np.ndarray
-    """`[K, T]` codes or `[D, T]` values in the representation's declared dtype."""
-    clip: dict[str, Any]
-    """The clip's row: duration_s, transcript, language, speaker, tier, ..."""
+from .samples import Places, Rows, Sample, runs
 
 
 @dataclass(frozen=True)
@@ -143,16 +127,17 @@ class Version:
         """
         spec = self.representation(representation)
         opened = None if stage is None else self._stage(stage)
+        payloads = Payloads(self.store)
         skip = {*self.document.representations, *self.document.curators}
         for file in self.files():
             columns = [name for name in pq.read_schema(file).names if name not in skip]
             table = self._in_shard_order(self._live_part(file, spec, columns, opened, where), spec)
-            pointers: list[dict[str, Any]] = table["pointer"].to_pylist()
-            facts = table.drop_columns("pointer")
-            for start, end, arrays in _runs(self.store, spec, table["clip"].to_pylist(), pointers):
-                rows = facts.slice(start, end - start).to_pylist()
-                for row, array in zip(rows, arrays, strict=True):
-                    yield Sample(row["clip"], array, row)
+            facts, keys = table.drop_columns("pointer"), table["clip"].to_pylist()
+            for start, end, arrays in runs(payloads, spec, keys, Places.of(table["pointer"])):
+                rows = Rows(facts.slice(start, end - start))
+                for place, (key, array) in enumerate(zip(keys[start:end], arrays, strict=True)):
+                    # its own memory, as whoever trains on it may write there
+                    yield Sample(key, array.copy(), rows, place)
 
     def _live_part(
         self,
@@ -219,55 +204,6 @@ def _taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
         return column.take(order)
     fields = [pc.struct_field(column, field.name).take(order).combine_chunks() for field in POINTER]
     return pa.chunked_array([pa.StructArray.from_arrays(fields, fields=list(POINTER))])
-
-
-def read_arrays(
-    store: Store, spec: RepresentationSpec, keys: Sequence[str], pointers: Sequence[dict[str, Any]]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """(key, array) of clips whose pointers are given, in order; neighbours in a shard are read together.
-
-    Raises as `decode_payload` does.
-    """
-    for start, _, arrays in _runs(store, spec, keys, pointers):
-        yield from ((keys[start + i], array) for i, array in enumerate(arrays))
-
-
-def _runs(
-    store: Store, spec: RepresentationSpec, keys: Sequence[str], pointers: Sequence[dict[str, Any]]
-) -> Iterator[tuple[int, int, Iterator[np.ndarray]]]:
-    """Places [start, end) that one request reads, and their arrays."""
-    start = 0
-    while start < len(pointers):
-        end, size = start, 0
-        shard = pointers[start]["shard"]
-        while end < len(pointers) and pointers[end]["shard"] == shard and (end == start or size < READ_AHEAD_BYTES):
-            size += pointers[end]["nbytes"]
-            end += 1
-        chunk = pointers[start:end]
-        path = shard_path(spec.name, shard)
-        payloads = store.get_ranges(path, [p["offset"] for p in chunk], [p["nbytes"] for p in chunk])
-        arrays = (
-            decode_payload(payload, pointer, spec, key)
-            for payload, pointer, key in zip(payloads, chunk, keys[start:end], strict=True)
-        )
-        yield start, end, arrays
-        start = end
-
-
-def decode_payload(payload: bytes, pointer: dict[str, Any], spec: RepresentationSpec, key: str) -> np.ndarray:
-    """The array that `payload` (a .npy) holds, after checking its checksum, dtype and shape."""
-    if zlib.crc32(payload) != pointer["crc32"]:
-        raise IntegrityError(
-            f"clip {key}, {spec.name}: the payload in shard {pointer['shard']} fails its checksum; "
-            "run `auricle verify` and restore the shard from a copy"
-        )
-    array = np.load(io.BytesIO(payload), allow_pickle=False)
-    if array.dtype != np.dtype(spec.dtype) or array.shape != (spec.rows, pointer["num_frames"]):
-        raise IntegrityError(
-            f"clip {key}, {spec.name}: declared {spec.dtype} [{spec.rows}, {pointer['num_frames']}], "
-            f"stored {array.dtype} {list(array.shape)}"
-        )
-    return array
 
 
 def open_version(dataset: str | Store, version: int | str | None = None) -> Version:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...schemas.clip import Clip
 from ...schemas.errors import ClipError
-from ...schemas.keys import sha256_file
 from ...schemas.tables import FailureReason
-from .decode import local_file, read_spans
+from .recordings import opened
+from .tape import read_spans
 
 Decoded = tuple[dict[str, Any], Clip | ClipError]
 
@@ -23,38 +21,20 @@ def read_clips(items: Sequence[dict[str, Any]]) -> Iterator[Decoded]:
     """Each item with its clip, or with why it cannot be had; in order.
 
     Items: key, recording, uri, channel, start, end, and the labels transcript, language, speaker when there are any.
-    The items of a recording stand together, as the plan orders them.
+    The items of a recording stand together, as the plan orders them. The last recordings stay open for the next call.
     """
     for (recording, uri), group in groupby(items, key=lambda item: (item["recording"], item["uri"])):
         of_recording = list(group)
         yield from _read_recording(recording, uri, of_recording)
 
 
-@contextmanager
-def checked_file(uri: str, recording: str) -> Iterator[Path]:
-    """A local path of a recording whose bytes hash to `recording`.
-
-    Raises `ClipError` when it is gone, changed or cannot be read.
-    """
-    with local_file(uri) as path:
-        try:
-            if not path.exists():
-                raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was probed")
-            if sha256_file(path) != recording:
-                raise ClipError(FailureReason.CHANGED_WHILE_READ, f"{path.name}: other bytes than when it was probed")
-        except OSError as error:
-            name = uri.rsplit("/", 1)[-1]
-            raise ClipError(FailureReason.UNREADABLE, f"{name}: {error.strerror}") from error
-        yield path
-
-
 def _read_recording(recording: str, uri: str, items: list[dict[str, Any]]) -> Iterator[Decoded]:
     waiting = list(items)
     try:
-        with checked_file(uri, recording) as path:
+        with opened(uri, recording) as source:
             spans = [(item["start"], item["end"]) for item in items]
             ready: dict[tuple[int, int], tuple[np.ndarray, int]] = {}
-            for span, waveform, sample_rate in read_spans(path, spans):
+            for span, waveform, sample_rate in read_spans(source.tape, spans):
                 ready[span] = (waveform, sample_rate)
                 while waiting and (key := (waiting[0]["start"], waiting[0]["end"])) in ready:
                     item = waiting.pop(0)

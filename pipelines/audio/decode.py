@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ from ...loaders.storage.store import Store
 from ...schemas.errors import ClipError, IntegrityError, StorageError
 from ...schemas.tables import FailureReason
 from ..work.hang import bounded
+from ..work.scratch import scratch_folder
 from .quiet import mpg123_quiet
 
 BLOCK_SAMPLES = 1 << 18
@@ -45,6 +45,8 @@ class Reader(Protocol):
     """An open recording that yields blocks `[C, T]` float32."""
 
     info: AudioInfo
+    seeks: bool
+    """Whether `blocks` may be called again and then begins exactly at `start`; else it is called once."""
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
         """`(first sample, block)` from `start` or earlier, in order, contiguous."""
@@ -58,8 +60,9 @@ def local_file(uri: str) -> Iterator[Path]:
         yield Path(uri)
         return
     folder, _, name = uri.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix="auricle-") as scratch:
-        path = Path(scratch) / "recording"
+    # copies that a killed worker left are removed by the next one
+    with scratch_folder() as scratch:
+        path = scratch / "recording"
         try:
             path.write_bytes(Store(folder).get(name))
         except IntegrityError as error:
@@ -100,53 +103,17 @@ def open_audio(path: Path) -> Iterator[Reader]:
         yield _SoundFileReader(path, file, info)
 
 
-def read_spans(path: Path, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], np.ndarray, int]]:
-    """Decode the sample spans [start, end) of a recording, ascending, in one pass.
-
-    Yields `(span, [C, end - start] float32, sample_rate)`; memory holds the spans that overlap one block.
-    Raises `ClipError` when the recording is shorter than a span or holds values that are not finite.
-    """
-    todo = sorted(set(spans))
-    if not todo:
-        return
-    with open_audio(path) as reader:
-        position = 0
-        # filled in place: a clip of hours is never held twice
-        held: dict[tuple[int, int], np.ndarray] = {}
-        for first, block in reader.blocks(todo[0][0]):
-            position = first + block.shape[1]
-            for span in todo:
-                if span[0] >= position:
-                    break
-                low, high = max(span[0], first), min(span[1], position)
-                if low < high:
-                    if span not in held:
-                        held[span] = np.empty((block.shape[0], span[1] - span[0]), np.float32)
-                    held[span][:, low - span[0] : high - span[0]] = block[:, low - first : high - first]
-            while todo and todo[0][1] <= position:
-                span = todo.pop(0)
-                yield span, held.pop(span), reader.info.sample_rate
-            # spans that end earlier than an overlapping longer one before them
-            for span in [s for s in todo if s[1] <= position]:
-                todo.remove(span)
-                yield span, held.pop(span), reader.info.sample_rate
-            if not todo:
-                return
-        raise ClipError(
-            FailureReason.CORRUPT, f"{path.name}: ends at sample {position}, a clip in it needs sample {todo[-1][1]}"
-        )
-
-
 class _SoundFileReader:
     def __init__(self, path: Path, file, info: AudioInfo) -> None:
         self._path, self._file, self.info = path, file, info
+        self.seeks = file.format in EXACT_SEEK
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
         import soundfile
 
         position = 0
         try:
-            if start and self._file.format in EXACT_SEEK:
+            if self.seeks:
                 position = self._file.seek(min(start, self._file.frames))
             while True:
                 with bounded(), mpg123_quiet() if self._file.format == "MP3" else contextlib.nullcontext():
@@ -163,30 +130,38 @@ class _SoundFileReader:
 
 class _AvReader:
     def __init__(self, path: Path, container, info: AudioInfo) -> None:
-        self._path, self._container, self.info = path, container, info
+        self._path, self._container, self.info, self.seeks = path, container, info, False
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
         import av
         import av.error
 
         resampler = av.AudioResampler(format="fltp", rate=self.info.sample_rate)
-        position = 0
+        position, held = 0, []
         try:
             frames = self._container.decode(audio=0)
             while True:
                 with bounded():
                     frame = next(frames, None)
                 if frame is None:
-                    return
-                for part in resampler.resample(frame):
-                    block = np.array(part.to_ndarray(), dtype=np.float32)
-                    if block.shape[1]:
-                        yield position, _finite(self._path, block)
-                    position += block.shape[1]
+                    break
+                held += [np.array(part.to_ndarray(), dtype=np.float32) for part in resampler.resample(frame)]
+                # frames are 20 ms: few and long blocks cost less
+                if sum(part.shape[1] for part in held) >= BLOCK_SAMPLES:
+                    block = np.concatenate(held, axis=1)
+                    yield position, _finite(self._path, block)
+                    position, held = position + block.shape[1], []
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            # what came before the damage is sound
+            if held:
+                block = np.concatenate(held, axis=1)
+                yield position, _finite(self._path, block)
+                position += block.shape[1]
             raise ClipError(
                 FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} at sample {position}"
             ) from error
+        if held and (block := np.concatenate(held, axis=1)).shape[1]:
+            yield position, _finite(self._path, block)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from ...extractors.features.kmeans import Fit, Lloyd, Survey, fit_parts
 from ...extractors.features.units import Source
-from ...loaders.reading.version import Version, read_arrays
+from ...loaders.reading.samples import read_arrays
+from ...loaders.reading.version import Version
 from ...loaders.storage.store import Store
 from ...schemas.errors import ClipError, DatasetError
 from ...schemas.keys import canonical_json, digest

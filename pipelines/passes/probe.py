@@ -140,11 +140,14 @@ class _Cutter:
         self._rate, self._channels = sample_rate, num_channels
         self._window = samples(segment.max_s, sample_rate) if segment.method == "fixed" and not spans else None
         self._hashes: dict[tuple[int, int | None], list[PcmHash]] = {}
+        self._waiting: list[tuple[int, int | None]] = []
+        self._running: list[tuple[int, int | None]] = []
         if spans:
             for span in spans:
                 start = samples(span["start_s"], sample_rate)
                 end = None if span["duration_s"] is None else start + samples(span["duration_s"], sample_rate)
                 self._open((start, end))
+            self._waiting.sort(key=lambda span: span[0], reverse=True)
         elif self._window is None:
             self._open((0, None))
 
@@ -153,11 +156,14 @@ class _Cutter:
         if self._window:
             for i in range(first // self._window, -(-last // self._window)):
                 self._open((i * self._window, (i + 1) * self._window))
-        for (start, end), hashes in self._hashes.items():
-            if start < last and (end is None or end > first):
-                cut = block[:, max(start - first, 0) : None if end is None else end - first]
-                for channel, h in enumerate(hashes):
-                    h.update(cut[channel])
+        while self._waiting and self._waiting[-1][0] < last:
+            self._running.append(self._waiting.pop())
+        for start, end in self._running:
+            cut = block[:, max(start - first, 0) : None if end is None else end - first]
+            for channel, h in enumerate(self._hashes[start, end]):
+                h.update(cut[channel])
+        # each span meets the blocks that it overlaps and no others: a recording may have thousands of both
+        self._running = [span for span in self._running if span[1] is None or span[1] > last]
 
     def finish(self, num_samples: int) -> Iterator[tuple[tuple[int, int], list[str]]]:
         """Spans clipped to the recording's length, ascending; spans beyond its end vanish."""
@@ -171,6 +177,7 @@ class _Cutter:
     def _open(self, span: tuple[int, int | None]) -> None:
         if span not in self._hashes:
             self._hashes[span] = [PcmHash(self._rate) for _ in range(self._channels)]
+            self._waiting.append(span)
 
 
 def _identity(path: Path, item: Mapping[str, Any]) -> str:

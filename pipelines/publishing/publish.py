@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from ...loaders.storage.layout import run_path, version_path
 from ...loaders.storage.objects import objects
-from ...loaders.storage.store import Store
+from ...loaders.storage.store import Entry, Store
 from ...schemas.errors import IntegrityError
 from ...schemas.keys import sha256_bytes
 from ...schemas.version import VersionDocument
+
+PUBLISHED = "published.json"
+"""Of a run whose version is published: only its tidying is left."""
 
 
 def publish(store: Store, document: VersionDocument) -> bool:
@@ -40,7 +46,25 @@ def keep_candidate(store: Store, run: str, document: VersionDocument) -> str:
 
 def close_run(store: Store, run: str, document: VersionDocument) -> None:
     """Mark the run as published, then drop its plan, receipts and payloads: all of them are in the version."""
-    store.put_new(run_path(run, "published.json"), document.to_json())
-    done = run_path(run, "published.json")
+    store.put_new(run_path(run, PUBLISHED), document.to_json())
+    _tidy(store, run)
+
+
+def tidy_published(store: Store) -> list[str]:
+    """Drop what is left of runs that were published when their tidying was interrupted; gives them."""
+    found = published_runs(store.list("runs"))
+    for run in found:
+        _tidy(store, run)
+    return found
+
+
+def published_runs(entries: Iterable[Entry]) -> list[str]:
+    """Of the files under `runs/`, the runs that are published: nothing in them is of use."""
+    return sorted(e.path.split("/")[1] for e in entries if re.fullmatch(rf"runs/[^/]+/{re.escape(PUBLISHED)}", e.path))
+
+
+def _tidy(store: Store, run: str) -> None:
+    done = run_path(run, PUBLISHED)
     store.delete([e.path for e in store.list(run_path(run)) if e.path != done])
+    # last: until then it says that the rest is of no use
     store.delete([done])

@@ -19,7 +19,7 @@ from ...loaders.storage.store import Store
 from ...schemas.errors import IntegrityError
 from ...schemas.sql import quoted
 from ...schemas.tables import CLIP_CORE, RECORDINGS
-from .scratch import scratch_folder
+from ..work.scratch import scratch_folder
 
 ROWS_PER_SLICE = 1 << 20
 """Rows that are aggregated at once where DuckDB cannot spill: lists, and the text of a chosen row."""

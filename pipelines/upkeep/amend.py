@@ -8,26 +8,16 @@ from datetime import UTC, datetime
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.store import Store
 from ...schemas.version import VersionDocument
-from ..publishing.lease import lease
 from ..publishing.publish import publish
+from .follow import follow_content
 
 Make = Callable[[Version], VersionDocument | None]
 """The newest version to what the next one should hold; None when there is nothing to change."""
 
 
-def amend(
-    store: Store, kind: str, make: Make, *, wait: bool = False, notify: Callable[[str], None] = lambda _: None
-) -> VersionDocument | None:
-    """Hold the lease, make the next version and publish it; made again when another writer published first.
-
-    Raises `BusyError` while a run holds the dataset, unless `wait`.
-    """
-    with lease(store, wait=wait, notify=notify):
-        return amend_held(store, kind, make)
-
-
-def amend_held(store: Store, kind: str, make: Make) -> VersionDocument | None:
-    """`amend` for a caller that holds the lease."""
+def amend(store: Store, kind: str, make: Make) -> VersionDocument | None:
+    """Make the next version and publish it; made again when another writer published first. The caller holds the
+    lease (`pending.at_work`)."""
     while True:
         newest = open_version(store)
         made = make(newest)
@@ -43,4 +33,5 @@ def amend_held(store: Store, kind: str, make: Make) -> VersionDocument | None:
             }
         )
         if publish(store, document):
+            follow_content(store)
             return document

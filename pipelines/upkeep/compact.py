@@ -11,6 +11,7 @@ from ...schemas.version import RepresentationEntry, VersionDocument
 from ..publishing.assemble import ROWS_PER_PART
 from ..publishing.pack import LIVE_SHARE_TO_KEEP
 from .amend import amend
+from .pending import at_work
 
 SMALL = 0.5
 """Shards and parts below this share of their full size are packed with others."""
@@ -46,7 +47,8 @@ def compact(
         note = f"compacted version {newest.document.number}"
         return newest.document.model_copy(update={**{n: fields[n] for n in changed}, "note": note, "stages": []})
 
-    return amend(store, "compact", make, wait=wait, notify=notify)
+    with at_work(store, wait=wait, notify=notify):
+        return amend(store, "compact", make)
 
 
 def to_pack(entry: RepresentationEntry, shard_bytes: int) -> set[str]:

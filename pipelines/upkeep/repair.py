@@ -13,6 +13,7 @@ from ...loaders.storage.store import Store
 from ...schemas.errors import IntegrityError
 from ...schemas.version import VersionDocument
 from .amend import amend
+from .pending import at_work, finish
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,12 @@ def repair(
         # equal inputs would let the next run believe that there is nothing to do
         return newest.document.model_copy(update={**fields, "note": note, "inputs": "", "stages": []})
 
-    document = amend(store, "repair", make, wait=wait, notify=notify)
-    # a file with the right name and wrong bytes would be taken for the object by whoever writes it again
-    store.delete(left_out)
+    # a takedown that was interrupted may fail at the very damage that is mended here: it is finished afterwards
+    with at_work(store, wait=wait, notify=notify, first=False):
+        document = amend(store, "repair", make)
+        # a file with the right name and wrong bytes would be taken for the object by whoever writes it again
+        store.delete(left_out)
+        finish(store, notify)
     return Repair(document, left_out)
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from ...loaders.care.apply_tombstones import obeying
 from ...loaders.care.rewrite import Rewrite
-from ...loaders.copies.pull import WITH_A_VERSION
 from ...loaders.reading.tombstones import tombstones
 from ...loaders.reading.version import Version, open_version
-from ...loaders.storage.layout import clips_path, derived_path, recordings_path
+from ...loaders.storage.layout import clips_path, recordings_path
 from ...loaders.storage.parts import checked_part
 from ...loaders.storage.store import Store
 from ...schemas.errors import ConfigError
 from ...schemas.version import VersionDocument
 from .amend import amend
+from .pending import at_work
 
 
 def rollback(
@@ -27,24 +27,23 @@ def rollback(
     Raises `ConfigError` when it is the newest already, or was retired, `IntegrityError` when a table of it is damaged.
     """
     store = dataset if isinstance(dataset, Store) else Store(dataset)
-    old = open_version(store, version)
-    number = old.document.number
+    # said before anything is touched; a takedown that is finished at the door may retire it
+    open_version(store, version)
+    with at_work(store, wait=wait, notify=notify):
+        old = open_version(store, version)
+        number = old.document.number
 
-    def make(newest: Version) -> VersionDocument:
-        if number == newest.document.number:
-            raise ConfigError(f"version {number} is the newest already: there is nothing to roll back")
-        for part in old.document.clips:
-            checked_part(store, part, clips_path(part.sha256), old._cache)
-        for part in old.document.recordings:
-            checked_part(store, part, recordings_path(part.sha256), old._cache)
-        stones = tombstones(store)
-        fields = Rewrite(old, store, obeying(old, stones)).run() if stones.num_rows else {}
-        return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
+        def make(newest: Version) -> VersionDocument:
+            if number == newest.document.number:
+                raise ConfigError(f"version {number} is the newest already: there is nothing to roll back")
+            for part in old.document.clips:
+                checked_part(store, part, clips_path(part.sha256), old._cache)
+            for part in old.document.recordings:
+                checked_part(store, part, recordings_path(part.sha256), old._cache)
+            stones = tombstones(store)
+            fields = Rewrite(old, store, obeying(old, stones)).run() if stones.num_rows else {}
+            return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
 
-    document = amend(store, "rollback", make, wait=wait, notify=notify)
+        document = amend(store, "rollback", make)
     assert document is not None
-    for name in WITH_A_VERSION:
-        data = old.derived(name)
-        if data is not None:
-            store.put_new(derived_path(document.number, name), data)
     return document

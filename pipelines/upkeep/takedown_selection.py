@@ -57,7 +57,10 @@ def select(
 ) -> Selection:
     """The selection that exactly one of the four names. Raises `ConfigError` when it fits nothing."""
     if sum([bool(clips), speaker is not None, source is not None, where is not None]) != 1:
-        raise ConfigError("say what to take down by exactly one of --clips, --speaker, --source and --where")
+        raise ConfigError(
+            "say what to take down by exactly one of --clips, --speaker, --source and --where; without one, takedowns "
+            "that were interrupted are finished, and there is none"
+        )
     chosen = Selection(redact)
     clips = _keys(history, clips)
     for table in _asked(history, clips, speaker, where) if source is None else ():

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from ...schemas.errors import DatasetError
-from .cluster import our_error, ray_session
+from .cluster import our_error, ray_session, worker_options
 from .hang import exit_when_hung
 
 Block = TypeVar("Block")
@@ -66,7 +66,7 @@ class Parts:
         import ray
         import ray.exceptions
 
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_in_worker)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES, **worker_options())(_in_worker)
         shared = ray.put(make)
         waiting: deque[tuple[int, Any]] = deque()
         ahead = 2 * (self._count or 1)

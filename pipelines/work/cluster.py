@@ -13,10 +13,13 @@ from ...loaders.storage.store import Store
 from ...schemas.errors import AuricleError
 from .contract import Recipe
 from .hang import exit_when_hung
+from .threads import ONE_THREAD, started_with_one_thread
 from .work_units import UnitOutcome, UnitRef, UnitWorker
 
 OBJECT_STORE_BYTES = 128 << 20
 """Plenty for unit references: audio and latents never pass through Ray's object store."""
+_started_here: list[str] = []
+"""The job whose Ray this process started; empty for none, or another's Ray."""
 
 
 @contextlib.contextmanager
@@ -54,11 +57,24 @@ def ray_session(workers: int | None) -> Iterator[int]:
         }
         if scratch := os.environ.get("AURICLE_RAY_TMP"):
             local["_temp_dir"] = scratch
-    ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+    with started_with_one_thread():
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+    if address == "local":
+        _started_here.append(ray.get_runtime_context().get_job_id())
     try:
         yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
+        _started_here.clear()
         ray.shutdown()
+
+
+def worker_options() -> dict[str, Any]:
+    """Options of tasks and actors under which their processes begin with one thread of arithmetic.
+
+    Workers of a Ray that was started here have that from it. In another's they are started anew, whatever its
+    environment is.
+    """
+    return {} if _started_here else {"runtime_env": {"env_vars": ONE_THREAD}}
 
 
 class _UnitActor:
@@ -99,6 +115,7 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
         fn_constructor_args=(recipe, store, run),
         compute=ray.data.ActorPoolStrategy(size=pool, max_tasks_in_flight_per_actor=2),
         num_cpus=1,
+        **worker_options(),
     )
     try:
         for row in outcomes.iter_rows():

@@ -20,6 +20,7 @@ from typing import Any
 from ...schemas.tables import FailureReason
 from .contract import Recipe, Result, failure
 from .hang import EXIT_CODE, HUNG, Step, exit_when_hung
+from .threads import ONE_THREAD
 
 DEATHS_TO_CONDEMN = 2
 PR_SET_PDEATHSIG = 1
@@ -89,6 +90,7 @@ def _run_child(recipe: Recipe, items: Sequence[dict[str, Any]]) -> _Ended:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=os.environ | ONE_THREAD,
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None

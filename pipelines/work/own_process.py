@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from .hang import EXIT_CODE, Step, exit_when_hung
 from .isolation import die_with_parent
+from .threads import started_with_one_thread
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -38,7 +39,7 @@ def run_each(
     while place < len(jobs):
         executor = ProcessPoolExecutor(size, mp_context=context, initializer=_start)
         others = set(multiprocessing.active_children())
-        with _interrupts_are_ours():
+        with _interrupts_are_ours(), started_with_one_thread():
             futures = {i: executor.submit(work, jobs[i]) for i in range(place, len(jobs)) if i not in ready}
         try:
             while place < len(jobs):
@@ -63,7 +64,7 @@ def _alone(
     """The job in a process whose exit code is seen."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, work, job))
-    with _interrupts_are_ours():
+    with _interrupts_are_ours(), started_with_one_thread():
         process.start()
     sender.close()
     step: Step | None = None
@@ -98,6 +99,4 @@ def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:
 def _start(announce: Callable[[Step], None] = lambda step: None) -> None:
     """What every worker process begins with."""
     die_with_parent()
-    # read by the numeric libraries when they load: one process per core is faster than threads
-    os.environ["OMP_NUM_THREADS"] = "1"
     exit_when_hung(announce)

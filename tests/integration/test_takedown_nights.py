@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import soundfile
 from corpus import config, write_clip, write_corpus, write_labels
@@ -15,8 +16,12 @@ from auricle.jobs.cli import main
 from auricle.jobs.judging.report import write_report
 from auricle.loaders import Version, open_version
 from auricle.loaders.care.verify import verify
+from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
+from auricle.loaders.storage.store import Store
 from auricle.pipelines.derived.curriculum import curriculum
+from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run
+from auricle.pipelines.upkeep import carry_out
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.config import RunConfig
@@ -203,6 +208,33 @@ def test_nothing_changed_means_nothing_is_published_after_a_takedown(night: Path
     takedown(str(night / "data"), speaker="speaker1", purge=True)
     assert run(config(night / "audio", night / "data")).status == "unchanged"
     assert speakers(open_version(str(night / "data"))) == {"speaker0", "speaker2", "speaker3"}
+
+
+@pytest.mark.parametrize("step", ["put_tombstones", "_publish_without"])
+def test_the_night_after_a_takedown_that_was_killed_finishes_it(
+    night: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    settings = config(night / "audio", night / "data")
+    with monkeypatch.context() as patch:
+        patch.setattr(carry_out, step, killed)
+        with pytest.raises(Killed):
+            takedown(str(night / "data"), speaker="speaker1")
+    assert any("a takedown is not done" in line for line in plan(settings).notices)
+    assert "speaker1" not in speakers(again(night))
+    assert run(settings).status == "unchanged"
+
+
+def test_a_night_over_tombstones_that_the_newest_version_does_not_obey_is_not_called_unchanged(night: Path) -> None:
+    """As they are found after a restored backup, or a takedown that an older auricle did not end."""
+    row = next(r for r in open_version(str(night / "data")).clips().to_pylist() if r["speaker"] == "speaker1")
+    for stone in ({"recording": row["recording"]}, {n: row[n] for n in ("recording", "channel", "start", "end")}):
+        rows = pa.Table.from_pylist([stone | {"redact": False}], schema=TOMBSTONES)
+        put_tombstones(Store(str(night / "data")), rows)
+        assert row["clip"] not in again(night).clips(["clip"])["clip"].to_pylist()
+    hidden = next(r for r in open_version(str(night / "data")).clips().to_pylist())
+    rows = pa.Table.from_pylist([{"recording": hidden["recording"], "redact": True}], schema=TOMBSTONES)
+    put_tombstones(Store(str(night / "data")), rows)
+    assert hidden["path"] not in again(night).clips(["path"])["path"].to_pylist()
 
 
 def test_renamed_copied_touched_and_re_encoded_files_stay_away_too(night: Path) -> None:

@@ -66,7 +66,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "upkeep": {"publishing"},
         "derived": {"policy", "tables", "audio", "work"},
         "trial": {"policy", "audio"},
-        TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "trial"},
+        TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
     },
     "dashboards": {"drawing": set(), "report": {"drawing"}, "explorer": {"drawing", "report"}, TOP: set()},
     "jobs": {

@@ -24,7 +24,7 @@ from auricle.pipelines.derived.judge import judge
 from auricle.pipelines.publishing.lease import holder, lease
 from auricle.pipelines.run import run
 from auricle.pipelines.trial.shadow import compare_codec, find_comparison
-from auricle.pipelines.upkeep import takedown as purging
+from auricle.pipelines.upkeep import carry_out as purging
 from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.json_schemas import read_published
@@ -48,10 +48,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         judge(version)
         write_report(version)
         compare_codec(version, lambda _: {"loss": 1.0}, lambda _: {"loss": 2.0}, MODEL, 4)
-        with patch.context() as broken:
-            broken.setattr(purging, "_purge", _killed)
-            with pytest.raises(RuntimeError):
-                takedown(data, clips=version.clips(["clip"])["clip"].to_pylist()[:1], purge=True)
         write_corpus(root / "audio", 2, first=6)
         with patch.context() as broken:
             broken.setattr("auricle.pipelines.run.build", _killed)
@@ -61,6 +57,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             broken.setattr("auricle.loaders.copies.pull._document", _killed)
             with pytest.raises(RuntimeError):
                 pull(data, data + "-pulled", ["cheap-codes"], where="duration_s > 0 AND clip > '5'")
+        with patch.context() as broken:
+            broken.setattr(purging, "_purge", _killed)
+            with pytest.raises(RuntimeError):
+                takedown(data, clips=version.clips(["clip"])["clip"].to_pylist()[:1], purge=True)
         with lease(Store(data), wait=False):
             shutil.copytree(data, data + "-held")
     return root
@@ -85,7 +85,7 @@ def test_every_record_says_its_schema_and_fits_it(dataset: Path) -> None:
             assert {field["name"] for field in fields} <= set(pq.read_schema(file).names), file
         seen.add(family)
     assert seen == {
-        "version", "ref", "purge", "lease", "packed", "diagnostics", "profile", "shadow", "tables", "plan", "receipt",
+        "version", "ref", "lease", "packed", "diagnostics", "profile", "shadow", "tables", "plan", "receipt",
         "difficulty", "judgement", "tombstones",
     }  # fmt: skip
 
@@ -96,7 +96,6 @@ def _read_profile(data: Path) -> object:
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "lease": ("lease/*.json", lambda data: holder(Store(str(data)))),
-    "purge": ("purging/*.json", lambda data: takedown(str(data), clips=["0" * 32])),
     "diagnostics": ("derived/*/diagnostics.json", _read_profile),
     "profile": ("derived/*/profile.json", _read_profile),
     "comparison": ("derived/*/shadow-*.json", lambda data: find_comparison(Store(str(data)), MODEL)),
@@ -114,9 +113,8 @@ def test_a_record_of_a_newer_major_is_refused_and_newer_minor_fields_are_ignored
     file.write_text(json.dumps(record | {"schema": record["schema"][:-1] + "2"}))
     with pytest.raises(SchemaVersionError, match="Upgrade auricle"):
         read(data)
-    if kind != "purge":
-        file.write_text(json.dumps(record | {"schema": record["schema"] + ".7", "mood": "sunny"}))
-        read(data)
+    file.write_text(json.dumps(record | {"schema": record["schema"] + ".7", "mood": "sunny"}))
+    read(data)
 
 
 def test_a_packed_shard_of_a_newer_major_is_refused(dataset: Path, tmp_path: Path) -> None:

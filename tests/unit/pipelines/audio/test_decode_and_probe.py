@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.pipelines.audio import decode
-from auricle.pipelines.audio.decode import open_audio, read_spans
+from auricle.pipelines.audio.decode import open_audio
+from auricle.pipelines.audio.tape import Tape, read_spans
 from auricle.pipelines.passes.probe import probe_file
 from auricle.schemas.config import Segmentation
 from auricle.schemas.errors import ClipError
@@ -48,7 +49,7 @@ def test_spans_are_exactly_the_samples_asked_for(
     asked = [(start, min(start + length, 1000)) for start, length in spans]
     old, decode.BLOCK_SAMPLES = decode.BLOCK_SAMPLES, 64
     try:
-        found = {span: waveform for span, waveform, _ in read_spans(path, asked)}
+        found = {span: waveform for span, waveform, _ in read_spans(Tape(path), asked)}
     finally:
         decode.BLOCK_SAMPLES = old
     assert set(found) == set(asked)
@@ -59,7 +60,7 @@ def test_spans_are_exactly_the_samples_asked_for(
 def test_a_span_beyond_the_end_is_a_clip_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(100))
     with pytest.raises(ClipError, match="ends at sample 100"):
-        list(read_spans(path, [(50, 200)]))
+        list(read_spans(Tape(path), [(50, 200)]))
 
 
 @pytest.mark.usefixtures("short_blocks")

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from auricle.pipelines.audio import long_clip
-from auricle.pipelines.audio.decode import read_spans
 from auricle.pipelines.audio.long_clip import LongClip
+from auricle.pipelines.audio.tape import Tape, read_spans
 from auricle.pipelines.passes import extract
 from auricle.pipelines.passes.extract import ExtractRecipe
 from auricle.schemas.config import RepresentationConfig
@@ -37,28 +37,28 @@ def item(path: Path, start: int, end: int, representations: str, channel: int = 
 def test_pieces_in_any_order_are_the_samples_of_the_recording(tmp_path, monkeypatch, name):
     monkeypatch.setattr(long_clip, "KEPT_BEHIND_S", 1.0)
     path = recording(tmp_path, name)
-    ((_, whole, _),) = read_spans(path, [(0, 640_000)])
-    clip = LongClip(path, 5_000, 600_000, 1)
+    ((_, whole, _),) = read_spans(Tape(path), [(0, 640_000)])
+    clip = LongClip(Tape(path), 5_000, 600_000, 1)
     assert (clip.num_samples, clip.sample_rate) == (595_000, RATE)
     for start, end in ((0, 10), (0, 300_000), (290_000, 595_000), (594_999, 595_000), (100, 20_000), (7, 7)):
         assert np.array_equal(clip.read(start, end), whole[:, 5_000 + start : 5_000 + end])
         assert np.array_equal(clip.read_channel(start, end), whole[1:, 5_000 + start : 5_000 + end])
-    clip.close()
 
 
 def test_what_was_read_is_forgotten_beyond_what_may_be_looked_back_at(tmp_path, monkeypatch):
     monkeypatch.setattr(long_clip, "KEPT_BEHIND_S", 1.0)
     path = recording(tmp_path, "a.wav", seconds=300, channels=1)
-    clip = LongClip(path, 0, 300 * RATE, 0)
+    tape = Tape(path)
+    clip = LongClip(tape, 0, 300 * RATE, 0)
     held = []
     for start in range(0, 300 * RATE, RATE):
         clip.read(start, start + RATE)
-        held.append(sum(block.shape[1] for _, block in clip._held))
+        held.append(sum(block.shape[1] for _, block in tape._held))
     assert max(held) <= 3 * (1 << 18)
 
 
 def test_a_recording_that_ends_before_its_clip_does_fails_with_the_reason(tmp_path):
-    clip = LongClip(recording(tmp_path, "a.wav", seconds=1), 0, 2 * RATE, 0)
+    clip = LongClip(Tape(recording(tmp_path, "a.wav", seconds=1)), 0, 2 * RATE, 0)
     with pytest.raises(ClipError, match=r"corrupt: a.wav: ends at sample 16000, a clip in it needs sample 32000"):
         clip.read(RATE - 10, RATE + 10)
 

@@ -4,12 +4,12 @@ import tempfile
 
 import pytest
 
-from auricle.pipelines.tables.scratch import LOCK, PREFIX, remove_abandoned, scratch_folder
+from auricle.pipelines.work.scratch import LOCK, PREFIX, remove_abandoned, scratch_folder
 
 HOLD = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from auricle.pipelines.tables.scratch import scratch_folder
+from auricle.pipelines.work.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "state.duckdb").write_bytes(b"x" * 1000)
     print(folder, flush=True)

@@ -1,0 +1,95 @@
+"""Whole shards of an object store on this machine's disk, in a bounded folder that all processes share.
+
+A shard is named by the hash of its bytes, so a copy never goes stale. The least recently used ones go when the folder
+would grow beyond its limit; a reader that has one mapped keeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .store import Store
+
+LIMIT_BYTES = 32 << 30
+
+
+def default_folder() -> Path:
+    """`auricle/shards` in the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "auricle" / "shards"
+
+
+class ShardCache:
+    """A folder of at most `limit_bytes`. Safe for many threads and processes; pickles as its two settings."""
+
+    def __init__(self, folder: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> None:
+        self.folder, self.limit_bytes = folder or default_folder(), limit_bytes
+
+    def find(self, path: str, num_bytes: int) -> Path | None:
+        """The copy of a shard, None when there is no whole one."""
+        file = self._file(path)
+        try:
+            if file.stat().st_size != num_bytes:
+                return None
+            # what was used last goes last
+            os.utime(file)
+        except FileNotFoundError:
+            return None
+        return file
+
+    def fetch(self, store: Store, path: str, num_bytes: int, *, wait: bool = True) -> Path | None:
+        """The copy of a shard, made now when there is none; one process makes it, others wait for that.
+
+        wait: or give None while another process is making it. Raises `IntegrityError` and `StorageError` as `Store`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self._file(path)
+        with self._lock(f"{file.name}.lock", wait) as held:
+            if not held:
+                return None
+            found = self.find(path, num_bytes)
+            if found is not None:
+                return found
+            part = file.with_suffix(".part")
+            part.write_bytes(store.get(path))
+            part.replace(file)
+        self._evict(file)
+        return file
+
+    def _file(self, path: str) -> Path:
+        return self.folder / path.rpartition("/")[2]
+
+    def _evict(self, newest: Path) -> None:
+        with self._lock("evict.lock", True):
+            files = []
+            for file in self.folder.glob("*.tar"):
+                with contextlib.suppress(FileNotFoundError):
+                    status = file.stat()
+                    files.append((status.st_mtime_ns, status.st_size, file))
+            total = sum(size for _, size, _ in files)
+            for _, size, file in sorted(files):
+                if total <= self.limit_bytes:
+                    break
+                if file != newest:
+                    file.unlink(missing_ok=True)
+                    Path(f"{file}.lock").unlink(missing_ok=True)
+                    total -= size
+
+    @contextlib.contextmanager
+    def _lock(self, name: str, wait: bool) -> Iterator[bool]:
+        # not on every system, and only object stores need it
+        import fcntl
+
+        descriptor = os.open(self.folder / name, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)

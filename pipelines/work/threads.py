@@ -1,0 +1,46 @@
+"""One thread of arithmetic per process, said before any numeric library loads: they read the number once.
+
+A worker per core is faster than threads in each, and sums of another number of threads round differently: the same
+input would give other scores. The pool itself hands these settings to every process that it starts, so that it does not
+matter what the environment outside says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+ONE_THREAD: dict[str, str] = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""What OpenMP, torch and the builds of BLAS read when they load."""
+
+
+@contextlib.contextmanager
+def started_with_one_thread() -> Iterator[None]:
+    """Processes that are started inside compute on one thread each; this process's own environment is put back."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def one_thread_here() -> None:
+    """This process computes on one thread; called before it loads what computes. Its children do likewise."""
+    os.environ.update(ONE_THREAD)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
+
+
+def all_cores_for_tables() -> None:
+    """Arrow, which takes the number for its own, reads tables with every core again: no result depends on that."""
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.set_cpu_count(os.cpu_count() or 1)

@@ -1,0 +1,143 @@
+"""A takedown that was interrupted is finished by the next verb that works, whichever it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from dataset_factory import Recording, voices, write_version
+
+from auricle.loaders import open_version
+from auricle.loaders.reading.pending import PURGING, begin, pending, rows_of
+from auricle.loaders.reading.refs import readable
+from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
+from auricle.loaders.storage.store import Store
+from auricle.pipelines.upkeep import carry_out as steps
+from auricle.pipelines.upkeep.compact import compact
+from auricle.pipelines.upkeep.garbage import abandon, collect
+from auricle.pipelines.upkeep.repair import repair
+from auricle.pipelines.upkeep.rollback import rollback
+from auricle.pipelines.upkeep.takedown import takedown
+from auricle.schemas.errors import ConfigError, PendingError
+from auricle.schemas.records import PURGE_SCHEMA
+
+EVE = Recording("eve", speaker="eve", text="what eve said")
+WORK: dict[str, Callable[[str], object]] = {
+    "takedown": takedown,
+    "takedown of another": lambda url: takedown(url, clips=[voices(1)[0].key]),
+    "compact": compact,
+    "rollback": lambda url: rollback(url, 1),
+    "repair": repair,
+    "gc": lambda url: collect(url, dry_run=False),
+    "abandon": lambda url: abandon(url, "left"),
+}
+
+
+class Killed(BaseException):
+    """Ends a verb where a kill would."""
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    """Two versions that hold her clip, and an unfinished run."""
+    url = str(tmp_path / "data")
+    write_version(url, voices(3))
+    write_version(url, [*voices(3), EVE])
+    Store(url).put_new("runs/left/score/attempts/x.0", b"")
+    return url
+
+
+def interrupted(url: str, step: str, monkeypatch: pytest.MonkeyPatch, *, purge: bool) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, step, killed)
+        with pytest.raises(Killed):
+            takedown(url, speaker="eve", purge=purge)
+
+
+def keys(url: str) -> set[str]:
+    return set(open_version(url).clips(["clip"])["clip"].to_pylist())
+
+
+@pytest.mark.parametrize("verb", WORK)
+@pytest.mark.parametrize("step", ["put_tombstones", "_publish_without"])
+def test_whatever_works_next_finishes_a_takedown(
+    dataset: str, monkeypatch: pytest.MonkeyPatch, verb: str, step: str
+) -> None:
+    interrupted(dataset, step, monkeypatch, purge=False)
+    assert EVE.key in keys(dataset)
+    assert [str(begun).split(" is ")[0] for begun in pending(Store(dataset))] == ["a takedown"]
+    WORK[verb](dataset)
+    assert pending(Store(dataset)) == []
+    assert EVE.key not in keys(dataset)
+
+
+@pytest.mark.parametrize("verb", set(WORK) - {"abandon"})
+@pytest.mark.parametrize("step", ["put_tombstones", "_publish_without", "sweep", "purge_relabels"])
+def test_whatever_works_next_finishes_a_purge(
+    dataset: str, monkeypatch: pytest.MonkeyPatch, verb: str, step: str
+) -> None:
+    interrupted(dataset, step, monkeypatch, purge=True)
+    assert [begun.purge for begun in pending(Store(dataset))] == [True]
+    WORK[verb](dataset)
+    assert pending(Store(dataset)) == []
+    assert 2 not in readable(Store(dataset))
+    assert not any(EVE.sha256.encode() in p.read_bytes() for p in Path(dataset, "shards").rglob("*.tar"))
+
+
+def test_a_dry_run_says_what_is_pending_and_leaves_it(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(dataset, "_publish_without", monkeypatch, purge=False)
+    said: list[str] = []
+    collect(dataset, notify=said.append)
+    takedown(dataset, clips=[voices(1)[0].key], dry_run=True, notify=said.append)
+    assert len(said) == 2
+    assert all("a takedown is not done" in line for line in said)
+    assert len(pending(Store(dataset))) == 1
+
+
+def test_a_takedown_that_cannot_be_finished_is_named(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(dataset, "_publish_without", monkeypatch, purge=True)
+    part = open_version(dataset, 1).document.clips[0]
+    Path(dataset, f"objects/clips/{part.sha256}.parquet").unlink()
+    with pytest.raises(PendingError, match=f"{PURGING}/.*cannot be finished now.*{part.sha256}"):
+        compact(dataset)
+    assert PendingError.exit_code == 8
+
+
+def test_damage_that_a_takedown_fails_at_can_be_repaired_first(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(dataset, "_publish_without", monkeypatch, purge=False)
+    shard = next(iter(open_version(dataset).document.representations["toy-codes-50hz"].shards))
+    Path(dataset, f"shards/toy-codes-50hz/{shard.sha256}.tar").unlink()
+    with pytest.raises(PendingError, match="the object is missing"):
+        compact(dataset)
+    assert len(repair(dataset).shards) == 1
+    assert pending(Store(dataset)) == []
+
+
+def test_nothing_to_finish_and_nothing_chosen_is_refused(dataset: str) -> None:
+    with pytest.raises(ConfigError, match="there is none"):
+        takedown(dataset)
+
+
+def test_a_purge_that_an_older_auricle_had_begun_is_finished(dataset: str) -> None:
+    """It wrote a record that names the tombstones, after them."""
+    store = Store(dataset)
+    rows = pa.Table.from_pylist([{"recording": EVE.sha256, "redact": False}], schema=TOMBSTONES)
+    path = put_tombstones(store, rows)
+    record = {"schema": PURGE_SCHEMA, "tombstones": path}
+    store.put_new(path.replace("tombstones", PURGING).replace("parquet", "json"), json.dumps(record).encode())
+    (begun,) = pending(store)
+    assert rows_of(store, begun).equals(rows)
+    assert takedown(dataset).retired == [2]
+    assert EVE.key not in keys(dataset)
+
+
+def test_the_same_decision_begins_in_one_place_however_often_it_is_given(dataset: str) -> None:
+    rows = pa.Table.from_pylist([{"recording": EVE.sha256, "redact": False}], schema=TOMBSTONES)
+    assert begin(Store(dataset), rows, purge=True) == begin(Store(dataset), rows, purge=True)
+    assert len(pending(Store(dataset))) == 1
