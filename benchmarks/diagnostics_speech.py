@@ -112,7 +112,9 @@ def main() -> None:
             result = diagnose_codes(samples(codes), frame_rate, entries, group_kind="speaker")
             spent = time.process_time() - begin
             print(f"| {name} | code_rate (raw {result.rate_raw:.0f}) | {result.code_rate} | {spent:.1f} |")
-            each = difficulty(result.bits, result.seconds, result.groups, result.halves, result.half_seconds)
+            costs = result.clips
+            halves = costs.split_half, costs.split_half_seconds
+            each = difficulty(costs.hard_bits, result.seconds, result.groups, *halves)
             print(f"| {name} | difficulty: median reliability | {np.nanmedian(each.reliability):.2f} | |", flush=True)
 
 

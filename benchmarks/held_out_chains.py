@@ -44,4 +44,4 @@ def held_out(cardinality: int, order: int, successors: int, symbols: int, seed: 
     bits = np.array([model.cross_entropy(ngram_counts(clip[None], cardinality, order)) for clip in clips[90:]])
     excess = bits - oracle[90:].mean(1)
     error = excess.std(ddof=1) / np.sqrt(excess.size)
-    return HeldOut(truth, bits.mean(), counts.conditional_entropy(), counts.unseen_mass(), excess.mean() / error)
+    return HeldOut(truth, bits.mean(), counts.conditional_entropy(), counts.missing_mass(), excess.mean() / error)

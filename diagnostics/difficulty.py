@@ -1,7 +1,8 @@
 """How hard a clip is to predict, and the order in which a curriculum opens the clips.
 
-Difficulty is the clip's cross-fitted code rate in bits per second. Silence lowers it and noise raises it, and what is
-noise will not be learnt, so it ranks clips within strata of like duration and source, beside quality tiers.
+Difficulty is the clip's cross-fitted code rate in bits per second, less what level and pauses explain of it where the
+sound of the frames is known. Noise raises it, and what is noise will not be learnt, so it ranks clips within strata of
+like duration and source, beside quality tiers.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ def difficulty(
     bits: np.ndarray,
     seconds: np.ndarray,
     groups: Sequence[str],
-    halves: np.ndarray,
-    half_seconds: np.ndarray,
+    split_half: np.ndarray,
+    split_half_seconds: np.ndarray,
 ) -> Difficulty:
     """Empirical-Bayes difficulty of clips.
 
-    bits, seconds: `[N]`. halves, half_seconds: `[N, 2]` over even and odd blocks of 0.2 s, from which the
-    repeatability of a rate is measured; clips too short to have both halves take part in everything else.
+    bits, seconds: `[N]`. split_half, split_half_seconds: `[N, 2]` over the first and the second half of each clip, from
+    which the repeatability of a rate is measured: interleaved blocks of a fraction of a second would only show which
+    syllables are where. Clips too short to have both halves take part in everything else.
     """
     rate = np.full(bits.shape[0], np.nan)
     np.divide(bits, seconds, out=rate, where=seconds > 0)
@@ -46,11 +48,11 @@ def difficulty(
     shrunk, reliability = rate.copy(), np.where(known, 0.0, np.nan)
     if not known.any():
         return Difficulty(rate, shrunk, reliability, float("nan"), float("nan"))
-    both = known & (half_seconds > 0).all(1)
+    both = known & (split_half_seconds > 0).all(1)
     noise = 0.0
     if both.any():
-        each = halves[both] / half_seconds[both]
-        noise = float(np.mean((each[:, 0] - each[:, 1]) ** 2 / (1 / half_seconds[both]).sum(1)))
+        each = split_half[both] / split_half_seconds[both]
+        noise = float(np.mean((each[:, 0] - each[:, 1]) ** 2 / (1 / split_half_seconds[both]).sum(1)))
     names = np.asarray(groups, dtype=str)[known]
     if np.unique(names, return_counts=True)[1].max() < 2:
         # no group has two clips: all are compared with the corpus

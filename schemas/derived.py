@@ -8,7 +8,9 @@ from pydantic import Field
 
 from .version import Record
 
-DIAGNOSTICS_SCHEMA = "auricle.diagnostics/1"
+DIAGNOSTICS_SCHEMA = "auricle.diagnostics/2"
+DIAGNOSTICS_SCHEMA_1 = "auricle.diagnostics/1"
+"""Other names, gains not corrected for finite data: `renamed` reads them."""
 PROFILE_SCHEMA = "auricle.profile/1"
 COMPARISON_SCHEMA = "auricle.shadow/1"
 
@@ -21,6 +23,11 @@ class Diagnostics(Record):
     seed: int
     representations: dict[str, dict[str, Any]] = Field(
         description="By name: measures of a diagnosis with their units in their names, and `trained`"
+    )
+    comparisons: list[dict[str, Any]] = Field(
+        default=[],
+        description="Paired differences of two representations: `a`, `b`, `measure`, `unit`, `value`, `low`, `high`, "
+        "`num_clips`, `decided`",
     )
 
 
@@ -64,3 +71,22 @@ class Comparison(Record):
     flips: dict[str, dict[str, int]] | None = Field(
         description="By reason: clips that are dropped before, after, and flipped; null where nothing was compared"
     )
+
+
+_RENAMED = {
+    "capacity_note": "finite_sample_bias",
+    "pred_info": "lagged_mutual_information",
+    "rate_by_reach": "context_gain",
+    "unseen_mass": "missing_mass",
+    "missing_bits": "promised_bits",
+    "missing_context": "promised_context",
+    "missing_coverage": "promised_coverage",
+    "capacity": "finite_sample_bias",
+}
+
+
+def renamed(measures: Any) -> Any:
+    """Measures of a representation as `auricle.diagnostics/1` wrote them, under the names of /2; others unchanged."""
+    if isinstance(measures, dict):
+        return {_RENAMED.get(name, name): renamed(value) for name, value in measures.items()}
+    return [renamed(value) for value in measures] if isinstance(measures, list) else measures

@@ -12,13 +12,16 @@ PLAN = pa.schema([pa.field("key", pa.string()), pa.field("place", pa.int64())])
 RECEIPT = pa.schema([pa.field("key", pa.string()), *ERROR_FIELDS])
 """What the rows of every receipt have; the rest is what their pass makes."""
 
-DIFFICULTY_SCHEMA = "auricle.difficulty/1"
+DIFFICULTY_SCHEMA = "auricle.difficulty/2"
 DIFFICULTY = pa.schema(
     [
         pa.field("clip", pa.string()),
         pa.field("bits_per_s", pa.float64()),
-        pa.field("difficulty", pa.float64()),
-        pa.field("reliability", pa.float64()),
+        pa.field("hard_bits_per_s", pa.float64()),  # less what level and voicing explain; all of them without sound
+        pa.field("difficulty", pa.float64()),  # hard_bits_per_s, shrunk towards the speaker by its reliability
+        pa.field("reliability", pa.float64()),  # share that would show again in other seconds of the clip
+        pa.field("bits_per_voiced_s", pa.float64()),  # null without sound
+        pa.field("reducible_bits_per_s", pa.float64()),  # what a fitted model saves: little of noise
     ]
 )
 

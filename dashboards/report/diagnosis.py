@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...schemas.derived import renamed
 from ..drawing.charts import interval
 
 
@@ -55,15 +56,14 @@ def tables(diagnostics: Mapping[str, Any] | None) -> dict[str, list[dict[str, An
             "skipped": sum(v for v in (record.get("skipped") or {}).values() if isinstance(v, int)),
         }
         if record.get("kind") == "latents" or "pred_gain" in record:
+            later = record.get("lagged_mutual_information") or ()
             gains = {
                 "gain": Cell.of(record.get("pred_gain")),
                 "gain_per_s": Cell.of(record.get("pred_gain_per_s")),
                 "r2": record.get("r2_info"),
                 "dim": record.get("dim"),
                 "order": record.get("order"),
-                "later": [
-                    (h.get("tau_ms"), Cell.of(h)) for h in record.get("pred_info") or () if isinstance(h, Mapping)
-                ],
+                "later": [(h.get("tau_ms"), Cell.of(h)) for h in later if isinstance(h, Mapping)],
             }
             rows["latents"].append(common | gains)
         else:
@@ -72,7 +72,7 @@ def tables(diagnostics: Mapping[str, Any] | None) -> dict[str, list[dict[str, An
                 "raw": record.get("rate_raw"),
                 "rate": Cell.of(record.get("code_rate")),
                 "efficiency": Cell.of(record.get("efficiency")),
-                "chain_gain": record.get("chain_gain"),
+                "chain_gain": Cell.of(record.get("chain_gain")),
                 "cardinality": record.get("cardinality"),
                 "codebooks": books,
                 "use": _span([book.get("use") for book in books]),
@@ -88,7 +88,7 @@ def _records(diagnostics: Mapping[str, Any] | None) -> Iterator[tuple[str, Mappi
     found = (diagnostics or {}).get("representations", diagnostics) or {}
     for name, record in sorted(found.items()):
         if isinstance(record, Mapping) and ("kind" in record or "code_rate" in record or "pred_gain" in record):
-            yield name, record
+            yield name, renamed(dict(record))
 
 
 def _span(values: list[Any]) -> tuple[float, float] | None:

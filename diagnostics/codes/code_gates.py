@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..estimates.bootstrap import ratio
 from ..estimates.estimate import Estimate
 from ..estimates.folds import counted
+from ..estimates.interval import ratio
 from .code_store import CodeStore
 from .codebook_rate import CodebookRate
 
 MIN_GROUPS = 5
 MIN_FRAMES_PER_ENTRY = 50
 """Fewer could not show how an entry depends on the one before, and no other gate would notice."""
-MAX_UNSEEN_MASS = 0.2
+MAX_MISSING_MASS = 0.2
 MAX_FALL = 0.02
 MAX_SLOW_FALL = 0.005
 MIN_EXPONENT = 0.5
-MAX_MISSING = 0.05
+MAX_PROMISED = 0.05
 
 
 def judge(
@@ -29,7 +29,6 @@ def judge(
     exponent: float | None,
     trained: float,
     frame_rate: float,
-    seed: int,
 ) -> Estimate:
     """The rate with its interval, or every reason against it.
 
@@ -37,7 +36,7 @@ def judge(
     that of their fall.
     """
     seconds = store.lengths / frame_rate
-    interval = ratio(bits, seconds, store.groups, seed=seed)
+    interval = ratio(bits, seconds, store.groups)
     hours = seconds.sum() / 3600
     total = sum(book.bits for book in books)
     reasons, remedies = [], []
@@ -60,16 +59,15 @@ def judge(
         else:
             remedies.append(f"more than the {used:.2g} h that were trained on, the fall does not tell how much")
     more = "a longer corpus, or a neural model that shares between contexts"
-    unseen = sum(book.unseen_mass * book.bits for book in books) / total if total else 0.0
-    if unseen > MAX_UNSEEN_MASS:
-        reasons.append(f"{unseen:.0%} of the n-gram mass is unseen")
+    mass = sum(book.missing_mass * book.bits for book in books) / total if total else 0.0
+    if mass > MAX_MISSING_MASS:
+        reasons.append(f"{mass:.0%} of the n-gram mass is missing")
         remedies.append(more)
-    missing = sum(book.missing_bits for book in books) / total if total else 0.0
-    if missing > MAX_MISSING:
-        worst = max(books, key=lambda book: book.missing_bits)
-        reasons.append(
-            f"longer contexts promise {missing:.0%} less ({worst.missing_context} covers {worst.missing_coverage:.0%})"
-        )
+    promised = sum(book.promised_bits for book in books) / total if total else 0.0
+    if promised > MAX_PROMISED:
+        worst = max(books, key=lambda book: book.promised_bits)
+        covers = f"{worst.promised_context} covers {worst.promised_coverage:.0%}"
+        reasons.append(f"longer contexts promise {promised:.0%} less ({covers})")
         remedies.append(more)
     if reasons:
         return Estimate.unresolved(

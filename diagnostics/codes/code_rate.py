@@ -15,15 +15,13 @@ import numpy as np
 from ...schemas.keys import digest
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, sample_clips
+from ..estimates.interval import ratio
 from .code_gates import MIN_EXPONENT, MIN_GROUPS, judge
 from .code_store import CodeStore
-from .codebook_model import NUM_BUCKETS, CodebookModel
+from .codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel
 from .codebook_rate import CodebookRate, summarise
 from .contexts import MAX_LAG
 
-# A clip's halves are to differ in what is coded, not in what is said: half a second and more per block would make
-# every clip with a pause at one end look unreliable.
-_BLOCK_S = 0.2
 _SCORING_FRAMES = 1 << 19
 _SAMPLE_FRAMES = 1 << 16
 
@@ -37,25 +35,29 @@ class CodeRate:
     codebooks: tuple[CodebookRate, ...]
     bits: np.ndarray
     """`[N]` cross-fitted code length of each clip, float64; NaN where it could not be cross-fitted."""
-    halves: np.ndarray
-    """`[N, 2]` the same over even and odd blocks of 0.2 s: how repeatable a clip's rate is."""
-    half_seconds: np.ndarray
-    """`[N, 2]` audio in each half."""
+    frame_bits: np.ndarray
+    """`[F]` float32, the same of each frame, clips end to end; empty where nothing could be cross-fitted."""
+    small_bits: np.ndarray
+    """`[N]` under a model that knows only how often each entry occurs, cross-fitted alike."""
+    chain_gain: Estimate
+    """bit/s that the codebooks above in the same frame save over predicting all from the past, of all codebooks."""
+    fold_of_clip: np.ndarray
+    """`[N]`"""
     curve: tuple[tuple[float, float], ...]
     """(frames of training data, bit/s): a quarter, a half and all of it, on the same held-out frames."""
     exponent: float | None
     """b of a fall like n ** -b, from the curve; None where it no longer falls."""
     extrapolated: float | None
     """bit/s where the curve would end, only for b of at least 0.5; no bound, and wrong where the models cannot fit."""
-    by_reach: tuple[tuple[float, float], ...]
+    context_gain: tuple[tuple[float, float], ...]
     """(seconds, bit/s) with contexts that reach back no further than this, on validation folds."""
 
     @classmethod
     def unmeasured(cls, num_clips: int, reason: str) -> CodeRate:
         """Nothing could be held out."""
         rate = Estimate.unresolved(reason, f"audio of at least {MIN_GROUPS} speakers or recordings", "bit/s")
-        nothing = np.full((num_clips, 2), np.nan)
-        return cls(rate, (), nothing[:, 0], nothing, np.zeros((num_clips, 2)), (), None, None, ())
+        nothing, none = np.full(num_clips, np.nan), np.zeros(num_clips, np.int64)
+        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, (), None, None, ())
 
 
 def code_rate(
@@ -74,39 +76,52 @@ def code_rate(
     """
     fold_of_clip = np.array([folds.fold_of(*clip) for clip in zip(store.keys, store.groups, strict=True)], np.int64)
     positions, parts = _training_frames(store, fold_of_clip, seed, max_train_frames)
-    block = max(1, round(_BLOCK_S * frame_rate))
-    halves, half_frames = np.zeros((len(store), 2)), _half_frames(store.lengths, block)
+    starts = np.cumsum(store.lengths) - store.lengths
+    frame_bits, small_bits = np.zeros(int(store.lengths.sum()), np.float32), np.zeros(len(store))
+    sampled = np.concatenate([_sample(store, np.flatnonzero(fold_of_clip == f)) for f in range(folds.num_folds)])
+    saved = np.zeros(len(store))
     books, curve, by_lag = [], np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
     for codebook in range(store.num_codebooks):
         model = CodebookModel(store, codebook, positions, parts, folds.num_folds)
-        choices, before, chain_gain = [], halves.sum(), 0.0
+        choices, total, saved_before = [], 0.0, float(saved.sum())
         for fold in range(folds.num_folds):
             clips = np.flatnonzero(fold_of_clip == fold)
             choice = model.choose(fold)
-            fitted = model.fit(choice.mixture, fold)
+            fitted, small = model.fit(choice.mixture, fold), model.fit(ENTRIES_ONLY, fold)
             for at, clip, within in _chunks(store, clips):
-                half = clip * 2 + (within // block) % 2
-                halves += np.bincount(half, fitted.bits(at), 2 * len(store)).reshape(-1, 2)
-            # a sample of clips is enough for what is quoted without an interval
-            num_frames = int(store.lengths[clips].sum())
-            sample = store.frames(clips[:: max(1, num_frames // _SAMPLE_FRAMES)])[0]
-            full = fitted.bits(sample).mean()
-            fewer = [model.fit(choice.mixture, fold, buckets).bits(sample).mean() for buckets in range(1, NUM_BUCKETS)]
-            curve += np.array([*fewer, full]) * num_frames
+                cost = fitted.bits(at)
+                frame_bits[starts[clip] + within] += cost
+                small_bits += np.bincount(clip, small.bits(at), len(store))
+                total += float(cost.sum())
+            # a sample of clips is enough for the learning curve and for a paired difference
+            at, clip, _ = store.frames(_sample(store, clips))
+            full = fitted.bits(at)
+            fewer = [model.fit(choice.mixture, fold, buckets).bits(at).mean() for buckets in range(1, NUM_BUCKETS)]
+            curve += np.array([*fewer, full.mean()]) * store.lengths[clips].sum()
             if choice.past_only != choice.mixture:
-                chain_gain += (model.fit(choice.past_only, fold).bits(sample).mean() - full) * num_frames
+                parallel = model.fit(choice.past_only, fold).bits(at)
+                saved += np.bincount(clip, parallel - full, len(store))
             choices.append(choice)
         by_lag += np.mean([choice.by_lag for choice in choices], axis=0)
-        books.append(summarise(model, choices, float(halves.sum() - before), chain_gain))
+        chain_gain = (float(saved.sum()) - saved_before) / store.lengths[sampled].sum()
+        books.append(summarise(model, choices, total, chain_gain))
     rates = curve / store.lengths.sum() * frame_rate
     exponent = _exponent(rates)
-    bits, trained = halves.sum(1), positions.shape[0] * (1 - 1 / folds.num_folds)
+    bits = np.add.reduceat(frame_bits.astype(np.float64), starts) if len(store) else np.zeros(0)
+    trained = positions.shape[0] * (1 - 1 / folds.num_folds)
+    rate = judge(store, group_kind, books, bits, rates, exponent, trained, frame_rate)
+    gain = ratio(saved[sampled], store.lengths[sampled] / frame_rate, [store.groups[i] for i in sampled])
     return CodeRate(
-        judge(store, group_kind, books, bits, rates, exponent, trained, frame_rate, seed),
+        rate,
         tuple(books),
         bits,
-        halves,
-        half_frames / frame_rate,
+        frame_bits,
+        small_bits,
+        # a gain between two rates of which one cannot be told is none
+        Estimate.resolved(gain.value, gain.low, gain.high, "bit/s")
+        if rate.is_resolved
+        else Estimate.unresolved(rate.reason, rate.remedy, "bit/s", gain.value),
+        fold_of_clip,
         tuple((trained * share, float(rate)) for share, rate in zip((0.25, 0.5, 1.0), rates, strict=True)),
         exponent,
         _extrapolated(rates, exponent),
@@ -114,11 +129,9 @@ def code_rate(
     )
 
 
-def _half_frames(lengths: np.ndarray, block: int) -> np.ndarray:
-    """Frames of each clip in even and in odd blocks, `[N, 2]`."""
-    pairs, rest = np.divmod(lengths, 2 * block)
-    even = pairs * block + np.minimum(rest, block)
-    return np.stack((even, lengths - even), axis=1)
+def _sample(store: CodeStore, clips: np.ndarray) -> np.ndarray:
+    """Every so many clips of a fold, some `_SAMPLE_FRAMES` frames."""
+    return clips[:: max(1, int(store.lengths[clips].sum()) // _SAMPLE_FRAMES)]
 
 
 def _training_frames(

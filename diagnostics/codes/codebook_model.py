@@ -27,7 +27,7 @@ _TELLING = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class Promise:
     """What a context would save, bits per code, if it had been seen everywhere as it was seen in places."""
 
     bits: float
@@ -44,6 +44,10 @@ class Mixture:
     weights: tuple[float, ...]
 
 
+ENTRIES_ONLY = Mixture(((), None), (0.99, 0.01))
+"""How often each entry occurs: the small model that a larger one is held against."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What the validation fold chose for one held-out fold."""
@@ -51,7 +55,7 @@ class Choice:
     mixture: Mixture
     past_only: Mixture
     """The same without looking at the codebooks above in the frame."""
-    missing: Missing
+    promise: Promise
     by_lag: tuple[float, ...]
     """Bits per code with contexts reaching back 0, 1, ... MAX_LAG frames at most, on the validation fold."""
 
@@ -101,15 +105,15 @@ class CodebookModel:
         """Counts of one fold for a context."""
         return self._chain_tables(context).folds[fold].shorten(len(context))
 
-    def unseen_mass(self, context: Context) -> float:
+    def missing_mass(self, context: Context) -> float:
         """Good-Turing mass of the n-grams of a context, over all folds."""
-        return self._chain_tables(context).whole.shorten(len(context)).unseen_mass()
+        return self._chain_tables(context).whole.shorten(len(context)).missing_mass()
 
     def entropy(self, order: int) -> tuple[float, float]:
-        """Miller-Madow entropy of a code given its `order` predecessors, bits, and the unseen mass it hangs on."""
+        """Miller-Madow entropy of a code given its `order` predecessors, bits, and the missing mass it hangs on."""
         own_past = self.chains[0]
         table = self._chain_tables(own_past).whole.shorten(min(order, len(own_past)))
-        return table.conditional_entropy(), table.unseen_mass()
+        return table.conditional_entropy(), table.missing_mass()
 
     def _chain_tables(self, context: Context) -> _Tables:
         chain = next(c for c in self.chains if c[: len(context)] == context)
@@ -126,7 +130,7 @@ class CodebookModel:
         positions = self._validation_positions(validation)
         if not positions.shape[0]:
             blind = Mixture(((), None), (0.5, 0.5))
-            return Choice(blind, blind, Missing(0.0, (), 1.0), (0.0,) * (MAX_LAG + 1))
+            return Choice(blind, blind, Promise(0.0, (), 1.0), (0.0,) * (MAX_LAG + 1))
         bits: dict[Context, np.ndarray] = {}
         known: dict[Context, np.ndarray] = {}
         for chain in self.chains:
@@ -139,7 +143,7 @@ class CodebookModel:
         mixture = self._mixture(bits)
         same = all(context is None or is_past_only(context) for context in mixture.contexts)
         past_only = mixture if same else self._mixture({c: each for c, each in bits.items() if is_past_only(c)})
-        return Choice(mixture, past_only, _missing(bits, known), tuple(self._by_lag(bits)))
+        return Choice(mixture, past_only, _promise(bits, known), tuple(self._by_lag(bits)))
 
     def _mixture(self, bits: dict[Context, np.ndarray]) -> Mixture:
         """The best length of each chain, and how to weigh them; bits: per context, over the same held-out codes."""
@@ -196,7 +200,7 @@ class FittedMixture:
         return -np.log2(probability)
 
 
-def _missing(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) -> Missing:
+def _promise(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) -> Promise:
     """The context whose rarity costs most.
 
     Each context is compared, where it was seen in training, with the best context that was seen nearly everywhere;
@@ -206,12 +210,12 @@ def _missing(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) 
     coverage = {context: float(each.mean()) for context, each in known.items()}
     everywhere = [context for context in bits if not context or coverage[context] >= _COVERED]
     baseline = min((bits[context] for context in everywhere), key=lambda each: each.mean())
-    worst = Missing(0.0, (), 1.0)
+    worst = Promise(0.0, (), 1.0)
     for context, each in bits.items():
         if coverage[context] >= _TELLING:
             saved = (baseline - each)[known[context]]
             surely = saved.mean() - 2 * saved.std() / np.sqrt(saved.shape[0])
             missing = float(surely * (1 - coverage[context]))
             if missing > worst.bits:
-                worst = Missing(missing, context, coverage[context])
+                worst = Promise(missing, context, coverage[context])
     return worst

@@ -9,8 +9,8 @@ import numpy as np
 from .codebook_model import Choice, CodebookModel
 from .contexts import describe
 
-# Above this unseen mass plug-in entropies are more than a percent too low.
-_PLUG_IN_UNSEEN = 0.01
+# Above this missing mass plug-in entropies are more than a percent too low.
+_PLUG_IN_MISSING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class CodebookRate:
     """Held-out code length given the chosen contexts."""
     chain_gain: float
     """What the codebooks above it in the same frame save, on top of the past."""
+    past_only_bits: float
+    """The same from the past alone, of all codebooks: what predicting codebooks in parallel costs."""
     entropy: float | None
     """Of single codes, Miller-Madow; None where more than 1 % of the mass was never seen."""
     entropy_1: float | None
@@ -30,41 +32,43 @@ class CodebookRate:
     """Share of the entries that occur at all; grows with the corpus."""
     perplexity: float
     """2 ** entropy of single codes: how many entries, used equally, would be as uncertain."""
-    unseen_mass: float
+    missing_mass: float
     """Good-Turing, of the chosen n-grams, weighted as they are mixed."""
     contexts: dict[str, float]
     """What it is predicted from: mean mixture weight over folds."""
-    missing_bits: float
-    """What longer contexts would save if they were seen everywhere as they are in places; see `Missing`."""
-    missing_context: str
-    missing_coverage: float
+    promised_bits: float
+    """What longer contexts would save if they were seen everywhere as they are in places; see `Promise`."""
+    promised_context: str
+    promised_coverage: float
 
 
 def summarise(model: CodebookModel, choices: list[Choice], bits: float, chain_gain: float) -> CodebookRate:
-    """The record of a codebook from what was chosen for each fold; bits and chain_gain: summed over all frames."""
+    """The record of a codebook from what was chosen for each fold; bits: summed over all frames; chain_gain: per
+    code."""
     store = model.store
     frames = int(store.lengths.sum())
     weights: dict[str, float] = {}
-    unseen = 0.0
+    missing = 0.0
     for choice in choices:
         for context, weight in zip(choice.mixture.contexts, choice.mixture.weights, strict=True):
             name = describe(context) if context is not None else "uniform"
             weights[name] = weights.get(name, 0.0) + weight / len(choices)
-            unseen += weight / len(choices) * (model.unseen_mass(context) if context is not None else 0.0)
-    entropy, entropy_unseen = model.entropy(0)
-    entropy_1, entropy_1_unseen = model.entropy(1)
-    worst = max((choice.missing for choice in choices), key=lambda missing: missing.bits)
+            missing += weight / len(choices) * (model.missing_mass(context) if context is not None else 0.0)
+    entropy, entropy_missing = model.entropy(0)
+    entropy_1, entropy_1_missing = model.entropy(1)
+    worst = max((choice.promise for choice in choices), key=lambda promise: promise.bits)
     return CodebookRate(
         codebook=model.codebook,
         bits=bits / frames,
-        chain_gain=chain_gain / frames,
-        entropy=entropy if entropy_unseen <= _PLUG_IN_UNSEEN else None,
-        entropy_1=entropy_1 if entropy_1_unseen <= _PLUG_IN_UNSEEN else None,
+        chain_gain=chain_gain,
+        past_only_bits=bits / frames + chain_gain,
+        entropy=entropy if entropy_missing <= _PLUG_IN_MISSING else None,
+        entropy_1=entropy_1 if entropy_1_missing <= _PLUG_IN_MISSING else None,
         use=float(np.count_nonzero(store.entries(model.codebook)) / store.cardinality),
         perplexity=float(2**entropy),
-        unseen_mass=unseen,
+        missing_mass=missing,
         contexts=dict(sorted(weights.items(), key=lambda item: -item[1])),
-        missing_bits=float(np.mean([choice.missing.bits for choice in choices])),
-        missing_context=describe(worst.context),
-        missing_coverage=worst.coverage,
+        promised_bits=float(np.mean([choice.promise.bits for choice in choices])),
+        promised_context=describe(worst.context),
+        promised_coverage=worst.coverage,
     )

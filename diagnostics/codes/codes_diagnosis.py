@@ -12,6 +12,7 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
 from ..estimates.samples import Samples, scalars, start
+from .clip_costs import ClipCosts, clip_costs
 from .code_rate import CodeRate, code_rate
 from .code_store import CodeStore
 from .codebook_rate import CodebookRate
@@ -36,8 +37,8 @@ class CodesDiagnosis:
     """bit/s, an upper bound on the entropy rate."""
     efficiency: Estimate
     """code_rate / rate_raw."""
-    chain_gain: float
-    """bit/s that the codebooks above in the same frame save over predicting all from the past alone."""
+    chain_gain: Estimate
+    """bit/s that the codebooks above in the same frame save over predicting all from the past of all codebooks."""
     codebooks: tuple[CodebookRate, ...]
     learning_curve: tuple[tuple[float, float], ...]
     """(training frames, bit/s)"""
@@ -45,7 +46,7 @@ class CodesDiagnosis:
     """b of a fall like n ** -b; below 0.5 the rate has not converged."""
     learning_limit: float | None
     """bit/s where the curve would end, where b is at least 0.5; no bound."""
-    rate_by_reach: tuple[tuple[float, float], ...]
+    context_gain: tuple[tuple[float, float], ...]
     """(seconds, bit/s) with contexts that reach back this far: what longer contexts gain."""
     skipped: Mapping[str, int]
     """Clips left out, by reason."""
@@ -55,10 +56,8 @@ class CodesDiagnosis:
     """`[N]` cross-fitted code length of each clip."""
     seconds: np.ndarray
     """`[N]`"""
-    halves: np.ndarray
-    """`[N, 2]` bits over even and odd blocks of 0.2 s."""
-    half_seconds: np.ndarray
-    """`[N, 2]`"""
+    clips: ClipCosts
+    """More of each clip: what the curriculum ranks by."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without the arrays."""
@@ -69,7 +68,9 @@ class CodesDiagnosis:
             "efficiency": self.efficiency.to_dict(),
             "codebooks": [asdict(book) for book in self.codebooks],
             "learning_curve": [{"frames": frames, "bits_per_s": rate} for frames, rate in self.learning_curve],
-            "rate_by_reach": [{"seconds": reach, "bits_per_s": rate} for reach, rate in self.rate_by_reach],
+            "context_gain": [{"seconds": reach, "bits_per_s": rate} for reach, rate in self.context_gain],
+            "chain_gain": self.chain_gain.to_dict(),
+            "difficulty": self.clips.to_dict(),
             "skipped": dict(self.skipped),
         }
 
@@ -82,12 +83,16 @@ def diagnose_codes(
     group_kind: str,
     seed: int = 0,
     max_train_frames: int = 2_000_000,
+    sound: Mapping[str, np.ndarray] | None = None,
 ) -> CodesDiagnosis:
     """Diagnose codes `[K, T]`, integers in [0, cardinality), at `frame_rate` Hz.
 
     One pass over the samples. Memory: two bytes per code (a temporary file beyond 512 MB) and up to 300 bytes per
     training frame, of which there are at most `max_train_frames`; every clip is scored. A clip that is not what it
     should be is left out and counted in `skipped`; with nothing left every estimate is unresolved.
+
+    sound: of each clip `[2, T]`, the level in dB and the voicing of every frame (`sound.SOUND_ROWS`), as the `features`
+    representation has them: without it, difficulty cannot be told from level and pauses.
     """
     store, skipped = CodeStore(cardinality), Counter[str]()
     seen: set[str] = set()
@@ -119,17 +124,16 @@ def diagnose_codes(
         rate_raw=raw,
         code_rate=result.rate,
         efficiency=result.rate.scaled(1 / raw if raw else 0.0, "of the raw rate"),
-        chain_gain=frame_rate * sum(book.chain_gain for book in result.codebooks),
+        chain_gain=result.chain_gain,
         codebooks=result.codebooks,
         learning_curve=result.curve,
         learning_exponent=result.exponent,
         learning_limit=result.extrapolated,
-        rate_by_reach=result.by_reach,
+        context_gain=result.context_gain,
         skipped=dict(skipped),
         clip_keys=store.keys,
         groups=store.groups,
         bits=result.bits,
         seconds=store.lengths / frame_rate,
-        halves=result.halves,
-        half_seconds=result.half_seconds,
+        clips=clip_costs(store, result, frame_rate, sound),
     )

@@ -18,15 +18,19 @@ MAX_LAG = 3
 def portfolio(codebook: int, num_codebooks: int, cardinality: int) -> tuple[Context, ...]:
     """The longest contexts worth trying for this codebook; their prefixes are tried too.
 
-    Own past first or the codebooks above first: which helps differs by codec and by depth, so both are there. Three
-    symbols are the most that counts of some millions of frames can fill.
+    Own past first, the codebooks above first, or the past of another codebook first: which helps differs by codec and
+    by depth, so all are there. Those that look only at the past are what the gain of the chain within a frame is
+    measured against. Three symbols are the most that counts of some millions of frames can fill.
     """
     q = codebook
     chains: list[Context] = [((q, 1), (q, 2), (q, 3))]
-    if q == 0:
-        if num_codebooks > 1:
-            chains.append(((0, 1), (1, 1)))
-    else:
+    if q + 1 < num_codebooks:
+        chains.append(((q, 1), (q + 1, 1)))
+        chains.append(((q + 1, 1), (q, 1)))
+    if q > 0:
+        chains.append(((q - 1, 1), (q, 1)))
+        if q > 1:
+            chains.append(((0, 1), (q, 1)))
         chains.append(tuple((above, 0) for above in range(q - 1, max(q - 4, -1), -1)))
         chains.append(((q - 1, 0), (q, 1), (q - 1, 1)))
         chains.append(((q, 1), (q - 1, 0)))

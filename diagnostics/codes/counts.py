@@ -109,7 +109,7 @@ class NgramCounts:
         """How often each distinct context occurred, `[C]` int64, in key order."""
         return np.add.reduceat(self.counts, self._context_starts()) if len(self) else self.counts
 
-    def unseen_mass(self) -> float:
+    def missing_mass(self) -> float:
         """Good-Turing estimate of the probability that the next n-gram is one never counted: singletons over total.
 
         Good 1953; as a gate for plug-in entropies see `conditional_entropy`. 1.0 for an empty table.
@@ -120,7 +120,7 @@ class NgramCounts:
         """Plug-in entropy of the predicted symbol given its context, Miller-Madow corrected, bits per symbol.
 
         H(n-gram) - H(context), each with (distinct - 1) / (2 N ln 2) added (Miller 1955). It is no bound: with
-        `unseen_mass` above some 0.01 it reads too low, and far too low as the contexts stop repeating.
+        `missing_mass` above some 0.01 it reads too low, and far too low as the contexts stop repeating.
         """
         return _miller_madow(self.counts) - (_miller_madow(self.context_counts()) if self.order else 0.0)
 

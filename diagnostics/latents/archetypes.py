@@ -2,7 +2,8 @@
 
 The mean cosine between a direction and its cluster's centre ("tightness") is high for pure noise when there are many
 clusters or few dimensions: 0.94 for 64 clusters of uniform directions in 4 dimensions. So the same clustering is run
-on the directions of a Gaussian that is shaped like the data; what counts is the excess over that, on held-out groups.
+on a null, the steps of the same clips with their frames shuffled in time, and what counts is the excess over that on
+held-out groups. The null is a sample too: clips are paired, so that its error is in the interval.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..codes.counts import NgramCounts, pack
 from ..codes.kneser_ney import KneserNey
-from ..estimates.bootstrap import Interval, ratio
+from ..estimates.interval import Interval, paired_difference, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,26 @@ class ArchetypesDiagnosis:
     num_archetypes: int
     tightness: Interval
     """Of held-out groups' directions, with centres from the other groups."""
-    tightness_uniform: float
-    """The same of uniform directions."""
-    tightness_gaussian: float
-    """The same of directions of a Gaussian shaped like the data."""
+    tightness_null: float
+    """The same of the null's directions, with centres of their own."""
     excess: Interval
-    """tightness - tightness_gaussian: structure that the shape of one Gaussian does not explain."""
+    """tightness - tightness_null."""
     next_bits: float
     """Code length of the next archetype given the one before, bits, by a model of the other groups."""
     next_gain: Interval
     """Bits that the one before saves."""
+    next_gain_null: float
+    next_gain_excess: Interval
+    """next_gain - next_gain_null."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directions:
+    """Unit directions `[N, D]`, in order of time within each clip."""
+
+    values: np.ndarray
+    clip: np.ndarray
+    """`[N]` number of the clip."""
 
 
 def spherical_kmeans(
@@ -69,70 +80,61 @@ def assign(directions: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.
     return label, cosine
 
 
-def tyler_shape(directions: np.ndarray, *, iterations: int = 50) -> np.ndarray:
-    """Shape matrix `[D, D]`, of trace D, of the Gaussian whose directions these are most like.
-
-    Tyler 1987, the maximum-likelihood fit of an angular central Gaussian. The covariance of the directions themselves
-    would be too round: normalising takes away most where a Gaussian is longest.
-    """
-    dim = directions.shape[1]
-    shape = np.eye(dim)
-    for _ in range(iterations):
-        root = np.linalg.cholesky(shape + 1e-9 * np.eye(dim))
-        distance = (np.linalg.solve(root, directions.T) ** 2).sum(0)
-        updated = (directions / distance[:, None]).T @ directions
-        updated *= dim / np.trace(updated)
-        settled = np.abs(updated - shape).max() < 1e-4
-        shape = updated
-        if settled:
-            break
-    return shape + 1e-9 * np.eye(dim)
-
-
 def measure(
-    directions: np.ndarray,
+    directions: Directions,
+    null: Directions,
     groups: list[str],
-    clips: np.ndarray,
     fold: np.ndarray,
     *,
     num_archetypes: int = 64,
     seed: int = 0,
 ) -> ArchetypesDiagnosis:
-    """Cluster unit directions `[N, D]`, in order of time within each clip.
+    """Cluster directions and, apart from them, a null of the same clips.
 
-    groups, clips, fold: `[N]`, the group, the clip's number and the fold of each direction; a fold holds whole groups.
-    Costs N * num_archetypes * D operations for each of some 25 iterations, folds and nulls.
+    groups, fold: `[C]`, group and fold of every clip; a fold holds whole groups.
+    Costs N * num_archetypes * D operations for each of some 25 iterations and folds, twice.
     """
-    rng = np.random.default_rng(seed)
-    root = np.linalg.cholesky(tyler_shape(directions))
-    nulls = {
-        "uniform": rng.normal(size=directions.shape),
-        "gaussian": rng.normal(size=directions.shape) @ root.T,
-    }
-    cosine, bits, single = (np.zeros(directions.shape[0]) for _ in range(3))
-    null_cosine = {name: np.zeros(directions.shape[0]) for name in nulls}
-    for held_out in np.unique(fold):
-        test, train = fold == held_out, fold != held_out
-        centers = spherical_kmeans(directions[train], num_archetypes, rng)
-        label, cosine_all = assign(directions, centers)
-        cosine[test] = cosine_all[test]
-        bits[test], single[test] = _next_bits(label, clips, train, test, num_archetypes)
-        for name, null in nulls.items():
-            unit = null / np.linalg.norm(null, axis=1, keepdims=True)
-            null_centers = spherical_kmeans(unit[train], num_archetypes, rng)
-            null_cosine[name][test] = assign(unit[test], null_centers)[1]
-    ones = np.ones(directions.shape[0])
-    gaussian = float(null_cosine["gaussian"].mean())
-    tight = ratio(cosine, ones, groups, seed=seed)
+    found, nothing = (_Clustered.of(each, fold, num_archetypes, seed) for each in (directions, null))
+
+    def excess(name: str) -> Interval:
+        tops = getattr(found, name), getattr(nothing, name)
+        return paired_difference(tops, (found.count, nothing.count), groups)
+
     return ArchetypesDiagnosis(
         num_archetypes,
-        tight,
-        float(null_cosine["uniform"].mean()),
-        gaussian,
-        Interval(tight.value - gaussian, tight.low - gaussian, tight.high - gaussian, tight.num_groups),
-        float(bits.mean()),
-        ratio(single - bits, ones, groups, seed=seed),
+        ratio(found.cosine, found.count, groups),
+        float(nothing.cosine.sum() / nothing.count.sum()),
+        excess("cosine"),
+        float(found.bits.sum() / found.count.sum()),
+        ratio(found.gain, found.count, groups),
+        float(nothing.gain.sum() / nothing.count.sum()),
+        excess("gain"),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Clustered:
+    """Sums per clip, `[C]`, cross-fitted."""
+
+    count: np.ndarray
+    cosine: np.ndarray
+    bits: np.ndarray
+    gain: np.ndarray
+
+    @classmethod
+    def of(cls, directions: Directions, fold_of_clip: np.ndarray, num_archetypes: int, seed: int) -> _Clustered:
+        values, clip = directions.values, directions.clip
+        fold, rng = fold_of_clip[clip], np.random.default_rng(seed)
+        cosine, bits, single = (np.zeros(values.shape[0]) for _ in range(3))
+        for held_out in np.unique(fold):
+            test, train = fold == held_out, fold != held_out
+            centers = spherical_kmeans(values[train], num_archetypes, rng)
+            label, cosine_all = assign(values, centers)
+            cosine[test] = cosine_all[test]
+            bits[test], single[test] = _next_bits(label, clip, train, test, num_archetypes)
+        size = fold_of_clip.shape[0]
+        counts = np.bincount(clip, minlength=size).astype(np.float64)
+        return cls(counts, *(np.bincount(clip, each, size) for each in (cosine, bits, single - bits)))
 
 
 def _next_bits(

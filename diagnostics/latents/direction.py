@@ -3,6 +3,12 @@
 The step y_t between successive frames is split into direction u_t and length m_t. Their densities live on the sphere
 and on the half line; to compare them with any density on R^d takes the Jacobian of polar coordinates,
 log p(y) = log p(u) + log p(m) - (d - 1) log m, without which the numbers are off by hundreds of nats.
+
+A step is predictable even where frames are independent: from z_{t-1} alone it points back to the mean, with a cosine of
+1/sqrt(2) for Gaussian frames. So direction and length are measured beside the same clips with their frames shuffled in
+time, and what counts is the excess over that. The gain is over the marginal of the same family: the frame itself as a
+direction and a log-normal length around the mean. Over a Gaussian marginal it would count whatever is not Gaussian as
+predicted.
 """
 
 from __future__ import annotations
@@ -12,18 +18,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..estimates.bootstrap import Interval, ratio
 from ..estimates.folds import Folds
+from ..estimates.interval import Interval, paired_difference, ratio
 from .gaussian_predictor import whitener
+from .polar import Choice, PolarView, choose, log_density
 from .von_mises_fisher import fit_concentration, log_area, log_normaliser
 
-RIDGES = (1e-4, 1e-2, 1e-1)
 _SHORTEST = 1e-9
+_ROWS_PER_DIMENSION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class DirectionDiagnosis:
-    """Held out by group, intervals over groups; nats are per frame."""
+    """Held out by group, intervals over groups; nats are per frame. `_null`: the frames of each clip shuffled."""
 
     dim: int
     """Directions that carry variance."""
@@ -35,27 +42,47 @@ class DirectionDiagnosis:
     """kappa that the held-out cosines imply; each fold was scored with that of its validation fold."""
     dir_cos: Interval
     """Cosine between the step and its predicted direction."""
+    dir_cos_null: float
+    dir_cos_excess: Interval
     dir_gain: Interval
     """log area of the sphere minus the code length of the direction."""
+    dir_gain_null: float
+    dir_gain_excess: Interval
     logmag_r2: Interval
     """Share of the variance of log m that the length before predicts."""
+    logmag_r2_null: float
+    logmag_r2_excess: Interval
     gain: Interval
-    """Marginal code length of the latent minus that of this model: the same quantity and unit as `pred_gain`."""
-    capacity: float
-    """Coefficients / 2n nats per frame: about what fitting the direction costs."""
+    """nat/frame that the past saves over the marginal of the same family; about 0 where frames are independent."""
+    finite_sample_bias: float
+    """Coefficients / 2n nats per frame: about what fitting the direction costs `dir_gain`. Cancels in the excess."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Steps:
-    """Rows of one fold's view: all in coordinates where the training steps are white."""
+class _Frames:
+    """All frames `[F, D]` float32 in the order of their clips, and what each belongs to."""
 
-    direction: np.ndarray
-    log_length: np.ndarray
-    previous_log_length: np.ndarray
-    features: dict[str, np.ndarray]
-    marginal: np.ndarray
-    """-log p of the frame under the training marginal, up to the constant that is in `log_scale`."""
-    log_scale: float
+    values: np.ndarray
+    clip: np.ndarray
+    position: np.ndarray
+    fold_of_clip: np.ndarray
+    groups: list[str]
+    """Of each clip."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """Sums per clip, `[N]` each."""
+
+    dim: int
+    count: np.ndarray
+    cosine: np.ndarray
+    direction_gain: np.ndarray
+    length_error: np.ndarray
+    length_deviation: np.ndarray
+    gain: np.ndarray
+    num_still: int
+    coefficients: int
 
 
 def measure(
@@ -70,76 +97,120 @@ def measure(
     Everything is held in memory, 4 bytes per value; clips beyond `max_values` values in total are not read.
     Raises ValueError where nothing varies or fewer steps are left than dimensions.
     """
-    frames, groups, fold, position = _collect(clips, folds, max_values)
-    rows = np.flatnonzero(position >= 2)
-    moving = np.ones(rows.shape[0], bool)
-    for back in (0, 1):
-        step = frames[rows - back] - frames[rows - back - 1]
-        moving &= np.linalg.norm(step, axis=1) > _SHORTEST
-    num_still, rows = int((~moving).sum()), rows[moving]
-    if rows.shape[0] <= 3 * frames.shape[1]:
-        raise ValueError(
-            f"{rows.shape[0]} moving steps of {frames.shape[1]} dimensions: too few, or the latents are constant"
-        )
-    fold, groups = fold[rows], [groups[i] for i in rows]
-    cosine, length_error, length_deviation = (np.empty(rows.shape[0]) for _ in range(3))
-    direction_gain, gain = np.empty(rows.shape[0]), np.empty(rows.shape[0])
-    dim, coefficients = 0, 0
-    for held_out in range(folds.num_folds):
-        train, test = fold != held_out, fold == held_out
-        validation = fold == (held_out + 1) % folds.num_folds
-        steps = _steps(frames, rows, train)
-        dim = steps.direction.shape[1]
-        best, concentration = _choose(steps, train & ~validation, validation)
-        mean = _Regression(steps, train).predict(best, np.flatnonzero(test))
-        cosine[test] = (mean * steps.direction[test]).sum(1)
-        log_direction = log_normaliser(dim, concentration) + concentration * cosine[test]
-        direction_gain[test] = log_direction + log_area(dim)
-        error, variance = _lengths(steps, train, test)
-        length_error[test] = error**2
-        length_deviation[test] = (steps.log_length[test] - steps.log_length[test].mean()) ** 2
-        log_length = -(error**2) / (2 * variance) - np.log(2 * np.pi * variance) / 2 - steps.log_length[test]
-        # the Jacobian of polar coordinates, then the change from white steps to white frames
-        log_density = log_direction + log_length - (dim - 1) * steps.log_length[test] + steps.log_scale
-        gain[test] = steps.marginal[test] + log_density
-        coefficients = max(coefficients, dim * sum(steps.features[name].shape[1] for name in best[0]))
-    ones = np.ones(rows.shape[0])
-    explained = ratio(length_error, length_deviation, groups, seed=seed)
+    frames = _collect(clips, folds, max_values)
+    found, null = _score(frames, folds.num_folds), _score(shuffled(frames, seed), folds.num_folds)
+
+    def excess(name: str) -> Interval:
+        tops, bottoms = (getattr(found, name), getattr(null, name)), (found.count, null.count)
+        return paired_difference(tops, bottoms, frames.groups)
+
+    explained = ratio(found.length_error, found.length_deviation, frames.groups)
+    more = paired_difference(
+        (null.length_error, found.length_error), (null.length_deviation, found.length_deviation), frames.groups
+    )
+    steps = int(found.count.sum())
     return DirectionDiagnosis(
-        dim,
-        rows.shape[0],
-        num_still,
-        fit_concentration(dim, float(cosine.mean())),
-        ratio(cosine, ones, groups, seed=seed),
-        ratio(direction_gain, ones, groups, seed=seed),
+        found.dim,
+        steps,
+        found.num_still,
+        fit_concentration(found.dim, float(found.cosine.sum() / steps)),
+        ratio(found.cosine, found.count, frames.groups),
+        float(null.cosine.sum() / null.count.sum()),
+        excess("cosine"),
+        ratio(found.direction_gain, found.count, frames.groups),
+        float(null.direction_gain.sum() / null.count.sum()),
+        excess("direction_gain"),
         Interval(1 - explained.value, 1 - explained.high, 1 - explained.low, explained.num_groups),
-        ratio(gain, ones, groups, seed=seed),
-        coefficients / (2 * rows.shape[0] * (1 - 1 / folds.num_folds)),
+        float(1 - null.length_error.sum() / null.length_deviation.sum()),
+        more,
+        ratio(found.gain, found.count, frames.groups),
+        found.coefficients / (2 * steps * (1 - 1 / folds.num_folds)),
     )
 
 
-def _collect(
-    clips: Iterable[tuple[str, str, np.ndarray]], folds: Folds, max_values: int
-) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray]:
-    """Frames `[F, D]` float32, and per frame its group, fold and position in the clip."""
-    parts, groups, fold, position, total = [], [], [], [], 0
+def shuffled(frames: _Frames, seed: int) -> _Frames:
+    """The frames of each clip in random order."""
+    order = np.lexsort((np.random.default_rng(seed).random(frames.clip.shape[0]), frames.clip))
+    return _Frames(frames.values[order], frames.clip, frames.position, frames.fold_of_clip, frames.groups)
+
+
+def _score(frames: _Frames, num_folds: int) -> _Scores:
+    values = frames.values
+    rows = np.flatnonzero(frames.position >= 2)
+    moving = np.ones(rows.shape[0], bool)
+    for back in (0, 1):
+        moving &= np.linalg.norm(values[rows - back] - values[rows - back - 1], axis=1) > _SHORTEST
+    num_still, rows = int((~moving).sum()), rows[moving]
+    if rows.shape[0] <= _ROWS_PER_DIMENSION * values.shape[1]:
+        raise ValueError(
+            f"{rows.shape[0]} moving steps of {values.shape[1]} dimensions: too few, or the latents are constant"
+        )
+    fold = frames.fold_of_clip[frames.clip[rows]]
+    cosine, direction_gain, error, deviation, gain = (np.empty(rows.shape[0]) for _ in range(5))
+    dim, coefficients = 0, 0
+    for held_out in range(num_folds):
+        train, test = fold != held_out, np.flatnonzero(fold == held_out)
+        validation = fold == (held_out + 1) % num_folds
+        step, frame = _views(values, rows, train)
+        dim = step.direction.shape[1]
+        chosen = choose(step, train, validation)
+        cosine[test], concentration = chosen.cosine(step, train, test), chosen.concentration
+        direction_gain[test] = log_normaliser(dim, concentration) + concentration * cosine[test] + log_area(dim)
+        residual = step.lengths(train, test, past=True)[0]
+        error[test] = residual**2
+        deviation[test] = (step.log_length[test] - step.log_length[test].mean()) ** 2
+        gain[test] = _gain(step, frame, chosen, train, validation, test)
+        coefficients = max(coefficients, dim * sum(step.features[name].shape[1] for name in chosen.names))
+    clip, size = frames.clip[rows], len(frames.groups)
+
+    def sums(each: np.ndarray) -> np.ndarray:
+        return np.bincount(clip, each, size)
+
+    return _Scores(
+        dim,
+        np.bincount(clip, minlength=size).astype(np.float64),
+        *(sums(each) for each in (cosine, direction_gain, error, deviation, gain)),
+        num_still,
+        coefficients,
+    )
+
+
+def _gain(
+    step: PolarView, frame: PolarView, of_step: Choice, train: np.ndarray, validation: np.ndarray, test: np.ndarray
+) -> np.ndarray:
+    """log p(z | past) - log p(z) at the test rows, by what predicts the validation rows best.
+
+    The candidates are the step's density, the frame's own given the past, and the marginal itself, which gains nothing.
+    """
+    fitting, check = train & ~validation, np.flatnonzero(validation)
+    conditional, marginal = choose(frame, train, validation), Choice.blind(frame, train, validation)
+    candidates = ((step, of_step, True), (frame, conditional, True), (frame, marginal, False))
+    scores = [log_density(view, choice, fitting, check, past=past).mean() for view, choice, past in candidates]
+    view, choice, past = candidates[int(np.argmax(scores))]
+    base = log_density(frame, marginal, train, test, past=False)
+    return log_density(view, choice, train, test, past=past) - base
+
+
+def _collect(clips: Iterable[tuple[str, str, np.ndarray]], folds: Folds, max_values: int) -> _Frames:
+    parts, groups, fold, total = [], [], [], 0
     for key, group, latents in clips:
         total += latents.size
         if total > max_values and parts:
             break
-        length = latents.shape[1]
         parts.append(latents.T.astype(np.float32))
-        groups += [group] * length
-        fold.append(np.full(length, folds.fold_of(key, group)))
-        position.append(np.arange(length))
+        groups.append(group)
+        fold.append(folds.fold_of(key, group))
     if not parts:
         raise ValueError("directions need at least one clip")
-    return np.concatenate(parts), groups, np.concatenate(fold), np.concatenate(position)
+    lengths = np.array([part.shape[0] for part in parts])
+    clip = np.repeat(np.arange(len(parts)), lengths)
+    position = np.arange(clip.shape[0]) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return _Frames(np.concatenate(parts), clip, position, np.array(fold), groups)
 
 
-def _steps(frames: np.ndarray, rows: np.ndarray, train: np.ndarray) -> _Steps:
-    """Frames and steps in coordinates that are white on the training rows."""
-    now, before, earlier = (frames[rows - back].astype(np.float64) for back in (0, 1, 2))
+def _views(values: np.ndarray, rows: np.ndarray, train: np.ndarray) -> tuple[PolarView, PolarView]:
+    """Frames as steps and as themselves; densities are in coordinates where training frames are white."""
+    now, before, earlier = (values[rows - back].astype(np.float64) for back in (0, 1, 2))
     center = now[train].mean(0)
     to_white = whitener(np.cov(now[train].T, bias=True).reshape(now.shape[1], -1))
     now, before, earlier = ((x - center) @ to_white.T for x in (now, before, earlier))
@@ -147,55 +218,12 @@ def _steps(frames: np.ndarray, rows: np.ndarray, train: np.ndarray) -> _Steps:
     white_step = whitener(np.cov(step[train].T, bias=True).reshape(step.shape[1], -1))
     if white_step.shape[0] < to_white.shape[0]:
         raise ValueError("some directions of the latents never move: their steps have no density")
+    scale = float(np.linalg.slogdet(white_step)[1])
     step, previous = step @ white_step.T, previous @ white_step.T
-    length, previous_length = np.linalg.norm(step, axis=1), np.linalg.norm(previous, axis=1)
-    # both lengths are positive: still steps were taken out, and whitening keeps what varies
-    return _Steps(
-        step / length[:, None],
-        np.log(length),
-        np.log(previous_length),
-        {"step": previous / previous_length[:, None], "frame": before, "one": np.ones((rows.shape[0], 1))},
-        (now**2).sum(1) / 2 + now.shape[1] * np.log(2 * np.pi) / 2,
-        float(np.linalg.slogdet(white_step)[1]),
-    )
+    by_step = PolarView.of(step, previous, {"step": _unit(previous), "frame": before}, scale)
+    by_frame = PolarView.of(now, before, {"step": _unit(previous), "frame": before}, 0.0)
+    return by_step, by_frame
 
 
-_FEATURES = (("step", "one"), ("frame", "one"), ("frame", "step", "one"))
-
-
-class _Regression:
-    """Least squares of the direction's coordinates on the past, for any of the feature sets from one pass."""
-
-    def __init__(self, steps: _Steps, train: np.ndarray) -> None:
-        self._features = steps.features
-        past = np.concatenate([each[train] for each in steps.features.values()], axis=1)
-        self._gram, self._cross = past.T @ past, past.T @ steps.direction[train]
-        self._names = np.repeat(list(steps.features), [each.shape[1] for each in steps.features.values()])
-
-    def predict(self, option: tuple[tuple[str, ...], float], at: np.ndarray) -> np.ndarray:
-        """Predicted mean direction at these rows, `[N, D]` of unit length."""
-        names, ridge = option
-        chosen = np.flatnonzero(np.isin(self._names, names))
-        gram = self._gram[np.ix_(chosen, chosen)]
-        gram = gram + ridge * np.trace(gram) / gram.shape[0] * np.eye(gram.shape[0])
-        weights = np.linalg.solve(gram, self._cross[chosen])
-        past = np.concatenate([each[at] for name, each in self._features.items() if name in names], axis=1)
-        mean = past @ weights
-        return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-300)
-
-
-def _choose(steps: _Steps, train: np.ndarray, validation: np.ndarray) -> tuple[tuple[tuple[str, ...], float], float]:
-    """Features and ridge with the best cosine on the validation rows, and kappa there."""
-    options = [(names, ridge) for names in _FEATURES for ridge in RIDGES]
-    regression, at = _Regression(steps, train), np.flatnonzero(validation)
-    scores = [float((regression.predict(o, at) * steps.direction[at]).sum(1).mean()) for o in options]
-    best = int(np.argmax(scores))
-    return options[best], fit_concentration(steps.direction.shape[1], scores[best])
-
-
-def _lengths(steps: _Steps, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, float]:
-    """Errors of the predicted log lengths at the test rows, and the training residual's variance."""
-    slope, intercept = np.polyfit(steps.previous_log_length[train], steps.log_length[train], 1)
-    residual = steps.log_length[train] - slope * steps.previous_log_length[train] - intercept
-    error = steps.log_length[test] - slope * steps.previous_log_length[test] - intercept
-    return error, float(max(residual.var(), 1e-12))
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x, axis=1, keepdims=True)

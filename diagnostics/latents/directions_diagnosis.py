@@ -7,39 +7,53 @@ from typing import Any
 
 import numpy as np
 
-from ..estimates.bootstrap import Interval
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, counted, folds_of_clips
+from ..estimates.interval import Interval
 from ..estimates.samples import Sample, Samples, start
 from . import archetypes, direction
 from .gaussian_predictor import whitener
-from .predictive_gain import MAX_CAPACITY, MIN_GROUPS
+from .predictive_gain import MIN_GROUPS
+
+ROWS_PER_DIMENSION = 20
 
 
 @dataclass(frozen=True, slots=True)
 class DirectionsDiagnosis:
-    """All held out by group. Every estimate is unresolved together, for the same reason."""
+    """All held out by group. Every estimate is unresolved together, for the same reason.
+
+    `_null`: the same with the frames of each clip shuffled in time. `_excess`: the difference, the null's own sampling
+    error in its interval. Only the excess and `gain` say something about time.
+    """
 
     group_kind: str
     folds: str
     num_frames: int
     dir_cos: Estimate
-    """Cosine between a step and its predicted direction."""
+    """Cosine between a step and its predicted direction; 1/sqrt(2) for independent Gaussian frames."""
+    dir_cos_null: float
+    dir_cos_excess: Estimate
     dir_gain: Estimate
     """nat/frame that prediction saves on the direction, over a uniform one."""
+    dir_gain_null: float
+    dir_gain_excess: Estimate
     logmag_r2: Estimate
     """Share of the variance of the log length of steps that the step before predicts."""
+    logmag_r2_null: float
+    logmag_r2_excess: Estimate
     gain: Estimate
-    """nat/frame of the whole model over the latent's marginal: the same quantity as `pred_gain` of a VAR."""
+    """nat/frame of the whole model over the marginal of the same family; about 0 where frames are independent."""
     concentration: float
-    capacity_note: float
-    """nat/frame that fitting the direction is expected to cost."""
-    arche_excess: Estimate
-    """Cosine to the nearest archetype beyond that of structureless directions."""
+    finite_sample_bias: float
+    """nat/frame that fitting the direction is expected to cost `dir_gain`; in its interval, cancels in the excess."""
     arche_tightness: float
     arche_tightness_null: float
+    arche_excess: Estimate
+    """Cosine to the nearest archetype beyond the null's."""
     arche_next_gain: Estimate
     """bit/frame that the archetype before saves on the next."""
+    arche_next_gain_null: float
+    arche_next_gain_excess: Estimate
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -80,29 +94,39 @@ def diagnose_directions(
     if steps.dir_gain.num_groups < MIN_GROUPS:
         reason = f"{counted(steps.dir_gain.num_groups, group_kind)} where an interval needs {MIN_GROUPS}"
         remedy = f"audio of at least {counted(MIN_GROUPS, group_kind)}"
-    elif steps.capacity > MAX_CAPACITY * max(steps.dir_gain.value, 0.05 * MAX_CAPACITY * steps.dim):
-        reason = f"{steps.num_frames} steps of {steps.dim} dimensions cost {steps.capacity:.2g} nat in fitting"
-        remedy = f"{steps.capacity / MAX_CAPACITY / max(steps.dir_gain.value, 1e-3):.2g} times as much audio"
+    elif steps.num_frames < ROWS_PER_DIMENSION * steps.dim:
+        reason = f"{steps.num_frames} steps of {steps.dim} dimensions where {ROWS_PER_DIMENSION * steps.dim} are needed"
+        remedy = f"{ROWS_PER_DIMENSION * steps.dim / steps.num_frames:.2g} times as much audio"
 
     def estimate(interval: Interval, unit: str) -> Estimate:
         if reason:
             return Estimate.unresolved(reason, remedy, unit, interval.value)
         return Estimate.resolved(interval.value, interval.low, interval.high, unit)
 
+    # what fitting costs makes the gain too low, by about as much
+    dir_gain = steps.dir_gain.widened(steps.finite_sample_bias)
     return DirectionsDiagnosis(
         group_kind,
         folds.describe(),
         steps.num_frames,
         estimate(steps.dir_cos, "cosine"),
-        estimate(steps.dir_gain, "nat/frame"),
+        steps.dir_cos_null,
+        estimate(steps.dir_cos_excess, "cosine"),
+        estimate(dir_gain, "nat/frame"),
+        steps.dir_gain_null,
+        estimate(steps.dir_gain_excess, "nat/frame"),
         estimate(steps.logmag_r2, "of the variance"),
+        steps.logmag_r2_null,
+        estimate(steps.logmag_r2_excess, "of the variance"),
         estimate(steps.gain, "nat/frame"),
         steps.concentration,
-        steps.capacity,
-        estimate(clusters.excess, "cosine"),
+        steps.finite_sample_bias,
         clusters.tightness.value,
-        clusters.tightness_gaussian,
+        clusters.tightness_null,
+        estimate(clusters.excess, "cosine"),
         estimate(clusters.next_gain, "bit/frame"),
+        clusters.next_gain_null,
+        estimate(clusters.next_gain_excess, "bit/frame"),
     )
 
 
@@ -122,19 +146,21 @@ def _usable(samples: Samples, max_values: int) -> list[Sample]:
 def _archetypes(
     clips: list[Sample], folds: Folds, num_archetypes: int, max_frames: int, seed: int
 ) -> archetypes.ArchetypesDiagnosis:
-    steps = [np.diff(latents.astype(np.float64), axis=1).T for _, _, latents in clips]
-    keep = np.searchsorted(np.cumsum([len(each) for each in steps]), max_frames) + 1
-    steps, clips = steps[:keep], clips[:keep]
+    keep = np.searchsorted(np.cumsum([latents.shape[1] - 1 for _, _, latents in clips]), max_frames) + 1
+    clips, rng = clips[:keep], np.random.default_rng(seed)
+    frames = [latents.astype(np.float64).T for _, _, latents in clips]
+    found, null = (_white_directions(each) for each in (frames, [rng.permutation(clip) for clip in frames]))
+    groups = [group for _, group, _ in clips]
+    fold = np.array([folds.fold_of(key, group) for key, group, _ in clips])
+    return archetypes.measure(found, null, groups, fold, num_archetypes=num_archetypes, seed=seed)
+
+
+def _white_directions(frames: list[np.ndarray]) -> archetypes.Directions:
+    """Directions of the steps of clips `[T, D]`, in coordinates where steps are white."""
+    steps = [np.diff(each, axis=0) for each in frames]
     white = np.concatenate(steps)
     white = (white - white.mean(0)) @ whitener(np.cov(white.T).reshape(white.shape[1], -1)).T
     lengths = np.linalg.norm(white, axis=1)
     moving = lengths > 0
-    number = np.repeat(np.arange(len(clips)), [len(each) for each in steps])[moving]
-    return archetypes.measure(
-        white[moving] / lengths[moving, None],
-        [clips[i][1] for i in number],
-        number,
-        np.array([folds.fold_of(key, group) for key, group, _ in clips])[number],
-        num_archetypes=num_archetypes,
-        seed=seed,
-    )
+    clip = np.repeat(np.arange(len(steps)), [len(each) for each in steps])
+    return archetypes.Directions(white[moving] / lengths[moving, None], clip[moving])

@@ -36,19 +36,21 @@ class LatentsDiagnosis:
     """nat/s; comparable at one frame rate only."""
     r2_info: float | None
     """1 - exp(-2 pred_gain / rank): the gain as an R^2 per direction."""
-    capacity_note: float
-    """nat/frame that the gain is expected to fall short for want of data, D^2 p / 2n."""
+    finite_sample_bias: float
+    """nat/frame that finite training data took from the held-out gain, about D^2 p / 2n; `pred_gain` has it added."""
+    finite_sample_bias_measured: float
+    """The same from how the gain grows with data; the difference is in the interval."""
     order: int
     ridge: float
     gain_by_order: tuple[tuple[int, float], ...]
     """(past frames, nat/frame) on validation folds: what a longer past gains."""
-    pred_info: tuple[Horizon, ...]
-    """nat; comparable across frame rates."""
+    lagged_mutual_information: tuple[Horizon, ...]
+    """nat, about the frame 80, 160 and 320 ms later; comparable across frame rates."""
     skipped: Mapping[str, int]
     clip_keys: list[str]
     groups: list[str]
     nats: np.ndarray
-    """`[N]` gain of each clip, summed over its frames that have a past; NaN where it has none."""
+    """`[N]` corrected gain of each clip, summed over its frames that have a past; NaN where it has none."""
     bits: np.ndarray
     """`[N]` the same in bits: what the past saves, not a code length."""
     seconds: np.ndarray
@@ -61,9 +63,14 @@ class LatentsDiagnosis:
             **scalars(self),
             "pred_gain": self.pred_gain.to_dict(),
             "pred_gain_per_s": self.pred_gain_per_s.to_dict(),
-            "pred_info": [
-                {"tau_ms": h.tau_ms, "lags": [list(x) for x in h.lags], "capacity": h.capacity, **h.info.to_dict()}
-                for h in self.pred_info
+            "lagged_mutual_information": [
+                {
+                    "tau_ms": h.tau_ms,
+                    "lags": [list(x) for x in h.lags],
+                    "finite_sample_bias": h.finite_sample_bias,
+                    **h.info.to_dict(),
+                }
+                for h in self.lagged_mutual_information
             ],
             "gain_by_order": [{"order": order, "nats_per_frame": gain} for order, gain in self.gain_by_order],
             "skipped": dict(self.skipped),
@@ -97,9 +104,7 @@ def diagnose_latents(
     dim = usable.dim()
     if dim == 0 or folds.num_folds < 3:
         return _no_latents(usable, folds, frame_rate, group_kind, dim)
-    result = predictive_gain.measure(
-        usable.clips, dim, folds, frame_rate, group_kind=group_kind, orders=orders, seed=seed
-    )
+    result = predictive_gain.measure(usable.clips, dim, folds, frame_rate, group_kind=group_kind, orders=orders)
     keys = sorted(usable.used)
     nats = np.array([result.nats.get(key, np.nan) for key in keys])
     frames = np.array([usable.used[key][1] for key in keys])
@@ -117,11 +122,12 @@ def diagnose_latents(
         pred_gain=gain,
         pred_gain_per_s=gain.scaled(frame_rate, "nat/s"),
         r2_info=None if gain.value is None else float(-np.expm1(-2 * gain.value / max(result.rank, 1))),
-        capacity_note=result.capacity,
+        finite_sample_bias=result.finite_sample_bias,
+        finite_sample_bias_measured=result.finite_sample_bias_measured,
         order=result.order,
         ridge=result.ridge,
         gain_by_order=result.by_order,
-        pred_info=result.horizons,
+        lagged_mutual_information=result.horizons,
         skipped=dict(usable.skipped),
         clip_keys=keys,
         groups=[usable.used[key][0] for key in keys],
@@ -191,7 +197,8 @@ def _no_latents(usable: _UsableLatents, folds: Folds, frame_rate: float, group_k
         nothing,
         nothing.scaled(frame_rate, "nat/s"),
         None,
-        dim**2 / (2 * max(int(frames.sum()), 1)),
+        0.0,
+        0.0,
         0,
         0.0,
         (),

@@ -7,46 +7,65 @@ from typing import Any
 
 from ..terminal import console
 
+TAUS_MS = (80.0, 160.0, 320.0)
+
 
 def print_diagnosis(record: Mapping[str, Any]) -> None:
-    """Codes first, then latents; an unresolved number is said with its reason, never shown."""
-    codes = {n: r for n, r in record["representations"].items() if r["kind"] == "codes"}
-    latents = {n: r for n, r in record["representations"].items() if r["kind"] == "latents"}
-    if codes:
-        rows = [
-            (
-                _name(name, r),
-                f"{r['rate_raw']:,.0f}",
-                _estimate(r["code_rate"]),
-                _estimate(r["efficiency"]),
-                _range([b["use"] for b in r["codebooks"]]),
-                _range([b["perplexity"] for b in r["codebooks"]]),
-                f"{r['num_clips']} clips, {r['num_groups']} by {r['group_kind']}",
-            )
-            for name, r in codes.items()
-        ]
-        heads = ("codes", "raw bit/s", "code rate bit/s", "of raw", "codebook use", "perplexity", "over")
-        console.table("how predictable", heads, rows)
-    if latents:
-        rows = [
-            (
-                _name(name, r),
-                _estimate(r["pred_gain"]),
-                _estimate(r["pred_gain_per_s"]),
-                f"{r['capacity_note']:.3g}",
-                f"{r['num_clips']} clips, {r['num_groups']} by {r['group_kind']}",
-            )
-            for name, r in latents.items()
-        ]
-        console.table("", ("latents", "gain nat/frame", "gain nat/s", "short of it by data", "over"), rows)
+    """One row per representation; an unresolved number is said with its reason below, never shown."""
+    rows = [_row(name, r) for name, r in record["representations"].items()]
+    later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
+    heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *later, "dimensions", "over")
+    console.table("how predictable", heads, rows)
+    for difference in record.get("comparisons", ()):
+        console.say(_said(difference))
     for name, r in record["representations"].items():
         for key in ("code_rate", "pred_gain"):
             if r.get(key, {}).get("reason"):
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
+        if r["kind"] == "codes":
+            console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
+
+
+def _row(name: str, r: Mapping[str, Any]) -> tuple[str, ...]:
+    over = f"{r['num_clips']} clips, {r['num_groups']} by {r['group_kind']}"
+    title, rate = _name(name, r), f"{r['frame_rate']:g}"
+    if r["kind"] == "codes":
+        told = f"{r['rate_raw']:,.0f}", _estimate(r["code_rate"]), _share(r["efficiency"])
+        return title, rate, *told, *("-" for _ in TAUS_MS), "-", over
+    later = {h["tau_ms"]: h for h in r["lagged_mutual_information"]}
+    nats = (_estimate(later[tau]) if tau in later else "-" for tau in TAUS_MS)
+    return title, rate, "-", "-", "-", *nats, f"{r['rank']} of {r['dim']}", over
+
+
+def _said(d: Mapping[str, Any]) -> str:
+    """One line: which is lower and by how much, or that it is undecided."""
+    by = f"{d['value']:+,.3g} {d['unit']} ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
+    verdict = "" if d["decided"] else ": undecided"
+    return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
+
+
+def _difficulty(d: Mapping[str, Any]) -> str:
+    """How far clips may be ranked by it."""
+    again = d.get("split_half_repeatability")
+    shown = "unknown" if again is None else f"{again:.2f}"
+    explained = d.get("explained_by_level_and_voicing")
+    if explained is None:
+        return (
+            f"difficulty holds level and pauses (no features representation at a multiple of its rate takes them out); "
+            f"repeatability of a clip's halves {shown}"
+        )
+    return (
+        f"level and voicing explain {explained:.0%} of frames' bits; "
+        f"repeatability of a clip's halves without them {shown}"
+    )
 
 
 def _name(name: str, r: Mapping[str, Any]) -> str:
     return name if r.get("trained", True) else f"{name} (untrained)"
+
+
+def _share(e: Mapping[str, Any]) -> str:
+    return "-" if e["value"] is None else f"{e['value']:.0%}"
 
 
 def _estimate(e: Mapping[str, Any]) -> str:
@@ -55,13 +74,3 @@ def _estimate(e: Mapping[str, Any]) -> str:
     bound = "≤ " if e["relation"] == "<=" else ""
     interval = f" ({e['low']:,.3g} to {e['high']:,.3g})" if e["low"] is not None else ""
     return f"{bound}{e['value']:,.4g}{interval}"
-
-
-def _range(values: list[Any]) -> str:
-    found = [v for v in values if v is not None]
-    if not found:
-        return "-"
-    low, high = min(found), max(found)
-    if high <= 1:
-        return f"{low:.0%} to {high:.0%}"
-    return f"{low:,.0f} to {high:,.0f}"

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from ...dashboards.drawing.profile import profile
 from ...dashboards.report.examples import choose
 from ...dashboards.report.report import GROUPS_SHOWN, Example, render
-from ...loaders.reading.derived import derived_record
+from ...loaders.reading.derived import derived_record, diagnostics_record
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import derived_path
 from ...pipelines.audio.listen import clip_audio, wav_bytes
 from ...pipelines.derived.diagnose import diagnose
 from ...pipelines.derived.judge import judgement
-from ...schemas.derived import DIAGNOSTICS_SCHEMA, PROFILE_SCHEMA
+from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.errors import AuricleError, ClipError
 from ...schemas.score import PROVENANCE
 from ...schemas.tables import FailureReason
@@ -31,7 +31,7 @@ LONGEST_EXAMPLE_S = 60.0
 
 def write_report(version: Version, out: Path | None = None, *, diagnose_first: bool = True) -> Path | str:
     """Render the page to `out`, else to `derived/<version>/report.html`; returns where it is."""
-    record = derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA)
+    record = diagnostics_record(version)
     if record is None and diagnose_first and version.document.representations:
         record = diagnose(version)
     missing: list[ClipError] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...schemas.derived import DIAGNOSTICS_SCHEMA, DIAGNOSTICS_SCHEMA_1, renamed
 from ..storage.json_record import read_record
 from ..storage.layout import derived_path
 from .version import Version
@@ -15,3 +16,19 @@ def derived_record(version: Version, name: str, tag: str) -> dict[str, Any] | No
     if not version.store.exists(path):
         return None
     return read_record(version.store, path, tag, [], "delete it: it is made again when it is asked for")
+
+
+def diagnostics_record(version: Version) -> dict[str, Any] | None:
+    """`diagnostics.json` of a version, None when it was not made.
+
+    Of /1 the names are those of /2; its gains were not corrected for finite data. Raises as `derived_record` does.
+    """
+    data = version.derived("diagnostics.json")
+    if data is None:
+        return None
+    if f'"{DIAGNOSTICS_SCHEMA_1}"'.encode() not in data[:200]:
+        return derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA)
+    record = derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA_1)
+    assert record is not None
+    kept = {name: renamed(each) for name, each in record["representations"].items()}
+    return record | {"representations": kept, "comparisons": []}

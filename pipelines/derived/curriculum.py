@@ -15,6 +15,7 @@ from ...loaders.storage.layout import derived_path
 from ...loaders.storage.parts import parquet_bytes
 from ...schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from ...schemas.errors import ConfigError
+from ...schemas.pass_tables import DIFFICULTY_SCHEMA
 from ...schemas.tables import Status
 from .diagnose import diagnose
 
@@ -29,15 +30,14 @@ def curriculum(
     Raises `ConfigError` when the version has no codes.
     """
     name = _codes(version, representation)
-    data = version.derived(f"difficulty-{name}.parquet")
-    if data is None:
+    hard = _difficulties(version, name)
+    if hard is None:
         diagnose(version, [name], seed=seed)
-        data = version.derived(f"difficulty-{name}.parquet")
-        assert data is not None
+        hard = _difficulties(version, name)
+        assert hard is not None
     columns = ["clip", "tier", "duration_s", "source", "language", "status"]
     kept = version.clips(columns)
     kept = kept.filter(pc.equal(kept["status"], Status.KEPT.value)).sort_by("clip")
-    hard = pq.read_table(pa.BufferReader(data))
     place = pc.index_in(kept["clip"], value_set=hard["clip"].combine_chunks())
     values = hard["difficulty"].take(place).to_numpy(zero_copy_only=False).astype(np.float64)
     durations = kept["duration_s"].to_numpy()
@@ -59,6 +59,14 @@ def curriculum(
     data = parquet_bytes(table, CURRICULUM_SCHEMA)
     version.store.put_derived(derived_path(version.document.number, "curriculum.parquet"), data)
     return table
+
+
+def _difficulties(version: Version, name: str) -> pa.Table | None:
+    """The difficulty of clips, None where it was not measured or by an older definition."""
+    data = version.derived(f"difficulty-{name}.parquet")
+    table = pq.read_table(pa.BufferReader(data)) if data is not None else None
+    tag = ((table.schema.metadata or {}) if table is not None else {}).get(b"auricle.schema")
+    return table if tag == DIFFICULTY_SCHEMA.encode() else None
 
 
 def _codes(version: Version, representation: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,17 @@ import pyarrow.compute as pc
 
 from ...diagnostics.difficulty import difficulty
 from ...diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
+from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.version import Version
 from ...loaders.storage.layout import derived_path
 from ...loaders.storage.parts import parquet_bytes
 from ...schemas.derived import DIAGNOSTICS_SCHEMA
+from ...schemas.errors import IntegrityError
 from ...schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import kinds_said, version_speakers
+from .clip_sound import clip_sound
+from .comparisons import Measured, comparisons
 
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
@@ -35,32 +39,62 @@ def diagnose(
     seed: int = 0,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Diagnose `representations` (prefixes; default all) of a version, write `derived/<version>/diagnostics.json` and
-    one `difficulty-<representation>.parquet` per codes representation; returns the record.
+    """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
 
-    Units have one record per size, `<representation>/<size>`, and the difficulty of the largest.
+    Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes one
+    `difficulty-<representation>.parquet` per codes representation. Units have one record per size,
+    `<representation>/<size>`, and the difficulty of the largest. Two of one kind are compared clip by clip.
     """
     names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
     record: dict[str, Any] = {"schema": DIAGNOSTICS_SCHEMA, "version": version.document.number, "seed": seed}
     found: dict[str, Any] = {}
+    measured: dict[str, Measured] = {}
     for name in names:
         begin(name)
         spec = version.representation(name)
-        kind, samples = _samples(version, name)
+        kind, groups = _groups(version, name)
+        samples = _samples(version, name, groups)
         if spec.is_codes and spec.cardinality is not None:
-            made = {
-                label: diagnose_codes(_rows(samples, rows), spec.frame_rate, entries, group_kind=kind, seed=seed)
-                for label, rows, entries in streams(spec)
-            }
-            found |= {label: codes.to_dict() | {"trained": spec.trained} for label, codes in made.items()}
-            _keep_difficulty(version, name, [*made.values()][-1])
+            sound = clip_sound(version, spec)
+            for label, rows, entries in streams(spec):
+                codes = diagnose_codes(
+                    _rows(samples, rows), spec.frame_rate, entries, group_kind=kind, seed=seed, sound=sound
+                )
+                found[label] = codes.to_dict() | {"trained": spec.trained}
+                measured[label] = Measured.of_codes(codes)
+            _keep_difficulty(version, name, codes)
         else:
-            latents = diagnose_latents(samples, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames)
+            latents = diagnose_latents(
+                samples,
+                spec.frame_rate,
+                group_kind=kind,
+                seed=seed,
+                max_frames=max_frames,
+                index=_index(version, name, groups),
+            )
             found[name] = latents.to_dict() | {"trained": spec.trained}
-    record["representations"] = found
-    data = json.dumps(record, indent=2).encode()
+            measured[name] = Measured.of_latents(latents)
+    record |= {"representations": found, "comparisons": comparisons(measured)}
+    data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
+
+
+def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:
+    """The record with what was diagnosed before of other representations."""
+    try:
+        before = diagnostics_record(version)
+    except IntegrityError:
+        # a damaged record is made again
+        before = None
+    if before is None:
+        return record
+    new = record["representations"]
+    kept = [c for c in before["comparisons"] if not {c["a"], c["b"]} & set(new)]
+    return record | {
+        "representations": dict(sorted((before["representations"] | new).items())),
+        "comparisons": [*kept, *record["comparisons"]],
+    }
 
 
 def streams(spec: RepresentationSpec) -> list[tuple[str, slice, int]]:
@@ -80,30 +114,45 @@ def _rows(samples: Starts, rows: slice) -> Starts:
     return lambda: ((key, group, array[rows]) for key, group, array in samples())
 
 
-def _samples(version: Version, name: str) -> tuple[str, Starts]:
-    """What clips are grouped by, and a function that starts a pass over them."""
+def _groups(version: Version, name: str) -> tuple[str, dict[str, str]]:
+    """What the live clips of a representation are grouped by, in words, and the group of each."""
     speakers = version_speakers(version)
     live = version.live(name, columns=["clip"])["clip"]
     speakers = speakers.filter(pc.is_in(speakers["clip"], value_set=live.combine_chunks()))
     group = dict(zip(speakers["clip"].to_pylist(), speakers["speaker"].to_pylist(), strict=True))
+    return kinds_said(speakers["kind"]), group
+
+
+def _samples(version: Version, name: str, group: Mapping[str, str]) -> Starts:
+    """A function that starts a pass over the clips."""
 
     def start() -> Iterator[tuple[str, str, np.ndarray]]:
         for sample in version.samples(name):
             yield sample.key, group[sample.key], sample.array
 
-    return kinds_said(speakers["kind"]), start
+    return start
+
+
+def _index(version: Version, name: str, group: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    """(clip, group, frames) of the live clips, in the order of a pass, from the clip table alone."""
+    live = version.live(name, columns=["clip"])
+    frames = pc.struct_field(live["pointer"], "num_frames")
+    return [(k, group[k], n) for k, n in zip(live["clip"].to_pylist(), frames.to_pylist(), strict=True)]
 
 
 def _keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None:
-    found = difficulty(codes.bits, codes.seconds, codes.groups, codes.halves, codes.half_seconds)
-    table = pa.table(
-        {
-            "clip": pa.array(codes.clip_keys, pa.string()),
-            "bits_per_s": pa.array(found.bits_per_second, pa.float64(), from_pandas=True),
-            "difficulty": pa.array(found.shrunk, pa.float64(), from_pandas=True),
-            "reliability": pa.array(found.reliability, pa.float64(), from_pandas=True),
-        },
-        schema=DIFFICULTY,
-    )
+    costs = codes.clips
+    found = difficulty(costs.hard_bits, codes.seconds, codes.groups, costs.split_half, costs.split_half_seconds)
+    columns = {
+        "bits_per_s": codes.bits / codes.seconds,
+        "hard_bits_per_s": found.bits_per_second,
+        "difficulty": found.shrunk,
+        "reliability": found.reliability,
+        # a clip without a voiced frame has no rate per voiced second
+        "bits_per_voiced_s": codes.bits / np.where(costs.voiced_seconds > 0, costs.voiced_seconds, np.nan),
+        "reducible_bits_per_s": costs.reducible_bits / codes.seconds,
+    }
+    made = {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in columns.items()}
+    table = pa.table({"clip": pa.array(codes.clip_keys, pa.string()), **made}, schema=DIFFICULTY)
     path = derived_path(version.document.number, f"difficulty-{name}.parquet")
     version.store.put_derived(path, parquet_bytes(table, DIFFICULTY_SCHEMA))

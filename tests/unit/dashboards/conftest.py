@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import soundfile
 
 from auricle.dashboards.drawing.profile import profile
 from auricle.dashboards.report.report import Example
+from auricle.diagnostics.known.sources import SparseMarkov
+from auricle.diagnostics.summary import diagnose_codes, diagnose_latents
 from auricle.schemas.keys import clip_key
 from auricle.schemas.representation import RepresentationSpec
 from auricle.schemas.score import ScoreColumn
@@ -234,25 +237,17 @@ def make_judgement() -> list[dict[str, Any]]:
 
 
 def make_diagnostics() -> dict[str, Any]:
-    """One resolved codes record and one unresolved latents record, in the shape of `to_dict()`."""
-    rate = {"status": "resolved", "unit": "bit/s", "value": 812.4, "low": 790.1, "high": 836.0, "computed": 812.4,
-            "relation": "<=", "reason": "", "remedy": ""}  # fmt: skip
-    gain = {"status": "unresolved", "unit": "nat/frame", "value": None, "low": None, "high": None, "computed": 3.1,
-            "relation": "=", "reason": "4 groups", "remedy": "5 or more speakers"}  # fmt: skip
-    book = {"codebook": 0, "bits": 7.9, "past_only_bits": 8.2, "entropy": 9.1, "use": 0.97, "perplexity": 549.0}
-    return {
-        CODES: {
-            "kind": "codes", "frame_rate": 12.5, "num_clips": 341, "num_groups": 40, "group_kind": "speaker",
-            "total_seconds": 1400.0, "rate_raw": 1000.0, "code_rate": rate, "cardinality": 1024,
-            "efficiency": rate | {"unit": "1", "value": 0.8124}, "chain_gain": 31.0,
-            "codebooks": [book, book | {"codebook": 1, "use": 0.88}], "skipped": {"too_short": 2},
-        },
-        LATENTS: {
-            "kind": "latents", "frame_rate": 12.5, "num_clips": 341, "num_groups": 4, "group_kind": "speaker",
-            "pred_gain": gain, "pred_gain_per_s": gain | {"unit": "nat/s"}, "dim": 128,
-            "pred_info": [{"tau_ms": 80.0, **gain}], "r2_info": None,
-        },
-    }  # fmt: skip
+    """What the diagnoses themselves say of a small source: codes that resolve, latents of too few speakers."""
+    symbols = SparseMarkov.random(32, 1, 8, seed=1).sample(60, 500, seed=2)
+    codes = [(f"c{i:02}", f"s{i % 20}", np.stack((each, (each + 1) % 32))) for i, each in enumerate(symbols)]
+    made = diagnose_codes([*codes, codes[0], ("bad", "s0", codes[0][2] + 99)], 12.5, 32, group_kind="speaker")
+    drift = np.random.default_rng(0).normal(size=(40, 4, 60)).cumsum(axis=2)
+    frames = [(f"c{i:02}", f"s{i % 4}", each) for i, each in enumerate(drift)]
+    record = {
+        CODES: made.to_dict(),
+        LATENTS: diagnose_latents(frames, 12.5, group_kind="speaker", orders=(1,)).to_dict(),
+    }
+    return json.loads(json.dumps(record))
 
 
 def make_sound(kind: str, seconds: float = 3.0, rate: int = 16000, seed: int = 0) -> bytes:

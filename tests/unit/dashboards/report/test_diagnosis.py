@@ -10,13 +10,31 @@ from auricle.dashboards.report.diagnosis import Cell, tables
 def test_records_become_rows_with_their_interval_drawn(sample: Any) -> None:
     found = tables(sample.diagnostics)
     (codes,), (latents,) = found["codes"], found["latents"]
-    assert (codes["raw"], codes["rate"].value, codes["rate"].relation) == (1000.0, 812.4, "≤ ")
-    assert codes["use"] == (0.88, 0.97)
+    stored = sample.diagnostics["builtin-codes-12.5hz"]
+    assert (codes["raw"], codes["rate"].value) == (125.0, stored["code_rate"]["value"])
+    assert codes["rate"].relation == "≤ "
+    assert 0.9 < codes["use"][0] <= 1
+    assert codes["chain_gain"].value == pytest.approx(stored["chain_gain"]["value"])
+    assert [book["past_only_bits"] > book["bits"] + 1 for book in codes["codebooks"]] == [False, True]
     assert codes["skipped"] == 2
     assert "whisker" in codes["drawn"]
-    assert (latents["gain"].resolved, latents["gain"].reason) == (False, "4 groups")
+    assert (latents["gain"].resolved, latents["gain"].reason) == (False, "4 speakers where an interval needs 5")
     assert latents["drawn"] == ""
     assert tables({"representations": sample.diagnostics}) == found
+
+
+def test_a_record_with_the_first_names_is_read_as_one_with_todays(sample: Any) -> None:
+    old = {name: _with_first_names(record) for name, record in sample.diagnostics.items()}
+    assert "pred_info" in old["builtin-latents-12.5hz"]
+    assert tables(old) == tables(sample.diagnostics)
+
+
+def _with_first_names(record: Any) -> Any:
+    names = {"lagged_mutual_information": "pred_info", "finite_sample_bias": "capacity_note",
+             "context_gain": "rate_by_reach", "missing_mass": "unseen_mass"}  # fmt: skip
+    if isinstance(record, dict):
+        return {names.get(key, key): _with_first_names(value) for key, value in record.items()}
+    return record
 
 
 @pytest.mark.parametrize("found", [None, {}, {"representations": {}}, {"note": "text"}, {"x": {"kind": "codes"}}])

@@ -50,7 +50,9 @@ def test_the_chain_rule_within_a_frame_finds_what_parallel_prediction_misses(qua
     _, oracle, result = quantiser
     truth = oracle.mean() * 10
     assert truth < result.code_rate.value < 1.03 * truth
-    assert result.chain_gain > 0.6 * truth
+    # the first codebook comes from the past, the two others from the one above, of which the past says next to nothing
+    assert result.chain_gain.low > 0.6 * truth
+    assert result.chain_gain.high < result.rate_raw
     assert [max(book.contexts, key=book.contexts.__getitem__) for book in result.codebooks] == [
         "c0[t-1]",
         "c0[t]",
@@ -62,8 +64,12 @@ def test_bits_of_clips_add_up_and_follow_the_oracle(quantiser):
     codes, oracle, result = quantiser
     assert result.clip_keys == [f"clip {i:04}" for i in range(100)]
     assert result.bits.sum() / result.total_seconds == pytest.approx(result.code_rate.value)
-    assert result.halves.sum(1) == pytest.approx(result.bits)
-    assert result.half_seconds.sum(1) == pytest.approx(result.seconds)
+    for halves, seconds in (
+        (result.clips.split_half, result.clips.split_half_seconds),
+        (result.clips.blocks, result.clips.block_seconds),
+    ):
+        assert halves.sum(1) == pytest.approx(result.bits)
+        assert seconds.sum(1) == pytest.approx(result.seconds)
     assert sum(book.bits for book in result.codebooks) * codes.shape[2] * 100 == pytest.approx(result.bits.sum())
     assert spearmanr(result.bits, oracle.sum(1))[0] > 0.95
 
@@ -84,7 +90,7 @@ def test_a_corpus_far_too_small_for_its_source_is_unresolved_and_says_what_would
     result = diagnose(symbols[:, None], 1024)
     assert result.code_rate.value is None
     assert result.code_rate.computed > 90
-    assert "is unseen" in result.code_rate.reason
+    assert "is missing" in result.code_rate.reason
     assert "longer corpus" in result.code_rate.remedy
     assert str(result.code_rate).startswith("unresolved (")
     assert result.efficiency.value is None
@@ -102,7 +108,7 @@ def test_a_rate_that_still_falls_is_unresolved():
 def test_reaching_back_two_frames_gains_what_the_second_order_of_the_source_is_worth():
     source = SparseMarkov.random(32, 2, 8, seed=1)
     result = diagnose(source.sample(100, 2000, seed=2)[:, None], 32)
-    seconds, rates = zip(*result.rate_by_reach, strict=True)
+    seconds, rates = zip(*result.context_gain, strict=True)
     assert seconds == pytest.approx([0, 0.1, 0.2, 0.3])
     book = result.codebooks[0]
     assert rates[0] == pytest.approx(10 * book.entropy, rel=0.01)
@@ -118,6 +124,19 @@ def test_a_curve_that_converges_is_extrapolated_and_one_that_does_not_is_not():
     assert abs(converging.learning_limit - 10 * source.entropy_rate()) < 0.04 * converging.learning_limit
     hopeless = SparseMarkov.random(1024, 2, 8, seed=1).sample(100, 200, seed=2)
     assert diagnose(hopeless[:, None], 1024).learning_limit is None
+
+
+def test_what_a_codebook_repeats_from_the_frame_before_is_no_gain_of_the_chain():
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 64, (60, 1001))
+    delayed = np.stack((first[:, 1:], first[:, :-1]), axis=1)
+    result = diagnose(delayed, 64, frame_rate=1.0)
+    assert result.code_rate.value == pytest.approx(6, rel=0.02)
+    assert abs(result.chain_gain.value) < 0.05
+    together = np.stack((first, first), axis=1)
+    result = diagnose(together, 64, frame_rate=1.0)
+    assert result.chain_gain.computed == pytest.approx(6, rel=0.02)
+    assert result.codebooks[1].past_only_bits == pytest.approx(6, rel=0.02)
 
 
 def test_a_hidden_state_is_never_undercut():
@@ -204,3 +223,29 @@ def test_the_record_is_json_and_names_what_was_held_out(quantiser):
     assert record["code_rate"]["status"] == "resolved"
     assert len(record["codebooks"]) == 3
     assert "bits" not in record
+
+
+def test_what_level_explains_is_taken_out_and_the_rest_comes_back_in_the_other_half():
+    rng = np.random.default_rng(0)
+    loud = rng.random((200, 100)) < 0.5
+    # loud frames are drawn from more entries than quiet ones; some clips from more than others, throughout
+    hard = np.repeat([10, 16], 100)
+    entries = np.where(loud, 16 + rng.integers(0, 48, loud.shape), rng.integers(0, 16, loud.shape) % hard[:, None])
+    # how much of a clip is loud says nothing about its other half
+    loudness = np.where(loud, -20.0, -60.0) + rng.normal(size=loud.shape)
+    sound = {f"clip {i:04}": np.stack((level, loud[i])) for i, level in enumerate(loudness)}
+    result = diagnose(entries[:, None], 64, sound=sound)
+    assert result.clips.explained > 0.3
+    assert result.clips.split_half_repeatability > result.clips.raw_repeatability + 0.1
+    assert result.clips.hard_bits.sum() == pytest.approx(result.bits.sum(), rel=0.02)
+    assert result.clips.voiced_seconds == pytest.approx(loud.sum(1) / 10)
+    assert diagnose(entries[:20, None], 64).clips.explained is None
+
+
+def test_noise_has_little_that_a_better_model_could_take_away():
+    learnable = SparseMarkov.random(64, 1, 8, seed=1).sample(50, 1000, seed=2)
+    noise = np.random.default_rng(0).integers(0, 64, (50, 1000))
+    result = diagnose(np.concatenate((learnable, noise))[:, None], 64)
+    saved = result.clips.reducible_bits / result.seconds
+    assert saved[:50].min() > 10
+    assert np.abs(saved[50:]).max() < 5

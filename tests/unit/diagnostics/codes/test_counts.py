@@ -69,16 +69,16 @@ def test_miller_madow_of_a_uniform_source_is_its_log_cardinality():
     rng = np.random.default_rng(0)
     counts = NgramCounts.of(rng.integers(0, 1024, 200_000), 1024, 0)
     assert counts.conditional_entropy() == pytest.approx(10, abs=0.001)
-    assert counts.unseen_mass() == 0
+    assert counts.missing_mass() == 0
 
 
-def test_unseen_mass_predicts_how_often_the_next_symbol_is_new():
+def test_missing_mass_predicts_how_often_the_next_symbol_is_new():
     rng = np.random.default_rng(0)
     draws = rng.zipf(1.4, 40_000) % 60_000
     counts = NgramCounts.of(draws[:20_000], 60_000, 0)
     new = np.mean(~np.isin(draws[20_000:], counts.keys))
-    assert counts.unseen_mass() > 0.02
+    assert counts.missing_mass() > 0.02
     # singletons hold for the very next symbol; over as many again the share of new ones is a little lower
     first = np.mean(~np.isin(draws[20_000:22_000], counts.keys))
-    assert first == pytest.approx(counts.unseen_mass(), abs=0.015)
-    assert new <= counts.unseen_mass() + 0.005
+    assert first == pytest.approx(counts.missing_mass(), abs=0.015)
+    assert new <= counts.missing_mass() + 0.005

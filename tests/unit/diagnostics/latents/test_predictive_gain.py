@@ -9,6 +9,7 @@ from auricle.diagnostics.known.processes import (
     ornstein_uhlenbeck,
     ornstein_uhlenbeck_information,
 )
+from auricle.diagnostics.latents.finite_sample import shortfall
 from auricle.diagnostics.latents.gaussian_predictor import GaussianPredictor
 from auricle.diagnostics.latents.lag_moments import LagMoments
 from auricle.diagnostics.latents.predictive_gain import measure
@@ -80,11 +81,13 @@ def test_without_ridge_it_agrees_with_ordinary_least_squares(latents):
     assert np.mean([model.gain(clip) for clip in test]) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_gain_of_an_autoregression_is_the_analytic_one_short_of_the_cost_of_fitting(process, latents):
+def test_the_gain_of_an_autoregression_is_the_analytic_one_whatever_the_data_cost(process, latents):
     result = diagnose(latents, orders=(1,))
     oracle = np.mean([process.oracle_gain(clip) for clip in latents])
     assert result.order == 1
-    assert result.pred_gain.value - oracle == pytest.approx(-result.capacity_note, rel=0.3)
+    assert result.pred_gain.value == pytest.approx(oracle, abs=0.5 * result.finite_sample_bias)
+    assert result.finite_sample_bias == pytest.approx(16**2 / (2 * 0.8 * 400 * 124), rel=0.2)
+    assert result.finite_sample_bias_measured == pytest.approx(result.finite_sample_bias, rel=0.2)
     assert result.pred_gain.low <= process.gain <= result.pred_gain.high
     assert result.pred_gain_per_s.value == pytest.approx(12.5 * result.pred_gain.value)
     assert result.r2_info == pytest.approx(1 - np.exp(-2 * result.pred_gain.value / 16))
@@ -118,14 +121,16 @@ def test_no_invertible_linear_map_changes_the_gain(latents, name):
     mapped = np.einsum("ij,njt->nit", shape, some) + offset
     before, after = diagnose(some, orders=(1,)), diagnose(mapped, orders=(1,))
     assert after.pred_gain.value == pytest.approx(before.pred_gain.value, rel=1e-6)
-    assert after.pred_info[0].info.value == pytest.approx(before.pred_info[0].info.value, rel=1e-6)
+    assert after.lagged_mutual_information[0].info.value == pytest.approx(
+        before.lagged_mutual_information[0].info.value, rel=1e-6
+    )
 
 
 def test_information_at_a_horizon_is_the_same_at_every_frame_rate_and_the_gain_per_second_is_not():
     values, per_second = {}, {}
     for rate in (12.5, 25.0, 50.0):
         result = diagnose(ornstein_uhlenbeck(8, 0.15, rate, 100, 30, seed=3), rate, orders=(1,))
-        values[rate] = [horizon.info.value for horizon in result.pred_info]
+        values[rate] = [horizon.info.value for horizon in result.lagged_mutual_information]
         per_second[rate] = result.pred_gain_per_s.value
     for column, tau in enumerate((0.08, 0.16, 0.32)):
         truth = ornstein_uhlenbeck_information(8, 0.15, tau)
@@ -135,23 +140,44 @@ def test_information_at_a_horizon_is_the_same_at_every_frame_rate_and_the_gain_p
 
 def test_a_horizon_between_two_lags_is_interpolated():
     result = diagnose(ornstein_uhlenbeck(8, 0.15, 86.13, 60, 20, seed=3), 86.13, orders=(1,))
-    assert [lag for lag, _ in result.pred_info[0].lags] == [6, 7]
-    assert sum(weight for _, weight in result.pred_info[0].lags) == pytest.approx(1)
-    assert result.pred_info[0].info.value == pytest.approx(ornstein_uhlenbeck_information(8, 0.15, 0.08), rel=0.03)
+    assert [lag for lag, _ in result.lagged_mutual_information[0].lags] == [6, 7]
+    assert sum(weight for _, weight in result.lagged_mutual_information[0].lags) == pytest.approx(1)
+    assert result.lagged_mutual_information[0].info.value == pytest.approx(
+        ornstein_uhlenbeck_information(8, 0.15, 0.08), rel=0.03
+    )
 
 
 def test_shuffled_frames_have_no_gain(latents):
     rng = np.random.default_rng(0)
     frames = rng.permutation(latents.transpose(0, 2, 1).reshape(-1, 16))
     result = diagnose(frames.reshape(400, 125, 16).transpose(0, 2, 1))
-    assert result.pred_gain.low < 0.001
-    assert abs(result.pred_gain.value) < 0.02
+    assert result.pred_gain.low < 0 < result.pred_gain.high
+    assert abs(result.pred_gain.value) < 0.001
+    for horizon in result.lagged_mutual_information:
+        assert horizon.info.low < 0 < horizon.info.high
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_dimensions_of_noise_do_not_change_the_information(seed):
+    process = ornstein_uhlenbeck(8, 0.15, 12.5, 200, 20, seed=seed)
+    truth = ornstein_uhlenbeck_information(8, 0.15, 0.08)
+    noise = np.random.default_rng(seed + 50).normal(size=(200, 56, process.shape[2]))
+    plain = diagnose(process).lagged_mutual_information[0].info
+    wide = diagnose(np.concatenate((process, noise), axis=1)).lagged_mutual_information[0]
+    assert wide.finite_sample_bias > 0.03 * truth
+    assert wide.info.value == pytest.approx(plain.value, abs=0.02 * truth)
+    assert wide.info.low < truth < wide.info.high
+
+
+def test_the_shortfall_is_the_first_order_term_for_long_data_and_undefined_without_enough():
+    assert shortfall(1e6, 64, 2) == pytest.approx(64**2 * 2 / 2e6, rel=0.01)
+    assert shortfall(40, 16, 2) == float("inf")
 
 
 def test_too_few_frames_for_the_dimension_are_unresolved_and_say_how_many_hours_are_needed():
-    result = diagnose(np.random.default_rng(0).normal(size=(20, 64, 30)))
+    result = diagnose(np.random.default_rng(0).normal(size=(20, 64, 30)), orders=(1,))
     assert result.pred_gain.value is None
-    assert "for 64 dimensions" in result.pred_gain.reason
+    assert "for 64 dimensions where 640 are needed" in result.pred_gain.reason
     assert "h of audio" in result.pred_gain.remedy
     assert result.r2_info is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import dataset_factory
@@ -12,7 +13,10 @@ import pytest
 from dataset_factory import CODES, Recording, write_version
 
 from auricle.extractors.coding import registry
-from auricle.loaders.reading.version import open_version
+from auricle.jobs.judging.diagnosis_table import print_diagnosis
+from auricle.loaders.reading.derived import diagnostics_record
+from auricle.loaders.reading.version import Version, open_version
+from auricle.pipelines.derived.curriculum import curriculum
 from auricle.pipelines.derived.diagnose import diagnose, streams
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.representation import RepresentationSpec
@@ -43,7 +47,7 @@ def test_every_size_of_units_is_a_stream_of_its_own(tmp_path: Path, monkeypatch:
         assert record["codebooks"][0]["use"] == 1
         # as a chain the larger size would cost 2 bits: the smaller one tells the other two
         assert record["code_rate"]["value"] == pytest.approx(50 * bits, rel=0.02)
-        assert record["chain_gain"] == 0
+        assert record["chain_gain"]["value"] == 0
     difficulty = version.derived("difficulty-units-codes-50hz.parquet")
     assert difficulty is not None
     rates = pq.read_table(pa.BufferReader(difficulty))["bits_per_s"].to_numpy()
@@ -57,3 +61,83 @@ def test_the_packaged_units_are_four_streams_and_codes_of_a_codec_one() -> None:
     ]
     codes = registry.describe(RepresentationConfig(codec="builtin", kind="codes"))
     assert streams(codes) == [("builtin-codes-75hz", slice(None), 1024)]
+
+
+FEATURES = CODES.model_copy(
+    update={"name": "features-50hz", "codec": "features", "kind": "features", "rows": 6, "cardinality": None,
+            "dtype": "float32"}
+)  # fmt: skip
+FINE = CODES.model_copy(update={"name": "fine-codes-25hz", "frame_rate": 25.0, "rows": 1, "cardinality": 16})
+COARSE = CODES.model_copy(update={"name": "coarse-codes-25hz", "frame_rate": 25.0, "rows": 1, "cardinality": 16})
+
+
+def loud_or_not(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
+    """Loud frames have codes 4 to 15, quiet ones 0 to 3; coarse codes are halved."""
+    rng = np.random.default_rng(int(recording.key[:8], 16))
+    frames = recording.num_samples // 640
+    loud = rng.random(frames) < 0.5
+    codes = np.where(loud, rng.integers(4, 16, frames), rng.integers(0, 4, frames))
+    if spec.codec == "features":
+        rows = np.zeros((6, 2 * frames), np.float32)
+        rows[1], rows[2] = np.repeat(loud, 2), np.repeat(np.where(loud, -20.0, -60.0), 2)
+        return rows
+    return (codes // (2 if spec.name.startswith("coarse") else 1))[None].astype(np.uint16)
+
+
+@pytest.fixture
+def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
+    monkeypatch.setattr(dataset_factory, "payload", loud_or_not)
+    recordings = [Recording(f"v{i}", speaker=f"s{i % 10}", num_samples=16_000 * (10 + i % 3)) for i in range(40)]
+    write_version(f"{tmp_path}/dataset", recordings, representations=[FEATURES, FINE, COARSE])
+    return open_version(f"{tmp_path}/dataset")
+
+
+def test_diagnosing_one_representation_leaves_what_is_known_of_others(version: Version) -> None:
+    diagnose(version, ["fine"])
+    fine = diagnostics_record(version)
+    assert set(diagnose(version, ["coarse"])["representations"]) == {"coarse-codes-25hz"}
+    both = diagnostics_record(version)
+    assert fine is not None
+    assert both is not None
+    assert set(both["representations"]) == {"fine-codes-25hz", "coarse-codes-25hz"}
+    assert both["representations"]["fine-codes-25hz"] == fine["representations"]["fine-codes-25hz"]
+    curriculum(version, "fine")
+    assert diagnostics_record(version) == both
+
+
+def test_a_record_of_the_first_schema_is_read_and_kept_under_todays_names(version: Version) -> None:
+    latents = {"kind": "latents", "capacity_note": 0.5, "pred_info": [{"tau_ms": 80.0, "capacity": 0.1}]}
+    old = {"schema": "auricle.diagnostics/1", "version": 1, "seed": 0, "representations": {"old": latents}}
+    version.store.put_derived("derived/000001/diagnostics.json", json.dumps(old, indent=2).encode())
+    renamed = {
+        "kind": "latents",
+        "finite_sample_bias": 0.5,
+        "lagged_mutual_information": [{"tau_ms": 80.0, "finite_sample_bias": 0.1}],
+    }
+    found = diagnostics_record(version)
+    assert found is not None
+    assert found["representations"]["old"] == renamed
+    diagnose(version, ["coarse"])
+    found = diagnostics_record(version)
+    assert found is not None
+    assert found["schema"] == "auricle.diagnostics/2"
+    assert found["representations"]["old"] == renamed
+
+
+def test_level_and_voicing_of_the_features_are_taken_out_and_two_codes_are_compared(
+    version: Version, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = diagnose(version, ["fine", "coarse"])
+    assert record["representations"]["fine-codes-25hz"]["difficulty"]["explained_by_level_and_voicing"] > 0.9
+    (difference,) = record["comparisons"]
+    assert difference["decided"]
+    assert difference["value"] == pytest.approx(-25, rel=0.02), "one bit less per frame"
+    data = version.derived("difficulty-fine-codes-25hz.parquet")
+    assert data is not None
+    table = pq.read_table(pa.BufferReader(data)).to_pandas()
+    assert table["bits_per_voiced_s"].mean() == pytest.approx(2 * table["bits_per_s"].mean(), rel=0.05)
+    assert table["hard_bits_per_s"].std() < 0.3 * table["bits_per_s"].std()
+    print_diagnosis(record)
+    said = capsys.readouterr().out
+    assert "code_rate, coarse-codes-25hz minus fine-codes-25hz: -2" in said
+    assert "undecided" not in said

@@ -1,0 +1,67 @@
+"""Which of two representations is more predictable: paired differences over the clips that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ...diagnostics.estimates.interval import paired_difference
+from ...diagnostics.summary import CodesDiagnosis, LatentsDiagnosis
+
+MIN_GROUPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Per measure: its unit, and numerator and denominator of every clip; the group of every clip."""
+
+    measures: Mapping[str, tuple[str, Mapping[str, tuple[float, float]]]]
+    group: Mapping[str, str]
+
+    @classmethod
+    def of_codes(cls, codes: CodesDiagnosis) -> Measured:
+        """Code rate."""
+        known = np.isfinite(codes.bits)
+        clips = zip(codes.clip_keys, codes.bits.tolist(), codes.seconds.tolist(), known, strict=True)
+        sums = {key: (bits, seconds) for key, bits, seconds, k in clips if k}
+        resolved = {"code_rate": ("bit/s", sums)} if codes.code_rate.is_resolved else {}
+        return cls(resolved, dict(zip(codes.clip_keys, codes.groups, strict=True)))
+
+    @classmethod
+    def of_latents(cls, latents: LatentsDiagnosis) -> Measured:
+        """Lagged information at each horizon."""
+        measures = {
+            f"information at {h.tau_ms:g} ms": ("nat", {k: (h.nats[k], float(h.frames[k])) for k in h.nats})
+            for h in latents.lagged_mutual_information
+            if h.info.is_resolved
+        }
+        return cls(measures, dict(zip(latents.clip_keys, latents.groups, strict=True)))
+
+
+def comparisons(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
+    """b minus a for every two representations with a measure in common, and whether the interval excludes 0.
+
+    The interval is over groups, of the clips that both have. It covers which speakers were sampled, not how loose each
+    bound is: two code rates that differ by less than what a better model takes off either are not told apart by it.
+    """
+    found = []
+    for a, b in combinations(measured, 2):
+        one, two = measured[a], measured[b]
+        for measure in one.measures.keys() & two.measures.keys():
+            (unit, first), (_, second) = one.measures[measure], two.measures[measure]
+            keys = sorted(first.keys() & second.keys())
+            top_a, bottom_a = np.array([first[k] for k in keys]).reshape(-1, 2).T
+            top_b, bottom_b = np.array([second[k] for k in keys]).reshape(-1, 2).T
+            groups = [one.group[k] for k in keys]
+            difference = paired_difference((top_b, top_a), (bottom_b, bottom_a), groups)
+            if difference.num_groups < MIN_GROUPS:
+                continue
+            values = {"value": difference.value, "low": difference.low, "high": difference.high}
+            decided = difference.low > 0 or difference.high < 0
+            words = {"a": a, "b": b, "measure": measure, "unit": unit}
+            found.append({**words, **values, "num_clips": len(keys), "decided": decided})
+    return sorted(found, key=lambda c: (c["a"], c["b"], c["measure"]))
