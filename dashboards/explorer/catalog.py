@@ -120,10 +120,21 @@ class Catalog:
         self.dataset, self._read_audio = dataset, read_audio
         self._versions: Recent[Opened] = Recent(keep)
         self._pairs: Recent[ClipTable] = Recent(keep)
+        self._documents: dict[int, VersionDocument] = {}
 
     def numbers(self) -> list[int]:
         """Published versions, ascending."""
         return self.dataset.numbers()
+
+    def documents(self) -> list[VersionDocument]:
+        """Of all published versions, ascending; each is read once, and the versions are listed once per call."""
+        published = self.numbers()
+        # what a takedown retired is forgotten
+        self._documents = {n: d for n, d in self._documents.items() if n in published}
+        for number in published:
+            if number not in self._documents:
+                self._documents[number] = self.dataset.open(number).document
+        return [self._documents[number] for number in published]
 
     def version(self, number: int) -> Opened | None:
         """None for a number that is not published."""

@@ -81,8 +81,7 @@ class Explorer:
 
     def versions(self, _: Request) -> Response:
         """All versions, newest first."""
-        documents = [v.document for n in reversed(self.catalog.numbers()) if (v := self.catalog.version(n))]
-        return self._page("explorer_versions.html", documents=documents)
+        return self._page("explorer_versions.html", documents=self.catalog.documents()[::-1])
 
     def style(self, _: Request) -> Response:
         """The style sheet."""

@@ -24,7 +24,8 @@ from ..reading.where import Where
 from ..storage.parts import read_columns
 
 ROWS_AT_ONCE = 256
-"""Clips whose arrays are in memory at once."""
+BYTES_AT_ONCE = 64 << 20
+"""Clips whose arrays are in memory at once: at most so many, and no more than so many bytes unless one alone has."""
 LEFT_OUT = ("status", "reasons", "message", "clip_hash64", "transcript_sha256", "duplicate_of", "introduced")
 """Core columns that say nothing about a kept clip."""
 
@@ -83,13 +84,28 @@ def exported(version: Version, fields: dict[str, RepresentationSpec], where: str
             )
             table = table.take(pc.sort_indices(place, [("shard", "ascending"), ("offset", "ascending")]))
         facts = _flat(table, version, schema)
-        for start in range(0, table.num_rows, ROWS_AT_ONCE):
-            rows = table.slice(start, ROWS_AT_ONCE)
+        for start, count in _batches(table, [spec.name for spec in fields.values()]):
+            rows = table.slice(start, count)
             held = {field: _payloads(version, spec, rows) for field, spec in fields.items()}
             yield [
                 Exported(row["clip"], row, {field: payloads[i] for field, payloads in held.items()})
-                for i, row in enumerate(facts.slice(start, ROWS_AT_ONCE).to_pylist())
+                for i, row in enumerate(facts.slice(start, count).to_pylist())
             ]
+
+
+def _batches(table: pa.Table, names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of batches that stay within both bounds."""
+    sizes = np.zeros(table.num_rows, np.int64)
+    for name in names:
+        sizes += pc.struct_field(table[name], "nbytes").to_numpy().astype(np.int64)
+    start = held = 0
+    for row, size in enumerate(sizes.tolist()):
+        if row > start and (row - start == ROWS_AT_ONCE or held + size > BYTES_AT_ONCE):
+            yield start, row - start
+            start, held = row, 0
+        held += size
+    if start < table.num_rows:
+        yield start, table.num_rows - start
 
 
 def _first(version: Version, fields: dict[str, RepresentationSpec]) -> Sequence[Any]:

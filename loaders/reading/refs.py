@@ -12,7 +12,7 @@ from ...schemas.records import REF_SCHEMA
 from ..storage.json_record import read_record
 from ..storage.layout import purged_path, ref_path
 from ..storage.store import Store
-from .version import numbers, open_version
+from .version import numbered, open_version
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def tags(dataset: str | Store) -> list[Tag]:
 def readable(store: Store) -> list[int]:
     """Numbers of the versions that open, ascending: published and not retired by a takedown."""
     held = {e.path for e in store.list("versions")}
-    return [n for n in numbers(store) if purged_path(n) not in held]
+    return [n for n in numbered(held) if purged_path(n) not in held]
 
 
 def _read(store: Store, name: str) -> Tag:

@@ -9,8 +9,7 @@ for sample in version.samples("builtin-codes"):
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +38,7 @@ from ..storage.layout import (
 from ..storage.parts import opened_part, read_rows, require_tag
 from ..storage.payloads import Payloads
 from ..storage.store import Store
+from ..storage.table_copies import copies_folder
 from .samples import Places, Rows, Sample, runs
 
 
@@ -53,7 +53,7 @@ class Version:
 
     @cached_property
     def _cache(self) -> Path:
-        return Path(tempfile.gettempdir()) / "auricle-cache" / sha256_bytes(self.store.url.encode())[:16]
+        return copies_folder(self.store.url)
 
     def files(self) -> list[Path]:
         """Local paths of the clip table's Parquet parts; `read_parquet([...], union_by_name=true)` opens them.
@@ -240,26 +240,24 @@ def split_version(dataset: str) -> tuple[str, str | None]:
 
 def numbers(store: Store) -> list[int]:
     """Numbers of all published versions, ascending."""
-    return sorted(
-        int(match[1]) for e in store.list("versions") if (match := re.fullmatch(r"versions/(\d{6,})\.json", e.path))
-    )
+    return numbered(e.path for e in store.list("versions"))
+
+
+def numbered(paths: Iterable[str]) -> list[int]:
+    """Numbers of the versions whose documents are among `paths`, ascending."""
+    return sorted(int(match[1]) for path in paths if (match := re.fullmatch(r"versions/(\d{6,})\.json", path)))
 
 
 def resolve(store: Store, version: int | str | None) -> int:
     """The number that a number, a tag or None (the newest) names."""
-    known = numbers(store)
-    if not known:
-        raise NoDatasetError(
-            f"no dataset at {store.root or store.url}: no version has been published there yet; "
-            "make one with `auricle run`"
-        )
     if version is None:
-        number = known[-1]
+        number = _published(store)[-1]
     elif isinstance(version, int) or version.isdigit():
         number = int(version)
     elif store.exists(ref_path(version)):
         number = int(_ref(store, version)["version"])
     else:
+        known = _published(store)
         raise ConfigError(f"{store.root or store.url}: no tag {version!r}; versions: {known[0]} to {known[-1]}")
     if store.exists(purged_path(number)):
         advice = "the version was retired by a takedown in any case; its successor is the next one that opens"
@@ -267,9 +265,22 @@ def resolve(store: Store, version: int | str | None) -> int:
         raise ConfigError(
             f"version {number} was retired by a takedown; version {companion['redirect']} is its successor"
         )
-    if number not in known:
+    # all versions are listed only where they have to be: whoever opens each of many lists nothing
+    if version is not None and not store.exists(version_path(number)):
+        known = _published(store)
         raise ConfigError(f"{store.root or store.url}: no version {number}; published: {known[0]} to {known[-1]}")
     return number
+
+
+def _published(store: Store) -> list[int]:
+    """Numbers of all published versions. Raises `NoDatasetError` when there are none."""
+    known = numbers(store)
+    if not known:
+        raise NoDatasetError(
+            f"no dataset at {store.root or store.url}: no version has been published there yet; "
+            "make one with `auricle run`"
+        )
+    return known
 
 
 def _ref(store: Store, tag: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ...schemas.tables import TABLES_SCHEMA
 from ...schemas.version import Object, require_major
 from .objects import put_object
 from .store import Store
+from .table_copies import local_part
 
 CLIP_ORDER = [("path", "ascending"), ("start", "ascending"), ("channel", "ascending"), ("clip", "ascending")]
 """Row order inside a part of the clip table, nulls last."""
@@ -62,25 +63,21 @@ def checked_part(store: Store, part: Object, path: str, cache: Path) -> Path:
 
     Raises `IntegrityError` when they are not what its name says, `SchemaVersionError` when a newer auricle wrote them.
     """
-    file = store.local(path, cache)
-    for attempt in (1, 2):
-        if not file.exists():
-            raise IntegrityError(f"{store.url}/{path}: the object is missing; {ADVICE}")
-        if sha256_file(file) == part.sha256:
-            return opened_part(store, path, cache)
-        if store.root is None and attempt == 1:
-            # a copy on this machine may be damaged where the object is not
-            file.unlink()
-            file = store.local(path, cache)
-    raise IntegrityError(f"{store.url}/{path}: its bytes do not hash to its name; {ADVICE}")
+    file = local_part(store, path, cache)
+    if not file.exists():
+        raise IntegrityError(f"{store.url}/{path}: the object is missing; {ADVICE}")
+    # a copy of a remote part was hashed before it was given
+    if store.root is not None and sha256_file(file) != part.sha256:
+        raise IntegrityError(f"{store.url}/{path}: its bytes do not hash to its name; {ADVICE}")
+    return opened_part(store, path, cache)
 
 
 def opened_part(store: Store, path: str, cache: Path) -> Path:
-    """A local file with the part, its bytes not hashed.
+    """A local file with the part: hashed where it is a copy, not where it is the dataset's own.
 
     Raises `IntegrityError` for a part that is missing or torn, `SchemaVersionError` when a newer auricle wrote it.
     """
-    file = store.local(path, cache)
+    file = local_part(store, path, cache)
     with whole(f"{store.url}/{path}"):
         schema = pq.read_schema(file)
     # the first writers of auricle.tables/1 left no tag

@@ -48,7 +48,7 @@ def dataset(upstream: tuple[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path
     }  # fmt: skip
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
     return f"s3://{BUCKET}/{abs(hash(request.node.name)):x}"
 

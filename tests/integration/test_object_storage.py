@@ -50,7 +50,7 @@ def dataset(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path, request: p
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     # copies of remote parts go where the test ends
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     client = boto3.client("s3", endpoint_url=endpoint)
     client.create_bucket(Bucket=BUCKET)
     return f"s3://{BUCKET}/{request.node.name}"

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_factory import CODES, LATENTS, payload, voices, write_version
 
+from auricle.loaders import open_version
+from auricle.loaders.copies import export_rows
 from auricle.loaders.copies.export import export
 from auricle.loaders.copies.export_rows import fields_of
 from auricle.pipelines.upkeep.takedown import takedown
@@ -135,3 +137,21 @@ def test_delta_without_its_package_names_the_extra(
     monkeypatch.setitem(sys.modules, "deltalake", None)
     with pytest.raises(MissingExtraError, match=r"auricle\[export\]"):
         export(dataset, str(tmp_path / "out"), "delta")
+
+
+def test_an_export_holds_so_many_bytes_of_arrays_at_once(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = [payload(r, CODES).nbytes + payload(r, LATENTS).nbytes for r in LIVE]
+    monkeypatch.setattr(export_rows, "BYTES_AT_ONCE", int(2.5 * max(sizes)))
+    version = open_version(dataset)
+    fields = fields_of([CODES, LATENTS])
+    batches = list(export_rows.exported(version, fields, None))
+    assert [s.key for batch in batches for s in batch] == [
+        s.key for batch in export_rows.exported(version, fields, None) for s in batch
+    ]
+    assert sum(map(len, batches)) == len(LIVE)
+    assert len(batches) > 1
+    for batch in batches:
+        held = sum(len(p) for s in batch for p in s.payloads.values())
+        assert held <= export_rows.BYTES_AT_ONCE or len(batch) == 1
