@@ -1,0 +1,64 @@
+"""The documentation names files and functions that exist: a walk through the code must not lead into a wall."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = "schemas|curators|extractors|diagnostics|loaders|pipelines|dashboards|jobs"
+STOP = re.compile(rf"`((?:{FOLDERS})(?:\.\w+)+)`")
+FILE = re.compile(r"`([\w/]+\.py)`")
+OF_READERS = {"loudness.py"}
+"""Files that a page tells its reader to write."""
+WALKS = (ROOT / "docs" / "architecture.md").read_text().partition("## Three walks")[2]
+
+
+def found(dotted: str) -> object:
+    """What a dotted name below auricle stands for: a module, or something in one."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            thing: object = import_module(".".join(("auricle", *parts[:length])))
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("auricle"):
+                raise
+            continue
+        for name in parts[length:]:
+            thing = getattr(thing, name)
+        return thing
+    raise AttributeError(dotted)
+
+
+@pytest.mark.parametrize("stop", sorted(set(STOP.findall(WALKS))))
+def test_every_stop_of_the_walks_exists_and_says_what_it_does(stop: str) -> None:
+    thing = found(stop)
+    assert callable(thing) or isinstance(thing, property)
+    assert thing.__doc__
+
+
+def test_there_are_three_walks_with_stops() -> None:
+    walks = re.split(r"\n\*\*One ", WALKS)[1:]
+    assert [walk.split(",")[0] for walk in walks] == ["clip", "threshold", "key"]
+    assert all(len(STOP.findall(walk)) > 8 for walk in walks)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    folders = [*FOLDERS.split("|"), "tests", "benchmarks"]
+    files = ["/" + path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    named = set(FILE.findall(page.read_text())) - OF_READERS
+    absent = [name for name in named if not any(file.endswith(f"/{name}") for file in files)]
+    assert not absent
+
+
+def test_the_picture_of_the_house_shows_every_room() -> None:
+    from tests.unit.test_arrows import ROOMS, TOP
+
+    picture = (ROOT / "docs" / "architecture.md").read_text().partition("## The house")[2].partition("## The run")[0]
+    rooms = {room for of_folder in ROOMS.values() for room in of_folder if room != TOP}
+    assert {word for word in rooms if not re.search(rf"\b{word}\b", picture)} == set()
