@@ -1,4 +1,10 @@
-"""The main job: ingest, score, decide, extract, gate, publish. Run it again to resume, or to take in what is new."""
+"""The main job: ingest, score, decide, extract, gate, publish. Run it again to resume, or to take in what is new.
+
+Each of the three passes (`take_in`, `score`, `extract`) calls its planner twice. The first call reads what is known and
+plans units for what is missing. The second, after the units ran, reads their receipts: only receipts bring results into
+the tables, so that a run that resumes and one that was never disturbed see the same. Its own plan is then empty, or
+holds what failed again. The tables between the steps are declared in `tables.declarations`.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
 from ...schemas.score import Curator
 from ...schemas.sql import literal, quoted
-from ..tables.remaining import known
+from ..tables.declarations import known
 from ..tables.state import State
 from .group_rules import check_groups, drop_bad_groups, fill_quotas
 

@@ -12,7 +12,7 @@ from ...curators.voices.voice_embedding import from_bytes
 from ...curators.voices.voices import group_voices
 from ...loaders.reading.version import Version
 from ...schemas.sql import quoted
-from ..tables.remaining import known
+from ..tables.declarations import known
 from ..tables.state import State
 
 KINDS = ("speaker", "voice", "recording")

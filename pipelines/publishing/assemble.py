@@ -20,7 +20,7 @@ from ...schemas.score import Curator
 from ...schemas.sql import quoted
 from ...schemas.tables import RECORDINGS, clip_schema
 from ...schemas.version import Object
-from ..tables.remaining import known
+from ..tables.declarations import final, known
 from ..tables.state import State
 
 ROWS_PER_PART = 200_000
@@ -65,7 +65,7 @@ def clip_parts(
         joins.append(f"LEFT JOIN {{c{at}}} c{at} USING (place)")
         columns.append(f", c{at}.val AS {quoted(curator.name)}")
     for at, spec in enumerate(specs):
-        _in_place(state, "clip", f"r{at}", quoted(f"final_{spec.name}"))
+        _in_place(state, "clip", f"r{at}", quoted(final(spec.name)))
         joins.append(f"LEFT JOIN {{r{at}}} r{at} USING (place)")
         fields = ", ".join(f'"{f}" := r{at}."{f}"' for f in pa.schema(schema.field(spec.name).type).names)
         columns.append(f", CASE WHEN r{at}.clip IS NOT NULL THEN struct_pack({fields}) END AS {quoted(spec.name)}")

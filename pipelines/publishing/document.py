@@ -15,6 +15,7 @@ from ...schemas.score import Curator
 from ...schemas.sql import literal, quoted
 from ...schemas.tables import TABLES_SCHEMA
 from ...schemas.version import Counts, CuratorEntry, Object, RepresentationEntry, Shard, Stage, VersionDocument
+from ..tables.declarations import final
 from ..tables.ingest import TRANSIENT
 from ..tables.state import State
 
@@ -41,10 +42,10 @@ def inputs_digest(
 
 def representation_entry(state: State, spec: RepresentationSpec, shards: Sequence[Shard]) -> RepresentationEntry:
     """The document's entry of one representation, after its shards are packed."""
-    final = quoted(f"final_{spec.name}")
+    pointers = quoted(final(spec.name))
     live, failed = state.sql(
         "SELECT count(*) FILTER (WHERE shard IS NOT NULL AND o.status = 'kept'), "
-        f"count(*) FILTER (WHERE error IS NOT NULL) FROM {final} JOIN outcome o USING (clip)"
+        f"count(*) FILTER (WHERE error IS NOT NULL) FROM {pointers} JOIN outcome o USING (clip)"
     ).fetchall()[0]
     return RepresentationEntry(spec=spec, shards=list(shards), live=live, failed=failed)
 

@@ -15,7 +15,7 @@ from ...schemas.keys import sha256_bytes
 from ...schemas.representation import RepresentationSpec
 from ...schemas.sql import literal, quoted
 from ...schemas.version import Shard
-from ..tables.remaining import known
+from ..tables.declarations import final, known
 from ..tables.state import State
 
 LIVE_SHARE_TO_KEEP = 0.7
@@ -36,7 +36,7 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
     Table `final_<representation>` gets every valid pointer, into kept shards or new ones. Samples are ordered by
     source, tier and position, so that a filter on them drops whole shards rather than picking crumbs from each.
     """
-    valid, final = quoted(known(spec.name)), quoted(f"final_{spec.name}")
+    valid, made = quoted(known(spec.name)), quoted(final(spec.name))
     live = dict(
         state.sql(
             f"SELECT k.shard, count(*) FROM {valid} k JOIN decided USING (clip) "
@@ -70,7 +70,7 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
     state.table("packed", pa.Table.from_batches(packed, schema=PACKED))
     # dead members of shards that stay keep their pointers: loosening a rule brings them back for nothing
     state.sql(
-        f"""CREATE OR REPLACE TABLE {final} AS
+        f"""CREATE OR REPLACE TABLE {made} AS
         SELECT k.clip, k.fingerprint, coalesce(p.shard, k.shard) AS shard, coalesce(p."offset", k."offset") AS "offset",
             k.nbytes, k.num_frames, k.crc32, k.error
         FROM {valid} k LEFT JOIN packed p USING (clip)

@@ -18,14 +18,10 @@ from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
 from ..passes.score import ScoreRecipe
 from ..work.work_units import receipt_files, receipt_tag
+from .declarations import known
 from .state import State
 
 INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
-
-
-def known(name: str) -> str:
-    """Table that holds the valid scores of a curator (clip, val) or the valid pointers of a representation."""
-    return f"known_{name}"
 
 
 def curators_of(config: RunConfig) -> list[Curator]:

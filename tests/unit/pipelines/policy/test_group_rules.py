@@ -14,7 +14,8 @@ from auricle.loaders import Version, open_version
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.policy.decide import check_rules, decide
 from auricle.pipelines.run import run
-from auricle.pipelines.tables.remaining import curators_of, known
+from auricle.pipelines.tables.declarations import known
+from auricle.pipelines.tables.remaining import curators_of
 from auricle.pipelines.tables.state import open_state
 from auricle.schemas.config import GroupRule, Quota, RunConfig
 from auricle.schemas.errors import ConfigError

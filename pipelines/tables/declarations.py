@@ -1,0 +1,253 @@
+"""The driver's working tables that go from one file to another: their columns, who writes them, who reads them.
+
+They live in the scratch DuckDB of a planning round (`state.State`) and are gone after it; nothing here is on disk.
+`columns` are those that other files may rely on, a table may have more. Tables of one file only are not declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkingTable:
+    """A table of the driver's scratch database."""
+
+    name: str
+    """In SQL; `<name>` stands for a curator or representation."""
+    about: str
+    """What a row is."""
+    columns: Mapping[str, str]
+    """Name -> DuckDB type; "struct" for one whose fields depend on the curator or pass."""
+    written_by: str
+    """File below `pipelines/`, the last one that changes it apart."""
+    read_by: tuple[str, ...]
+    """Files below `pipelines/`."""
+
+
+def known(name: str) -> str:
+    """Table that holds the valid scores of a curator (clip, val) or the valid pointers of a representation."""
+    return f"known_{name}"
+
+
+def final(representation: str) -> str:
+    """Table of the pointers of a representation as the new version has them, into shards old and new."""
+    return f"final_{representation}"
+
+
+_POINTER = {
+    "clip": "VARCHAR",
+    "fingerprint": "VARCHAR",
+    "shard": "VARCHAR",
+    "offset": "BIGINT",
+    "nbytes": "BIGINT",
+    "num_frames": "INTEGER",
+    "crc32": "BIGINT",
+    "error": "VARCHAR",
+}
+_FILE = {
+    "source": "VARCHAR",
+    "source_rank": "INTEGER",
+    "path": "VARCHAR",
+    "uri": "VARCHAR",
+    "size": "BIGINT",
+    "mtime_ns": "BIGINT",
+    "etag": "VARCHAR",
+}
+_UNIT = {"unit": "BIGINT", "place": "BIGINT", "key": "VARCHAR"}
+_CLIP_ITEM = _UNIT | {
+    "recording": "VARCHAR",
+    "uri": "VARCHAR",
+    "channel": "SMALLINT",
+    "start": "BIGINT",
+    "end": "BIGINT",
+    "transcript": "VARCHAR",
+    "transcript_sha256": "VARCHAR",
+    "language": "VARCHAR",
+    "speaker": "VARCHAR",
+}
+
+TABLES = (
+    WorkingTable(
+        "parent_clips",
+        "a row of the newest version's clip table, with every curator and representation that it has",
+        {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "part_file": "VARCHAR"},
+        "tables/state.py",
+        ("tables/ingest.py", "tables/remaining.py", "relabel.py", "publishing/assemble.py", "plan.py"),
+    ),
+    WorkingTable(
+        "parent_recordings",
+        "a row of the newest version's recording table",
+        {"recording": "VARCHAR", "segmentation": "VARCHAR", "status": "VARCHAR", "part_file": "VARCHAR"},
+        "tables/state.py",
+        ("tables/ingest.py", "publishing/document.py"),
+    ),
+    WorkingTable(
+        "parent_aliases",
+        "a path of a recording of the newest version",
+        {"recording": "VARCHAR", "source": "VARCHAR", "path": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
+        "tables/ingest.py",
+        ("tables/losses.py", "plan.py"),
+    ),
+    WorkingTable(
+        "labels",
+        "what a label file says of a recording, or of a span or channel of it",
+        {
+            "source": "VARCHAR",
+            "path": "VARCHAR",
+            "start_s": "DOUBLE",
+            "duration_s": "DOUBLE",
+            "channel": "SMALLINT",
+            "transcript": "VARCHAR",
+            "language": "VARCHAR",
+            "speaker": "VARCHAR",
+            "label_file": "VARCHAR",
+        },
+        "tables/ingest.py",
+        ("publishing/document.py",),
+    ),
+    WorkingTable(
+        "files",
+        "a file that the sources list now, and how it is cut",
+        _FILE | {"segmentation": "VARCHAR"},
+        "tables/ingest.py",
+        ("tables/losses.py", "publishing/document.py", "plan.py"),
+    ),
+    WorkingTable(
+        "known_files",
+        "a listed file whose recording the newest version knows by size and time",
+        {"source": "VARCHAR", "path": "VARCHAR", "recording": "VARCHAR"},
+        "tables/ingest.py",
+        ("run.py", "plan.py"),
+    ),
+    WorkingTable(
+        "probe_keys",
+        "a listed file that is not known",
+        _FILE | {"key": "VARCHAR", "segmentation": "VARCHAR"},
+        "tables/ingest.py",
+        ("plan.py",),
+    ),
+    WorkingTable(
+        "probe_items",
+        "a file to probe, with its unit: what has no row in a receipt yet",
+        _UNIT | {"uri": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
+        "tables/ingest.py",
+        ("run.py", "plan.py"),
+    ),
+    WorkingTable(
+        "recordings_now",
+        "a recording that is live after this listing, with all of its paths",
+        {"recording": "VARCHAR", "status": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR"},
+        "tables/ingest.py",
+        ("tables/overrides.py", "publishing/assemble.py", "publishing/document.py"),
+    ),
+    WorkingTable(
+        "clips_now",
+        "a clip that is live after this listing, with the label chosen for it",
+        {
+            "clip": "VARCHAR",
+            "group": "VARCHAR",
+            "recording": "VARCHAR",
+            "source": "VARCHAR",
+            "source_rank": "INTEGER",
+            "path": "VARCHAR",
+            "uri": "VARCHAR",
+            "channel": "SMALLINT",
+            "num_channels": "SMALLINT",
+            "sample_rate": "INTEGER",
+            "start": "BIGINT",
+            "end": "BIGINT",
+            "duration_s": "DOUBLE",
+            "pcm_sha256": "VARCHAR",
+            "transcript": "VARCHAR",
+            "transcript_sha256": "VARCHAR",
+            "label_source": "VARCHAR",
+            "label_conflict": "BOOLEAN",
+            "language": "VARCHAR",
+            "speaker": "VARCHAR",
+        },
+        "tables/ingest.py",
+        (
+            *("tables/overrides.py", "tables/remaining.py", "policy/decide.py", "policy/speakers.py", "run.py"),
+            *(
+                "policy/group_rules.py",
+                "publishing/pack.py",
+                "publishing/assemble.py",
+                "publishing/document.py",
+                "plan.py",
+            ),
+        ),
+    ),
+    WorkingTable(
+        "known_<curator>",
+        "a valid score of a live clip, from the newest version or a receipt",
+        {"clip": "VARCHAR", "val": "struct"},
+        "tables/remaining.py",
+        ("policy/decide.py", "policy/speakers.py", "publishing/assemble.py"),
+    ),
+    WorkingTable(
+        "failures",
+        "a clip that could not be read, and why",
+        {"clip": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR"},
+        "tables/remaining.py",
+        ("policy/decide.py",),
+    ),
+    WorkingTable(
+        "score_items",
+        "a clip that lacks scores, with its unit and the curators that it lacks",
+        _CLIP_ITEM | {"curators": "VARCHAR"},
+        "tables/remaining.py",
+        ("run.py", "plan.py"),
+    ),
+    WorkingTable(
+        "judged",
+        "a clip with the reasons of all rules and group rules that it breaks",
+        {"clip": "VARCHAR", "failure": "VARCHAR", "message": "VARCHAR", "broken": "VARCHAR[]"},
+        "policy/decide.py",
+        ("policy/group_rules.py",),
+    ),
+    WorkingTable(
+        "decided",
+        "what becomes of a clip: kept, dropped or failed, why, its tier, and whose copy it is",
+        {
+            "clip": "VARCHAR",
+            "status": "VARCHAR",
+            "reasons": "VARCHAR[]",
+            "message": "VARCHAR",
+            "tier": "VARCHAR",
+            "duplicate_of": "VARCHAR",
+        },
+        "policy/decide.py",
+        ("policy/group_rules.py", "tables/remaining.py", "publishing/pack.py", "publishing/assemble.py", "plan.py"),
+    ),
+    WorkingTable(
+        "known_<representation>",
+        "a valid pointer of a live clip: into a shard of the newest version, or to a payload (`file`) of a run",
+        _POINTER | {"file": "VARCHAR"},
+        "tables/remaining.py",
+        ("publishing/pack.py", "publishing/assemble.py"),
+    ),
+    WorkingTable(
+        "extract_items",
+        "a kept clip that lacks arrays, with its unit and the representations that it lacks",
+        _CLIP_ITEM | {"representations": "VARCHAR"},
+        "tables/remaining.py",
+        ("run.py", "plan.py"),
+    ),
+    WorkingTable(
+        "final_<representation>",
+        "a pointer as the new version has it",
+        _POINTER,
+        "publishing/pack.py",
+        ("publishing/assemble.py", "publishing/document.py"),
+    ),
+    WorkingTable(
+        "outcome",
+        "`decided` after extraction: a kept clip of which nothing could be made has failed",
+        {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "tier": "VARCHAR"},
+        "publishing/assemble.py",
+        ("publishing/document.py",),
+    ),
+)
+"""In the order in which a round makes them."""
