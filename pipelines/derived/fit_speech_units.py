@@ -24,7 +24,7 @@ from ...schemas.tables import Status
 from ..audio.clip_reader import read_clips
 from ..audio.listen import source_uri
 from ..audio.long_clip import LONG_SAMPLES, long_clip
-from ..work.blocks import Parts
+from ..work.blocks import Blocks
 from .fit_checkpoint import FitFile
 
 BLOCK_S = 300.0
@@ -155,7 +155,7 @@ def fit_version(
     gone_over = (before.passes + 1 if before else 0) * len(table)
     total = (passes + 1) * len(table)
 
-    with Parts(workers) as parts:
+    with Blocks(workers) as over_blocks:
 
         def run(stage: Survey | Lloyd) -> Iterator[Any]:
             nonlocal gone_over
@@ -166,7 +166,7 @@ def fit_version(
                 gone_over += len(blocks[place])
                 told(gone_over, total)
 
-            for part, unread in parts.run(_Made(stage, read), blocks, left, done):
+            for part, unread in over_blocks.run(_Made(stage, read), blocks, left, done):
                 new = unread.keys() - failed.keys()
                 if new and isinstance(stage, Lloyd):
                     key = min(new)

@@ -25,7 +25,7 @@ RETRIES = 5
 """Times that a block is made again after its worker died; a preempted worker is not the block's fault."""
 
 
-class Parts:
+class Blocks:
     """Goes over the same blocks as often as wanted. Starts Ray when the rest would take longer than its start."""
 
     def __init__(self, workers: int | None, worth_s: float = WORTH_S) -> None:
@@ -34,7 +34,7 @@ class Parts:
         self._count: int | None = None
         self._session = ExitStack()
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> Blocks:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ from auricle.loaders.reading.version import open_version
 from auricle.pipelines.derived import fit_speech_units as fit_units
 from auricle.pipelines.derived.fit_speech_units import Stored, fit_version
 from auricle.pipelines.work import blocks as parts
-from auricle.pipelines.work.blocks import Parts
+from auricle.pipelines.work.blocks import Blocks
 from auricle.schemas.errors import DatasetError, IntegrityError
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
@@ -50,7 +50,7 @@ def test_a_fit_on_workers_equals_the_fit_in_one_process_although_a_worker_dies(
 
     driver = os.getpid()
     monkeypatch.setattr(parts, "WORTH_S", 0.0)
-    monkeypatch.setattr(Parts.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(Blocks.__init__, "__defaults__", (0.0,))
     there, _ = fit_version(version, Deadly(read.store, read.spec), [4, 8], 5, 0, workers=2)
     assert len(list(tmp_path.glob("later.*"))) >= 3, "the worker died in two passes"
     assert there.frames == here.frames
@@ -70,7 +70,7 @@ def test_parts_come_in_the_order_of_their_blocks_and_errors_as_they_were_raised(
         return block * block
 
     done: list[int] = []
-    with Parts(2, worth_s=0.0) as blocks:
+    with Blocks(2, worth_s=0.0) as blocks:
         assert list(blocks.run(make, range(12), 1, done.append)) == [i * i for i in range(12)]
         assert sorted(done) == list(range(12))
         with pytest.raises(IntegrityError, match="block 13"):
