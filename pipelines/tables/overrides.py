@@ -1,8 +1,8 @@
-"""Honour what was decided by hand while ingesting: takedowns, redactions, new transcripts.
+"""Apply what was decided by hand while ingesting: takedowns, redactions, new transcripts.
 
 What was taken down does not come back, what was redacted stays without text, and a text that a recogniser gave stays
 until its source corrects its own. Steps between the tables that
-`ingest.live_tables` makes; each costs nothing where there is nothing to honour.
+`ingest.live_tables` makes; each costs nothing where there is nothing to apply.
 """
 
 from __future__ import annotations

@@ -62,3 +62,12 @@ def test_the_picture_of_the_house_shows_every_room() -> None:
     picture = (ROOT / "docs" / "architecture.md").read_text().partition("## The house")[2].partition("## The run")[0]
     rooms = {room for of_folder in ROOMS.values() for room in of_folder if room != TOP}
     assert {word for word in rooms if not re.search(rf"\b{word}\b", picture)} == set()
+
+
+def test_the_functions_of_filters_are_listed() -> None:
+    from auricle.loaders.reading.filters import FUNCTIONS
+
+    section = (ROOT / "docs" / "operations.md").read_text().partition("## Filters")[2].partition("\n## ")[0]
+    listed = re.search(r"these functions: `([^`]*)`", section)
+    assert listed is not None
+    assert set(listed[1].split()) == set(FUNCTIONS)
