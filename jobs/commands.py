@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from .datasets import verbs_dataset, verbs_schemas, verbs_versions
+from .datasets import verbs_dataset, verbs_epoch, verbs_schemas, verbs_versions
 from .judging import verbs_judge
 from .loose import verbs_loose
 from .models import verbs_models, verbs_registry
@@ -14,7 +14,7 @@ HEADINGS = {
     "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),
     "Read and judge it": (
         *("versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
-        *("pull", "export"),
+        *("pull", "export", "plan-epoch"),
     ),
     "Care for it": ("tag", "rollback", "verify", "repair", "gc", "compact", "takedown", "abandon"),
     "Loose files, models, this machine": ("score", "doctor", "codecs", "weights", "models", "train", "schemas"),
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     for module in (
         verbs_build,
         verbs_dataset,
+        verbs_epoch,
         verbs_judge,
         verbs_loose,
         verbs_versions,

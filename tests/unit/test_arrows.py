@@ -54,7 +54,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "care": {"storage", "reading"},
         "copies": {"storage", "reading", "care"},
         "plan": {"storage", "reading"},
-        TOP: {"storage", "reading", "care", "copies", "plan"},
+        "training": {"storage", "reading", "plan"},
+        TOP: {"storage", "reading", "care", "copies", "plan", "training"},
     },
     "pipelines": {
         "work": set(),

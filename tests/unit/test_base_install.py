@@ -76,6 +76,7 @@ def test_the_base_install_reads_datasets_and_other_verbs_name_their_extra(tmp_pa
         ["show", GOLDEN, "--clips"],
         ["pull", GOLDEN, str(tmp_path / "pulled"), "-r", "tone-codes", "--quiet"],
         ["verify", GOLDEN],
+        ["plan-epoch", GOLDEN, "-r", "tone-codes", "-r", "tone-latents", "--curriculum", "0,1"],
         ["tag", GOLDEN],
         ["doctor", str(config)],
         ["config", "example"],

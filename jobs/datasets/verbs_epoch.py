@@ -1,0 +1,108 @@
+"""`auricle plan-epoch`: what a training would read, counted from the clip table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ...loaders.plan.settings import Mixing
+
+from .verbs_dataset import DatasetArg
+
+
+def add(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("plan-epoch")(plan_epoch)
+
+
+def plan_epoch(
+    dataset: DatasetArg,
+    representation: Annotated[
+        list[str], typer.Option("--representation", "-r", help="The first is what lengths count; others come along")
+    ],
+    where: Annotated[str | None, typer.Option(help="Only clips for which this SQL expression holds")] = None,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Padded budget of a microbatch")] = 16_384,
+    row_tokens: Annotated[int | None, typer.Option(min=1, help="Pack clips into rows of so many tokens")] = None,
+    microbatches: Annotated[int, typer.Option(min=1, help="Of one step, over all ranks")] = 8,
+    world: Annotated[int, typer.Option(min=1, help="Ranks that share them")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the order")] = 0,
+    epoch: Annotated[int, typer.Option(min=0, help="Which epoch")] = 0,
+    curriculum: Annotated[
+        str | None, typer.Option(metavar="C", help="A stage (1), or the epoch in which each opens (0,2,5)")
+    ] = None,
+    mix: Annotated[str | None, typer.Option(help="language:en=0.7,de=0.3 for shares of an epoch by clips")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
+) -> None:
+    """Say what an epoch of training reads: steps, padding, tokens, bytes and requests per rank, shares. Reads no shard.
+
+    Example: auricle plan-epoch ./speech-dataset@3 -r mimi-codes --batch-tokens 16384 --microbatches 8 --world 4
+    """
+    from ...loaders.plan.index import read_index
+    from ...loaders.plan.plan import make_plan
+    from ...loaders.plan.settings import Settings
+    from ...loaders.plan.summary import summarise
+    from ...loaders.reading.version import open_version
+
+    version = open_version(dataset)
+    mixing = _mixing(mix) if mix else None
+    settings = Settings(
+        seed=seed, microbatches=microbatches, batch_tokens=batch_tokens, row_tokens=row_tokens, mixing=mixing,
+        **_stages(curriculum),
+    )  # fmt: skip
+    index = read_index(
+        version,
+        representation,
+        where=where,
+        group=mixing.column if mixing else None,
+        curriculum=settings.needs_curriculum,
+        columns=["source", "language"],
+    )
+    found = summarise(index, settings, make_plan(index, settings, epoch), world)
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+        return
+    from ..terminal import console
+
+    console.say(
+        f"epoch {found.epoch}: {found.steps:,} steps of {found.microbatches} microbatches"
+        + (f" ({found.empty} of them empty)" if found.empty else "")
+    )
+    console.say(f"{found.draws:,} draws of {found.clips:,} clips, {found.frames:,} frames, {found.tokens:,} tokens")
+    console.say(f"padding efficiency {found.efficiency:.3f}")
+    left = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in found.left_out.items() if count)
+    if left:
+        console.say(f"left out: {left}")
+    ranks = zip(found.num_bytes, found.shards, found.ranges, strict=True)
+    rows = [(rank, round(size / 1e6, 3), shards, ranges) for rank, (size, shards, ranges) in enumerate(ranks)]
+    console.table("", ("rank", "MB", "shards", "ranges at most"), rows)
+    for column, shares in found.shares.items():
+        rows = [(s.value, s.clips, s.draws, round(s.frames / found.frames, 4)) for s in shares]
+        console.table("", (column, "clips", "draws", "share of frames"), rows)
+
+
+def _stages(text: str | None) -> dict[str, Any]:
+    from ...schemas.errors import ConfigError
+
+    if text is None:
+        return {}
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--curriculum {text}: a stage (1) or ascending epochs (0,2,5)") from error
+    return {"stage": numbers[0]} if len(numbers) == 1 else {"pacing": numbers}
+
+
+def _mixing(text: str) -> Mixing:
+    from ...loaders.plan.settings import Mixing
+    from ...schemas.errors import ConfigError
+
+    column, _, rest = text.partition(":")
+    try:
+        shares = {name: float(share) for name, _, share in (part.rpartition("=") for part in rest.split(","))}
+    except ValueError as error:
+        raise ConfigError(f"--mix {text}: needs column:value=share,..., such as language:en=0.7,de=0.3") from error
+    return Mixing(column, shares=shares)
