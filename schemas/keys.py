@@ -39,7 +39,10 @@ def sha256_bytes(data: bytes | memoryview) -> str:
 def sha256_file(path: Path) -> str:
     """64 hex digits of the SHA-256 of the file's bytes, read in blocks."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        h = hashlib.sha256()
+        while block := file.read(1 << 20):
+            h.update(block)
+        return h.hexdigest()
 
 
 def clip_key(recording: str, channel: int, start: int, end: int) -> str:

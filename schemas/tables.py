@@ -7,7 +7,7 @@ struct column per representation, named like it (`POINTER`). The core is version
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from enum import Enum
 
 import pyarrow as pa
 
@@ -16,7 +16,14 @@ from .score import ScoreColumn, score_struct
 TABLES_SCHEMA = "auricle.tables/1"
 
 
-class Status(StrEnum):
+class Word(str, Enum):
+    """A word of a closed list, which prints as itself; `enum.StrEnum` came with Python 3.11."""
+
+    __str__ = str.__str__
+    __format__ = str.__format__
+
+
+class Status(Word):
     """What became of a clip."""
 
     KEPT = "kept"
@@ -24,7 +31,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class FailureReason(StrEnum):
+class FailureReason(Word):
     """Why a file or clip failed: words, not tracebacks."""
 
     EMPTY_FILE = "empty_file"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from ...schemas.errors import ConfigError
 from ...schemas.models import ModelsDocument
@@ -35,7 +35,7 @@ def publish_models(store: Store, make: Callable[[ModelsDocument], ModelsDocument
     while True:
         newest = read_models(store)
         made = make(newest).model_copy(
-            update={"number": newest.number + 1, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+            update={"number": newest.number + 1, "created": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         )
         if store.put_new(_path(made.number), made.to_json()):
             return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from ...schemas.errors import ConfigError, IntegrityError
 from ...schemas.records import REF_SCHEMA
@@ -34,7 +34,7 @@ def tag(dataset: str | Store, name: str, version: int | str | None = None) -> Ta
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", name):
         raise ConfigError(f"{name!r} cannot be a tag: letters, digits, '.', '_' and '-', a letter first")
     named = open_version(dataset, version)
-    made = Tag(name, named.document.number, named.sha256, datetime.now(UTC).isoformat(timespec="seconds"))
+    made = Tag(name, named.document.number, named.sha256, datetime.now(timezone.utc).isoformat(timespec="seconds"))
     record = {"schema": REF_SCHEMA, **{k: getattr(made, k) for k in ("name", "version", "sha256", "created")}}
     if named.store.put_new(ref_path(name), (json.dumps(record, indent=2) + "\n").encode()):
         return made
