@@ -11,6 +11,7 @@
 | compare two versions            | `diff("./speech-dataset", 6, 7)`                                           |
 | re-hash every byte              | `verify("./speech-dataset")`                                               |
 | copy the live samples           | `pull("s3://corpora/speech", "./speech", ["builtin-codes"])`               |
+| train on it                     | `Loader(TrainingData("./speech-dataset@7", "builtin-codes", Settings(...)))` |
 | write another format            | `export("./speech-dataset", "./out", "webdataset")`                        |
 
 Each name is imported when it is first used, so that importing this package loads nothing.
@@ -26,20 +27,32 @@ if TYPE_CHECKING:
     from .copies.diff import Diff, diff
     from .copies.export import ExportResult, export
     from .copies.pull import PullResult, pull
+    from .plan.settings import Mixing, Settings
     from .reading.crop import crop, cropped
     from .reading.refs import Tag, tag, tags, untag
     from .reading.samples import Sample
     from .reading.version import Version, open_version
     from .storage.store import Store
+    from .training.data import TrainingData
+    from .training.datasets import BatchStream, Clips
+    from .training.layout import Layout
+    from .training.loader import Loader
 
 _HOME = {
+    "BatchStream": "training.datasets",
+    "Clips": "training.datasets",
     "Diff": "copies.diff",
     "ExportResult": "copies.export",
     "Finding": "care.verify",
+    "Layout": "training.layout",
+    "Loader": "training.loader",
+    "Mixing": "plan.settings",
     "PullResult": "copies.pull",
     "Sample": "reading.samples",
+    "Settings": "plan.settings",
     "Store": "storage.store",
     "Tag": "reading.refs",
+    "TrainingData": "training.data",
     "Version": "reading.version",
     "crop": "reading.crop",
     "cropped": "reading.crop",
@@ -55,13 +68,20 @@ _HOME = {
 """Public name -> the module in this folder that has it."""
 
 __all__ = [
+    "BatchStream",
+    "Clips",
     "Diff",
     "ExportResult",
     "Finding",
+    "Layout",
+    "Loader",
+    "Mixing",
     "PullResult",
     "Sample",
+    "Settings",
     "Store",
     "Tag",
+    "TrainingData",
     "Version",
     "crop",
     "cropped",
