@@ -8,13 +8,14 @@ import sys
 import typer
 
 from ..pipelines.work.threads import all_cores_for_tables, one_thread_here
-from ..schemas.errors import AuricleError, ConfigError, StorageError
+from ..schemas.errors import AuricleError, ConfigError, StorageError, WorkerError
 from .terminal.extras import missing_extra
 
 EXITS = (
     "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "
     "· 3 an optional dependency is missing · 4 the dataset is damaged or of a newer schema · 5 storage failed · "
     "6 model weights are missing · 7 not one file could be scored · 8 a takedown was interrupted and is not done · "
+    "9 workers cannot work · "
     "20 the gate refused the candidate · 21 a source lost many of its files · 75 another run holds the dataset · "
     "130 interrupted"
 )
@@ -58,7 +59,7 @@ def main() -> None:
         sys.exit(PIPE_CLOSED)
     except Exception as error:
         message, code = explained(error, sys.argv[1:])
-        if code == 1 and os.environ.get("AURICLE_DEBUG"):
+        if code in (1, WorkerError.exit_code) and os.environ.get("AURICLE_DEBUG"):
             raise
         _fail(message, code)
     if code == INTERRUPTED:
@@ -82,7 +83,8 @@ def explained(error: Exception, arguments: list[str]) -> tuple[str, int]:
         context = getattr(error, "ctx", None)
         usage = f"{context.get_usage()}\n" if context is not None else ""
         return f"{usage}{error.format_message()}", 2  # pyright: ignore[reportAttributeAccessIssue]
-    return f"unexpected {type(error).__name__}: {error}. AURICLE_DEBUG=1 shows where it came from.", 1
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+    return f"unexpected {type(error).__name__}: {first}. AURICLE_DEBUG=1 shows where it came from.", 1
 
 
 def _fail(message: str, code: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..extractors.coding.registry import describe_all
@@ -20,6 +20,7 @@ from .publishing.lease import holder
 from .tables import ingest
 from .tables.losses import losses
 from .tables.remaining import curators_of, missing_latents, missing_scores
+from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
 
@@ -56,6 +57,10 @@ class Plan:
     held_by: str | None = None
     """Who holds the dataset while this is counted: the unfinished run is then going on."""
     notices: tuple[str, ...] = ()
+    to_try_again: dict[str, int] = field(default_factory=dict)
+    """Files and clips that failed for reasons of the moment, by reason: a run tries them again."""
+    given_up: dict[str, int] = field(default_factory=dict)
+    """Those that were tried too often: a run tries them with `retry_failed` only."""
 
 
 def plan(config: RunConfig) -> Plan:
@@ -76,19 +81,20 @@ def plan(config: RunConfig) -> Plan:
             notices = [*unused, *ingest.load_sources(state, config)]
             notices += [f"{line}: a run is refused without --accept-losses" for line in losses(state, config)]
             parent = state.parent
+            again, given_up = to_try_again(state)
             same = parent and parent.document.inputs == inputs_digest(state, config, curators, specs)
-            if parent and same and obeys(parent, tombstones(store)):
+            if parent and same and not again and obeys(parent, tombstones(store)):
                 files = int(state.one("SELECT count(*) FROM files"))
-                return Plan(parent.document.number, True, files=files, notices=tuple(unused))
+                return Plan(parent.document.number, True, files=files, notices=tuple(unused), given_up=given_up)
             runs = unfinished_runs(store)
             ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
             ingest.live_tables(state, config)
             missing_scores(state, store, runs, config)
             decide(state, config, curators)
             missing_latents(state, store, runs, config)
-            return _counts(
-                state, parent.document.number if parent else None, tuple(runs), holder(store), tuple(notices)
-            )
+            number = parent.document.number if parent else None
+            found = _counts(state, number, tuple(runs), holder(store), tuple(notices))
+            return replace(found, to_try_again=again, given_up=given_up)
 
 
 def _counts(

@@ -24,6 +24,7 @@ from ..schemas.score import Curator
 from ..schemas.sql import literal, quoted
 from .audio.clip_reader import read_clips
 from .audio.listen import source_uri
+from .tables.retries import passing
 from .tables.state import State, open_state
 from .upkeep.pending import at_work
 from .work.cluster import ray_session, run_units
@@ -213,7 +214,14 @@ def _select(state: State, version: Version, recipe: RelabelRecipe, below: float,
 
 def _ask(state: State, store: Store, run: str, recipe: RelabelRecipe, workers: int | None, progress: Progress) -> None:
     state.receipts("relabel_receipts", receipt_files(store, [run], recipe), recipe.schema)
-    rest = f"relabel_items ANTI JOIN ({_valid(recipe)}) done USING (key)"
+    # of what an interrupted pass left, what failed for reasons of the moment is asked again
+    state.sql(
+        f"""CREATE OR REPLACE TABLE asked AS
+        SELECT key, count(error_reason) AS again, bool_or(NOT {passing("error_reason")}) AS settled
+        FROM ({_valid(recipe)}) GROUP BY key"""
+    )
+    rest = """(SELECT i.*, coalesce(again, 0) AS again FROM relabel_items i LEFT JOIN asked USING (key)
+        WHERE NOT coalesce(settled, FALSE))"""
     items, seconds = state.sql(f"SELECT count(*), coalesce(sum(duration_s), 0) FROM {rest}").fetchall()[0]
     if not items:
         return
@@ -237,6 +245,7 @@ def _answers(state: State, store: Store, run: str, recipe: RelabelRecipe) -> pa.
             a.new_text, a.old_trust, a.new_trust, {literal(recipe.model)} AS model,
             {literal(recipe.judging.fingerprint)} AS judge, a.taken, a.reason
         FROM low_trust c JOIN (
-            SELECT * FROM ({_valid(recipe)}) QUALIFY row_number() OVER (PARTITION BY key ORDER BY part_file) = 1
+            SELECT * FROM ({_valid(recipe)}) QUALIFY row_number() OVER (
+                PARTITION BY key ORDER BY error_reason IS NOT NULL, part_file) = 1
         ) a ON a.key = c.clip WHERE a.error_reason IS NULL ORDER BY c.clip"""
     ).cast(RELABELS)

@@ -34,6 +34,7 @@ from .publishing.publish import close_run, keep_candidate, publish
 from .tables import ingest
 from .tables.losses import refuse_losses
 from .tables.remaining import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
+from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
 from .upkeep.pending import at_work
@@ -167,6 +168,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
             inputs = document.inputs_digest(state, config, curators, specs)
             parent = state.parent
             same = parent and parent.document.inputs == inputs and obeys(parent, tombstones(store))
+            same = same and not to_try_again(state)[0]
             if parent and same and not this.paranoid and not this.retry_failed:
                 return Outcome("unchanged", parent)
             take_in(this, state)
@@ -196,7 +198,7 @@ def take_in(this: Run, state: State) -> None:
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
     this.do(state, recipe, "probe_items", int(state.one("SELECT count(*) FROM known_files")))
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
-    ingest.live_tables(state, this.config)
+    ingest.live_tables(state, this.config, retry_failed=this.retry_failed)
 
 
 def score(this: Run, state: State) -> None:
@@ -225,7 +227,7 @@ def build(
     wall, cpu = time.monotonic(), time.process_time()
     parent, store = state.parent, this.store
     number = parent.document.number + 1 if parent else 1
-    assemble.outcome(state, specs)
+    assemble.outcome(state, curators, specs)
     entries: dict[str, RepresentationEntry] = {}
     for spec in specs:
         old = parent.document.representations.get(spec.name) if parent else None

@@ -23,6 +23,7 @@ from .passes.measure import measure
 from .policy.judge_clip import Judge
 from .tables.labels import whole
 from .work.hang import Step
+from .work.one_by_one import ends_the_pass, why
 from .work.own_process import run_each
 
 MAX_DECODED_S = 3 * 3600
@@ -196,9 +197,12 @@ def _score_file(
                     )
         if not total:
             raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: {why_empty(path)}")
-    except ClipError as error:
-        return [facts | {"error_reason": str(error.reason), "error_message": error.message}]
-    waveform = np.concatenate(blocks, axis=1)
+        waveform = np.concatenate(blocks, axis=1)
+    except Exception as error:
+        if ends_the_pass(error):
+            raise
+        reason, message = why(error)
+        return [facts | {"error_reason": str(reason), "error_message": message}]
     siblings = tuple(waveform) if waveform.shape[0] > 1 else ()
     clips = [
         Clip("", samples, rate, label.transcript, facts["language"], label.speaker, channel, siblings)

@@ -11,6 +11,7 @@ AuricleError
 ├── WeightsError       model weights are absent or not the pinned ones         exit 6
 ├── NothingScoredError not one of the files given could be scored              exit 7
 ├── PendingError       a takedown was interrupted and is not done              exit 8
+├── WorkerError        workers cannot do their work, whatever the item         exit 9
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
 ├── BusyError          another run holds the dataset                           exit 75
@@ -91,6 +92,12 @@ class PendingError(AuricleError):
     """A takedown was interrupted: until it is done, nothing else is made of the dataset."""
 
     exit_code = 8
+
+
+class WorkerError(AuricleError):
+    """A pass ended, and not because of one item: workers keep dying, or what they build fails."""
+
+    exit_code = 9
 
 
 class GateError(AuricleError):

@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from .score import ScoreColumn, score_struct
 
-TABLES_SCHEMA = "auricle.tables/1"
+TABLES_SCHEMA = "auricle.tables/1.1"
+ADDED = frozenset({"tries"})
+"""Columns that parts of auricle.tables/1 lack; null there."""
 
 
 class Word(str, Enum):
@@ -31,8 +33,24 @@ class Status(Word):
     FAILED = "failed"
 
 
+class FailureClass(Word):
+    """What a failure is a property of."""
+
+    BYTES = "bytes"
+    """Of the file, or of code that met it: kept until the file, the configuration or the code changes."""
+    MOMENT = "moment"
+    """Of when it was tried: every later run tries again by itself, `TRIES` times in all."""
+
+
 class FailureReason(Word):
-    """Why a file or clip failed: words, not tracebacks."""
+    """Why a file or clip failed: words, not tracebacks; and what each is a property of."""
+
+    kind: FailureClass
+
+    def __new__(cls, word: str, kind: FailureClass = FailureClass.BYTES) -> FailureReason:
+        reason = str.__new__(cls, word)
+        reason._value_, reason.kind = word, kind
+        return reason
 
     EMPTY_FILE = "empty_file"
     NOT_AUDIO = "not_audio"
@@ -40,13 +58,26 @@ class FailureReason(Word):
     NO_SAMPLES = "no_samples"
     NOT_FINITE = "not_finite"
     IMPLAUSIBLE_RATE = "implausible_rate"
-    UNREADABLE = "unreadable"
-    MISSING = "missing"
-    CHANGED_WHILE_READ = "changed_while_read"
+    UNREADABLE = "unreadable", FailureClass.MOMENT
+    MISSING = "missing", FailureClass.MOMENT
+    CHANGED_WHILE_READ = "changed_while_read", FailureClass.MOMENT
+    STORAGE = "storage", FailureClass.MOMENT
+    OUT_OF_MEMORY = "out_of_memory", FailureClass.MOMENT
+    TIMED_OUT = "timed_out", FailureClass.MOMENT
     KILLED_WORKER = "killed_worker"
-    TIMED_OUT = "timed_out"
     EXTRACTION = "extraction"
-    INTERNAL = "internal_error"
+    INTERNAL = "internal"
+
+
+OF_THE_MOMENT = frozenset(reason.value for reason in FailureReason if reason.kind is FailureClass.MOMENT)
+TRIES = 5
+"""Runs, one after the other, in which something may fail for reasons of the moment before it counts as failed for good;
+`--retry-failed` counts anew."""
+
+
+def kind_of(reason: str) -> FailureClass:
+    """The class of a reason in words; a word that this code does not know lasts."""
+    return FailureClass.MOMENT if reason in OF_THE_MOMENT else FailureClass.BYTES
 
 
 ALIAS = pa.struct(
@@ -72,6 +103,7 @@ RECORDINGS = pa.schema(
         pa.field("status", pa.string()),  # decoded | failed
         pa.field("reason", pa.string()),  # FailureReason
         pa.field("message", pa.string()),
+        pa.field("tries", pa.int16()),  # runs in which it failed for reasons of the moment; null where it did not
     ]
 )
 
@@ -102,6 +134,9 @@ CLIP_CORE = pa.schema(
         pa.field("tier", pa.string()),
         pa.field("duplicate_of", pa.string()),  # clip that stays in this one's place
         pa.field("introduced", pa.int64()),  # version that first had the clip
+        pa.field(
+            "tries", pa.int16()
+        ),  # runs in which reading, a score or a latent of it failed for the moment, or null
     ]
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...schemas.condition import Rule
 from ...schemas.representation import RepresentationSpec
+from ...schemas.tables import TRIES, kind_of
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
@@ -77,7 +78,8 @@ def render(
         wall_s=sum(stage.wall_s for stage in document.stages),
         reasons=_reasons(document, profile, previous_profile),
         before=_before(previous_profile),
-        failures=sorted(document.failed_by_reason.items(), key=lambda item: (-item[1], item[0])),
+        failures=_failures(document),
+        tries=TRIES,
         matrix=_matrix(profile),
         scores=_scores(profile, rules, previous_profile),
         compared=previous_profile is not None,
@@ -95,6 +97,12 @@ def render(
         words=CORE_WORDS,
         config=json.dumps(document.config, indent=2, ensure_ascii=False, default=str),
     )
+
+
+def _failures(document: VersionDocument) -> list[tuple[str, str, int]]:
+    """Reason, class and count; those of the moment below the others."""
+    rows = [(reason, str(kind_of(reason)), count) for reason, count in document.failed_by_reason.items()]
+    return sorted(rows, key=lambda row: (row[1], -row[2], row[0]))
 
 
 def _ledgers(document: VersionDocument) -> list[dict[str, Any]]:

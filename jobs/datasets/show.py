@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from ...loaders.reading.version import Version
 from ...loaders.reading.where import Where
+from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
 
 if TYPE_CHECKING:
@@ -33,9 +34,16 @@ def print_version(version: Version) -> None:
     if d.kept_by_tier:
         console.say("kept by tier: " + ", ".join(f"{tier} {n:,}" for tier, n in d.kept_by_tier.items()))
     reasons = [("dropped", r, n) for r, n in d.dropped_by_reason.items()]
-    reasons += [("failed", r, n) for r, n in d.failed_by_reason.items()]
+    passing = {r: n for r, n in d.failed_by_reason.items() if kind_of(r) is FailureClass.MOMENT}
+    reasons += [("failed", r, n) for r, n in d.failed_by_reason.items() if r not in passing]
+    reasons += [("failed for now", r, n) for r, n in passing.items()]
     if reasons:
         console.table("", ("", "reason", "clips or files"), reasons)
+    if passing:
+        console.say(
+            f"{sum(passing.values()):,} failed for reasons of the moment: later runs try them again by themselves, "
+            f"{TRIES} times in all, then with --retry-failed"
+        )
     rows = [
         (name, entry.live, len(entry.shards), _megabytes(entry.shards), _shape(entry.spec), _mark(name, d.untrained))
         for name, entry in d.representations.items()
@@ -82,6 +90,10 @@ def print_plan(plan: Plan) -> None:
     base = f"version {plan.version}" if plan.version else "no version yet"
     for notice in plan.notices:
         console.say(f"note: {notice}")
+    for reason, count in plan.to_try_again.items():
+        console.say(f"{count:,} failed for now ({reason}): a run tries them again")
+    for reason, count in plan.given_up.items():
+        console.say(f"{count:,} failed for now {TRIES} times ({reason}): a run tries them again with --retry-failed")
     if plan.unchanged:
         console.say(
             f"nothing new against {base}: {plan.files:,} files are unchanged; a run would do and publish nothing"

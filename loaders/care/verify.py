@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from ...schemas.errors import DatasetError, SchemaVersionError
 from ...schemas.keys import digest, sha256_bytes
 from ...schemas.representation import RepresentationSpec
-from ...schemas.tables import CLIP_CORE, RECORDINGS, Status
+from ...schemas.tables import ADDED, CLIP_CORE, RECORDINGS, Status
 from ...schemas.version import Object, Shard, VersionDocument
 from ..reading.ledger import CLIP_COLUMNS, RECORDING_COLUMNS, Ledger
 from ..reading.version import Version, open_version
@@ -130,7 +130,8 @@ def _parts(
             found.append(Finding(path, "bytes", detail, RESTORE))
             continue
         schema = pq.read_schema(file)
-        wrong = [f.name for f in core if f.name not in schema.names or schema.field(f.name).type != f.type]
+        held = [f for f in core if f.name in schema.names or f.name not in ADDED]
+        wrong = [f.name for f in held if f.name not in schema.names or schema.field(f.name).type != f.type]
         if wrong:
             detail = f"columns {', '.join(wrong)} are not as the schema of the table says"
             found.append(Finding(path, "schema", detail, DEFECT))

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ...schemas.errors import MissingExtraError
 from ...schemas.sql import parquet, quoted
-from ...schemas.tables import CLIP_CORE
+from ...schemas.tables import ADDED, CLIP_CORE
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +51,7 @@ def view_parts(
     filename: str = "",
 ) -> None:
     """Make (or remake) the view `name` over Parquet parts, columns matched by name; without parts it is empty and has
-    the columns `empty`.
+    the columns `empty`. Those of them that a newer schema added (`ADDED`) are null where parts lack them.
 
     filename: name of a further column with each row's file.
     """
@@ -64,3 +64,8 @@ def view_parts(
         db.execute(f"CREATE OR REPLACE TABLE {source} AS FROM _no_parts")
         db.unregister("_no_parts")
     db.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS FROM {source}")
+    held = {row[0] for row in db.execute(f"DESCRIBE {quoted(name)}").fetchall()}
+    # parts of an older minor version of the schema; SMALLINT is what pa.int16() is
+    lacking = [f"NULL::SMALLINT AS {quoted(column)}" for column in sorted(ADDED & set(empty.names) - held)]
+    if lacking:
+        db.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT {', '.join(['*', *lacking])} FROM {source}")

@@ -68,7 +68,7 @@ def local_file(uri: str) -> Iterator[Path]:
         except IntegrityError as error:
             raise ClipError(FailureReason.MISSING, f"{uri}: the object is gone") from error
         except StorageError as error:
-            raise ClipError(FailureReason.UNREADABLE, str(error)) from error
+            raise ClipError(FailureReason.STORAGE, str(error)) from error
         yield path
 
 

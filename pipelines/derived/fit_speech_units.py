@@ -25,6 +25,7 @@ from ..audio.clip_reader import read_clips
 from ..audio.listen import source_uri
 from ..audio.long_clip import LONG_SAMPLES, long_clip
 from ..work.blocks import Blocks
+from ..work.one_by_one import ends_the_pass, why
 from .fit_checkpoint import FitFile
 
 BLOCK_S = 300.0
@@ -68,8 +69,8 @@ class Heard:
                         if isinstance(clip, ClipError):
                             raise clip
                         yield item["key"], source.vectors(clip.waveform[None], clip.sample_rate).T
-                    except ClipError as error:
-                        yield item["key"], error
+                    except Exception as error:
+                        yield item["key"], _unread(error)
 
 
 def _long(source: Source, item: dict[str, Any]) -> Vectors:
@@ -77,8 +78,15 @@ def _long(source: Source, item: dict[str, Any]) -> Vectors:
         with long_clip(item) as clip:
             for place, vectors in enumerate(source.blocks(clip.read_channel, clip.num_samples, clip.sample_rate)):
                 yield f"{item['key']}/{place}", vectors.T
-    except ClipError as error:
-        yield item["key"], error
+    except Exception as error:
+        yield item["key"], _unread(error)
+
+
+def _unread(error: Exception) -> ClipError:
+    """Why a clip has no vectors. Raises what would befall every clip."""
+    if ends_the_pass(error):
+        raise error
+    return error if isinstance(error, ClipError) else ClipError(*why(error))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ...extractors.coding.packing import Arrays
 from ...extractors.coding.registry import build, describe_all
 from ...schemas.clip import Clip
 from ...schemas.config import RepresentationConfig, Workers
-from ...schemas.errors import AuricleError, ClipError
+from ...schemas.errors import ClipError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.representation import RepresentationSpec
@@ -27,6 +27,7 @@ from ..audio.clip_reader import read_clips
 from ..audio.long_clip import LONG_SAMPLES, LongClip, long_clip
 from ..work.contract import Result, failure
 from ..work.hang import HUNG, allowed_s, bounded
+from ..work.one_by_one import ends_the_pass, why
 from .batches import Batch, Packers, audio_of
 
 LOWEST_RATE = 8000
@@ -138,12 +139,11 @@ class _Extract:
                     array = arrays.pop(name)
                     payloads[name] = npy_bytes(checked(array, self._specs[name]))
                     row[name] = {"fingerprint": self._specs[name].fingerprint, "num_frames": int(array.shape[1])}
-            except ClipError as error:
-                self._failed(row, payloads, names, f"{error.reason}: {error.message}")
-            except (AuricleError, MemoryError):
-                raise
             except Exception as error:
-                self._failed(row, payloads, names, f"{FailureReason.INTERNAL}: {type(error).__name__}: {error}")
+                if ends_the_pass(error):
+                    raise
+                reason, message = why(error)
+                self._failed(row, payloads, names, f"{reason}: {message}")
         return Result(row, payloads, duration_s)
 
     def _failed(self, row: dict[str, Any], payloads: dict[str, bytes], names: Sequence[str], error: str) -> None:

@@ -186,8 +186,10 @@ def _identity(path: Path, item: Mapping[str, Any]) -> str:
             return sha256_file(path)
     except PermissionError as error:
         raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error.strerror}") from error
+    except FileNotFoundError as error:
+        raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was listed") from error
     except OSError as error:
-        raise ClipError(FailureReason.MISSING, f"{path.name}: {error.strerror}") from error
+        raise ClipError(FailureReason.STORAGE, f"{path.name}: {error.strerror}") from error
     raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was listed")
 
 

@@ -17,6 +17,7 @@ from ...schemas.errors import ClipError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.score import SKIPPED, Curator, score_struct
+from ...schemas.tables import FailureReason
 from ..audio.clip_reader import read_clips
 from ..work.contract import Result, failure
 from ..work.hang import HUNG
@@ -110,7 +111,7 @@ class _Score:
                 elif i in chosen:
                     found = next(scores)
                 else:
-                    found = {"reason": f"{FAILED}: {hung[i][curator.name]}"}
+                    found = {"reason": f"{FAILED}: {FailureReason.TIMED_OUT}: {hung[i][curator.name]}"}
                 rows[i][curator.name] = {
                     "fingerprint": curator.fingerprint,
                     "inputs": score_inputs(curator.inputs, batch[i][0]),

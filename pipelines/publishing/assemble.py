@@ -21,31 +21,58 @@ from ...schemas.sql import quoted
 from ...schemas.tables import RECORDINGS, clip_schema
 from ...schemas.version import Object
 from ..tables.declarations import final, known
+from ..tables.remaining import counted
+from ..tables.retries import passing_error, passing_score
 from ..tables.state import State
 
 ROWS_PER_PART = 200_000
 """Rows of a part at most: tens of megabytes, read and compared as one table."""
 
 
-def outcome(state: State, specs: Sequence[RepresentationSpec]) -> None:
-    """Table `outcome`: decisions, with kept clips whose extraction failed turned into failed ones."""
+def outcome(state: State, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]) -> None:
+    """Table `outcome`: decisions, with kept clips whose extraction failed turned into failed ones, and how often what
+    failed of a clip for reasons of the moment was tried."""
     errors = " UNION ALL ".join(
         [
-            "SELECT key AS clip, error_reason || ': ' || error_message AS message FROM extract_receipts "
-            "WHERE error_reason IS NOT NULL",
+            "SELECT clip, concat(reason, ': ', message) AS message FROM lost",
             *(f"SELECT clip, error AS message FROM {quoted(known(s.name))} WHERE error IS NOT NULL" for s in specs),
         ]
     )
+    _tries(state, curators, specs)
     state.sql(
         f"""CREATE OR REPLACE TABLE outcome AS
-        WITH errors AS (SELECT clip, min(message) AS message FROM ({errors}) GROUP BY clip)
-        SELECT d.clip, CASE WHEN lost THEN 'failed' ELSE status END AS status,
-            CASE WHEN lost THEN ['extraction'] ELSE reasons END AS reasons,
-            CASE WHEN lost THEN e.message ELSE d.message END AS message,
-            CASE WHEN lost THEN NULL ELSE tier END AS tier, duplicate_of
-        FROM (SELECT d.*, d.status = 'kept' AND e.clip IS NOT NULL AS lost
-            FROM decided d LEFT JOIN errors e USING (clip)) d
-        LEFT JOIN errors e USING (clip)"""
+        WITH errors AS (
+            SELECT clip, arg_min(message, ({passing_error("message")}, message)) AS message
+            FROM ({errors}) GROUP BY clip),
+        lost_clips AS (
+            SELECT clip, message, CASE WHEN {passing_error("message")} THEN split_part(message, ':', 1) END AS word
+            FROM errors SEMI JOIN (SELECT clip FROM decided WHERE status = 'kept') USING (clip))
+        SELECT d.clip, CASE WHEN e.clip IS NOT NULL THEN 'failed' ELSE status END AS status,
+            CASE WHEN e.clip IS NOT NULL THEN [coalesce(word, 'extraction')] ELSE reasons END AS reasons,
+            CASE WHEN word IS NOT NULL THEN substr(e.message, length(word) + 3)
+                WHEN e.clip IS NOT NULL THEN e.message ELSE d.message END AS message,
+            CASE WHEN e.clip IS NOT NULL THEN NULL ELSE tier END AS tier, duplicate_of, t.tries
+        FROM decided d LEFT JOIN lost_clips e USING (clip) LEFT JOIN tries t USING (clip)"""
+    )
+
+
+def _tries(state: State, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]) -> None:
+    """Table `tries` (clip, tries) of clips of which something failed for reasons of the moment and is not there yet."""
+    scores = [f"SELECT clip FROM {quoted(known(c.name))} WHERE {passing_score('val.reason')}" for c in curators]
+    latents = [f"SELECT clip FROM {quoted(known(s.name))} WHERE {passing_error('error')}" for s in specs]
+    found = ["SELECT clip, tries FROM failures", "SELECT clip, tries FROM lost"]
+    for counts, still in (("score_tries", scores), ("extract_tries", latents)):
+        if still:
+            found.append(
+                f"SELECT clip, tries FROM ({counted(counts)}) SEMI JOIN ({' UNION ALL '.join(still)}) USING (clip)"
+            )
+    kept = "(SELECT clip FROM decided WHERE status = 'kept')"
+    found[1:2] = [f"{found[1]} SEMI JOIN {kept} USING (clip)"]
+    if latents:
+        found[-1] += f" SEMI JOIN {kept} USING (clip)"
+    state.sql(
+        f"""CREATE OR REPLACE TABLE tries AS SELECT clip, max(tries) AS tries FROM ({" UNION ALL ".join(found)})
+        WHERE tries IS NOT NULL GROUP BY clip"""
     )
 
 
@@ -73,6 +100,7 @@ def clip_parts(
             n.source, n.path, n.channel, n.num_channels, n.sample_rate, n.start, n."end", n.duration_s, n.pcm_sha256,
             n.transcript, n.transcript_sha256, n.label_source, n.label_conflict, n.language, n.speaker,
             o.status, o.reasons, o.message, o.tier, o.duplicate_of, coalesce(i.introduced, {number}) AS introduced,
+            o.tries,
             n.part, n.place{"".join(columns)}
         FROM {{n}} n {" ".join(joins)}"""
     return _parts(store, _in_order(state, query, schema), schema, old, clips_path)

@@ -12,21 +12,17 @@ from ...schemas.config import RunConfig
 from ...schemas.keys import canonical_json, digest
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import Curator
-from ...schemas.sql import literal, quoted
+from ...schemas.sql import quoted
 from ...schemas.tables import TABLES_SCHEMA
 from ...schemas.version import Counts, CuratorEntry, Object, RepresentationEntry, Shard, Stage, VersionDocument
 from ..tables.declarations import final
-from ..tables.ingest import TRANSIENT
 from ..tables.state import State
 
 
 def inputs_digest(
     state: State, config: RunConfig, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]
 ) -> str:
-    """Digest of all that a version depends on; "" (never equal) while the parent holds failures worth another try."""
-    transient = ", ".join(literal(reason) for reason in TRANSIENT)
-    if state.one(f"SELECT count(*) FROM parent_recordings WHERE reason IN ({transient})"):
-        return ""
+    """Digest of all that a version depends on, apart from what failed for reasons of the moment."""
     files = state.one(
         "SELECT bit_xor(md5_number(concat_ws(chr(31), source, source_rank, path, size, mtime_ns, coalesce(etag, '')))) "
         "FROM files"

@@ -72,23 +72,28 @@ TABLES = (
     WorkingTable(
         "parent_clips",
         "a row of the newest version's clip table, with every curator and representation that it has",
-        {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "part_file": "VARCHAR"},
+        {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "tries": "SMALLINT"}
+        | {"part_file": "VARCHAR"},
         "tables/state.py",
-        ("tables/ingest.py", "tables/remaining.py", "relabel.py", "publishing/assemble.py", "plan.py"),
+        (
+            *("tables/ingest.py", "tables/remaining.py", "tables/retries.py", "relabel.py"),
+            *("publishing/assemble.py", "plan.py"),
+        ),
     ),
     WorkingTable(
         "parent_recordings",
         "a row of the newest version's recording table",
-        {"recording": "VARCHAR", "segmentation": "VARCHAR", "status": "VARCHAR", "part_file": "VARCHAR"},
+        {"recording": "VARCHAR", "segmentation": "VARCHAR", "status": "VARCHAR", "tries": "SMALLINT"}
+        | {"part_file": "VARCHAR"},
         "tables/state.py",
-        ("tables/ingest.py", "publishing/document.py"),
+        ("tables/ingest.py", "tables/retries.py"),
     ),
     WorkingTable(
         "parent_aliases",
         "a path of a recording of the newest version",
         {"recording": "VARCHAR", "source": "VARCHAR", "path": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
         "tables/ingest.py",
-        ("tables/losses.py", "plan.py"),
+        ("tables/losses.py", "tables/retries.py", "plan.py"),
     ),
     WorkingTable(
         "labels",
@@ -112,11 +117,11 @@ TABLES = (
         "a file that the sources list now, and how it is cut",
         _FILE | {"segmentation": "VARCHAR"},
         "tables/ingest.py",
-        ("tables/losses.py", "publishing/document.py", "plan.py"),
+        ("tables/losses.py", "tables/retries.py", "publishing/document.py", "plan.py"),
     ),
     WorkingTable(
         "known_files",
-        "a listed file whose recording the newest version knows by size and time",
+        "a listed file whose recording the newest version knows by size and time, and that need not be opened",
         {"source": "VARCHAR", "path": "VARCHAR", "recording": "VARCHAR"},
         "tables/ingest.py",
         ("run.py", "plan.py"),
@@ -188,10 +193,17 @@ TABLES = (
     ),
     WorkingTable(
         "failures",
-        "a clip that could not be read, and why",
-        {"clip": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR"},
+        "a clip that scoring could not read, why, and how often for a reason of the moment",
+        {"clip": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "tries": "BIGINT"},
         "tables/remaining.py",
-        ("policy/decide.py",),
+        ("policy/decide.py", "publishing/assemble.py"),
+    ),
+    WorkingTable(
+        "score_tries",
+        "a score that failed for a reason of the moment: in versions before, or by a receipt (`part_file`)",
+        {"clip": "VARCHAR", "tries": "BIGINT", "part_file": "VARCHAR"},
+        "tables/remaining.py",
+        ("publishing/assemble.py",),
     ),
     WorkingTable(
         "score_items",
@@ -229,6 +241,20 @@ TABLES = (
         ("publishing/pack.py", "publishing/assemble.py"),
     ),
     WorkingTable(
+        "lost",
+        "a kept clip that extraction could not read, why, and how often for a reason of the moment",
+        {"clip": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "tries": "BIGINT"},
+        "tables/remaining.py",
+        ("publishing/assemble.py",),
+    ),
+    WorkingTable(
+        "extract_tries",
+        "`score_tries` of latents",
+        {"clip": "VARCHAR", "tries": "BIGINT", "part_file": "VARCHAR"},
+        "tables/remaining.py",
+        ("publishing/assemble.py",),
+    ),
+    WorkingTable(
         "extract_items",
         "a kept clip that lacks arrays, with its unit and the representations that it lacks",
         _CLIP_ITEM | {"representations": "VARCHAR"},
@@ -245,7 +271,8 @@ TABLES = (
     WorkingTable(
         "outcome",
         "`decided` after extraction: a kept clip of which nothing could be made has failed",
-        {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "tier": "VARCHAR"},
+        {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "tier": "VARCHAR"}
+        | {"tries": "BIGINT"},
         "publishing/assemble.py",
         ("publishing/document.py",),
     ),

@@ -17,18 +17,19 @@ from ..work.work_units import receipt_files
 from . import overrides
 from .labels import LABELS, read_labels
 from .listing import FILES, list_sources
+from .retries import left, passing
 from .state import State
 
-TRANSIENT = ("missing", "changed_while_read", "unreadable")
-"""Reasons of failure that the next run looks at again."""
+DECIDING = "whole, source_rank, path"
+"""Of the files with the bytes of one recording the first in this order says how it is cut: one whose labels name spans
+before one whose do not, then sources as they are configured, then the path. A function of the files and labels there
+are, whenever each arrived."""
 
 
 def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, retry_failed: bool = False) -> list[str]:
     """Tables `files`, `labels`, `sources`, and `probe_items` for what has to be opened; returns notices.
 
-    A file is known when its source, path, size, time and etag are those of an alias of the parent version that was
-    cut the same way; with `paranoid` every file is read and hashed again, with `retry_failed` every one
-    that failed.
+    With `paranoid` every file is read and hashed again, with `retry_failed` every one that failed.
     """
     notices: list[str] = []
     state.fill("files_listed", FILES, list_sources(config.sources, notices))
@@ -45,27 +46,18 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
         GROUP BY source, path""",
         int(state.one("SELECT count(*) FROM labels WHERE start_s IS NOT NULL")),
     )
-    cut = segmentation_fingerprint(config.segment)
-    spans_cut = "spans-whole-" if config.segment.truncated == "fail" else "spans-cut-"
+    cut_by = _cut_by(config)
     state.sql(
         f"""CREATE OR REPLACE TABLE files AS
-        SELECT f.*, s.spans,
-            CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(spans_cut)} || md5(CAST(s.spans AS VARCHAR)) END
-                AS segmentation
+        SELECT f.*, s.spans, {cut_by} AS segmentation
         FROM files_listed f LEFT JOIN spans s USING (source, path)"""
     )
     state.sql(
         """CREATE OR REPLACE TABLE parent_aliases AS
-        SELECT recording, segmentation, status, reason, unnest(aliases, recursive := true) FROM parent_recordings"""
+        SELECT recording, segmentation, status, reason, tries, unnest(aliases, recursive := true)
+        FROM parent_recordings"""
     )
-    transient = ", ".join(literal(reason) for reason in TRANSIENT)
-    state.sql(
-        f"""CREATE OR REPLACE TABLE known_files AS
-        SELECT f.source, f.path, a.recording FROM files f JOIN parent_aliases a USING (source, path)
-        WHERE {"FALSE" if paranoid else "TRUE"} AND f.size = a.size AND f.mtime_ns = a.mtime_ns
-            AND f.etag IS NOT DISTINCT FROM a.etag AND (f.segmentation = a.segmentation)
-            AND (a.status = 'decoded' OR ({"FALSE" if retry_failed else "TRUE"} AND a.reason NOT IN ({transient})))"""
-    )
+    _known_files(state, config, cut_by, paranoid, retry_failed)
     state.sql(
         """CREATE OR REPLACE TABLE probe_keys AS
         SELECT *, substr(sha256(
@@ -75,15 +67,63 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     return notices
 
 
+def _cut_by(config: RunConfig) -> str:
+    """SQL of how a file is cut, from its `s.spans`."""
+    cut = segmentation_fingerprint(config.segment)
+    spans = "spans-whole-" if config.segment.truncated == "fail" else "spans-cut-"
+    return f"CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(spans)} || md5(CAST(s.spans AS VARCHAR)) END"
+
+
+def _known_files(state: State, config: RunConfig, cut_by: str, paranoid: bool, retry_failed: bool) -> None:
+    """Table `known_files` (source, path, recording): files that need not be opened.
+
+    The bytes of a file are known when its source, path, size, time and etag are those of an alias of the parent.
+    Of the files with a recording's bytes one says how it is cut (`DECIDING`): it alone is opened again where the parent
+    has it cut in another way, or failed and to be tried again.
+    """
+    again = "TRUE" if retry_failed else f"{passing('a.reason')} AND {left('a.tries')}"
+    state.sql(
+        f"""CREATE OR REPLACE TABLE same_files AS
+        SELECT f.source, f.path, f.source_rank, f.spans IS NULL AS whole, a.recording, TRUE AS here,
+            f.segmentation = a.segmentation AND (a.status = 'decoded' OR NOT ({again})) AS settled
+        FROM files f JOIN parent_aliases a USING (source, path)
+        WHERE {"FALSE" if paranoid else "TRUE"} AND f.size = a.size AND f.mtime_ns = a.mtime_ns
+            AND f.etag IS NOT DISTINCT FROM a.etag
+        UNION ALL
+        SELECT source, path, source_rank, whole, recording, FALSE, TRUE FROM ({_kept_aliases(config, cut_by)})
+        WHERE NOT stale"""
+    )
+    state.sql(
+        f"""CREATE OR REPLACE TABLE known_files AS
+        WITH deciding AS (
+            SELECT * FROM same_files SEMI JOIN (SELECT recording FROM same_files WHERE NOT settled) USING (recording)
+            QUALIFY row_number() OVER (PARTITION BY recording ORDER BY {DECIDING}) = 1)
+        SELECT source, path, recording FROM same_files
+        ANTI JOIN (SELECT source, path FROM deciding WHERE NOT settled) USING (source, path) WHERE here"""
+    )
+
+
+def _kept_aliases(config: RunConfig, cut_by: str) -> str:
+    """SQL of the aliases of files that are gone from sources that keep theirs; `stale` where its labels would now cut
+    it in another way, which nobody can do any more."""
+    retire = ", ".join(literal(s.name) for s in config.sources if s.missing == "retire") or "''"
+    return f"""SELECT a.*, r.source_rank, r.prefix || a.path AS uri, s.spans IS NULL AS whole,
+            a.segmentation <> {cut_by} AS stale
+        FROM parent_aliases a JOIN sources r USING (source) ANTI JOIN files f USING (source, path)
+        LEFT JOIN spans s USING (source, path) WHERE a.source NOT IN ({retire})"""
+
+
 def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe, config: RunConfig) -> None:
     """Table `probe_rows` of what is known of new files, and `probe_items` with units for the rest."""
     state.receipts("probe_receipts", receipt_files(store, runs, recipe), PROBE_SCHEMA)
     state.sql(
-        """CREATE OR REPLACE TABLE probe_rows AS
+        f"""CREATE OR REPLACE TABLE probe_rows AS
         SELECT k.source, k.path, k.segmentation, r.* EXCLUDE (part_file)
             -- a file that killed or hung its worker was never hashed, and still needs a name in the ledger
             REPLACE (coalesce(r.recording, 'unreadable-' || md5(k.uri)) AS recording) FROM probe_keys k JOIN (
-            SELECT * FROM probe_receipts QUALIFY row_number() OVER (PARTITION BY key ORDER BY part_file) = 1
+            SELECT *, count(error_reason) OVER (PARTITION BY key) AS again FROM probe_receipts
+            QUALIFY row_number() OVER (
+                PARTITION BY key ORDER BY error_reason IS NOT NULL, {passing("error_reason")}, part_file DESC) = 1
         ) r USING (key)"""
     )
     w = config.workers
@@ -91,51 +131,61 @@ def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe,
         f"""CREATE OR REPLACE TABLE probe_items AS
         SELECT CAST(floor(greatest((sum(size) OVER win - size) / {w.unit_bytes},
                 (row_number() OVER win - 1) / {w.unit_clips})) AS BIGINT) AS unit,
-            row_number() OVER win AS place, key, uri, size, mtime_ns, spans
-        FROM probe_keys ANTI JOIN probe_rows USING (key)
+            row_number() OVER win AS place, key, uri, size, mtime_ns, spans, coalesce(again, 0) AS again
+        FROM probe_keys LEFT JOIN (SELECT key, again, error_reason FROM probe_rows) r USING (key)
+        WHERE r.key IS NULL OR ({passing("r.error_reason")} AND {left("again")})
         WINDOW win AS (ORDER BY source_rank, path ROWS UNBOUNDED PRECEDING)"""
     )
 
 
-def live_tables(state: State, config: RunConfig) -> None:
-    """Tables `recordings_now` and `clips_now`: what is live after this listing, labels joined."""
-    retire = ", ".join(literal(s.name) for s in config.sources if s.missing == "retire") or "''"
+def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) -> None:
+    """Tables `recordings_now` and `clips_now`: what is live after this listing, labels joined.
+
+    retry_failed: count the tries of what failed for reasons of the moment anew.
+    """
     state.sql(
         f"""CREATE OR REPLACE TABLE aliases_now AS
         SELECT f.source, f.source_rank, f.path, f.uri, f.size, f.mtime_ns, f.etag, f.segmentation,
-            coalesce(k.recording, p.recording) AS recording, p.key IS NOT NULL AS probed
+            coalesce(k.recording, p.recording) AS recording, p.key IS NOT NULL AS probed, f.spans IS NULL AS whole,
+            FALSE AS stale
         FROM files f LEFT JOIN known_files k USING (source, path) LEFT JOIN probe_rows p USING (source, path)
         WHERE coalesce(k.recording, p.recording) IS NOT NULL
         UNION ALL
-        SELECT a.source, s.source_rank, a.path, s.prefix || a.path, a.size, a.mtime_ns, a.etag, a.segmentation,
-            a.recording, FALSE
-        FROM parent_aliases a JOIN sources s USING (source) ANTI JOIN files f USING (source, path)
-        WHERE a.source NOT IN ({retire})"""
+        SELECT source, source_rank, path, uri, size, mtime_ns, etag, segmentation, recording, FALSE, whole, stale
+        FROM ({_kept_aliases(config, _cut_by(config))})"""
     )
     overrides.ban_recordings(state)
     state.sliced(
         "recording_paths",
-        """SELECT recording,
+        f"""SELECT recording,
             list(struct_pack(source, path, size, mtime_ns, etag) ORDER BY source_rank, path) AS aliases,
             arg_min(uri, (source_rank, path)) AS uri, arg_min(source, (source_rank, path)) AS source,
             arg_min(path, (source_rank, path)) AS path, min(source_rank) AS source_rank,
-            arg_min(size, (source_rank, path)) AS size
+            arg_min(size, (source_rank, path)) AS size,
+            arg_min(segmentation, (stale, {DECIDING})) AS cut
         FROM aliases_now WHERE in_slice(recording) GROUP BY recording""",
         int(state.one("SELECT count(*) FROM aliases_now")),
     )
+    counted = "FALSE" if retry_failed else passing("reason")
+    before = f"SELECT recording, coalesce(tries, 1) AS before FROM parent_recordings WHERE {counted}"
     state.sql(
-        """CREATE OR REPLACE TABLE recordings_now AS
+        f"""CREATE OR REPLACE TABLE recordings_now AS
         WITH facts AS (
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation,
                 CASE WHEN error_reason IS NULL THEN 'decoded' ELSE 'failed' END AS status,
-                error_reason AS reason, error_message AS message, 0 AS age
+                error_reason AS reason, error_message AS message, again AS tries, 0 AS age
             FROM probe_rows
             UNION ALL
-            SELECT recording, format, sample_rate, num_channels, num_samples, segmentation, status, reason, message, 1
-            FROM parent_recordings
-        ), chosen AS (SELECT * FROM facts QUALIFY row_number() OVER (
-            PARTITION BY recording ORDER BY age, segmentation, message) = 1)
-        SELECT * FROM chosen JOIN recording_paths USING (recording)"""
+            SELECT recording, format, sample_rate, num_channels, num_samples, segmentation, status, reason, message, 0,
+                1 FROM parent_recordings
+        ), chosen AS (
+            SELECT f.* FROM facts f JOIN (SELECT recording, cut FROM recording_paths) USING (recording)
+            QUALIFY row_number() OVER (PARTITION BY recording
+                -- another than the cut wanted only where the file that decides could not be read
+                ORDER BY {passing("reason")}, segmentation <> cut, age, status, segmentation, message) = 1)
+        SELECT c.* REPLACE (CASE WHEN {passing("c.reason")} THEN c.tries + coalesce(b.before, 0) END AS tries),
+            p.* EXCLUDE (recording, cut)
+        FROM chosen c JOIN recording_paths p USING (recording) LEFT JOIN ({before}) b USING (recording)"""
     )
     state.sql("DROP TABLE recording_paths")
     state.sql(

@@ -11,6 +11,7 @@ from ...loaders.reading.version import Version
 from ...schemas.clip import Clip
 from ...schemas.errors import AuricleError
 from ...schemas.score import Curator, Row
+from ..passes.measure import measure
 
 
 class Timed:
@@ -27,15 +28,18 @@ class Timed:
         self._warm = False
 
     def score(self, clips: Sequence[Clip]) -> list[Row]:
-        """One row per clip, in order. The clips stay as they are, so that the next curator finds nothing done."""
+        """One row per clip, in order; of one that makes the curator raise, why.
+
+        The clips stay as they are, so that the next curator finds nothing done.
+        """
         for clip in clips:
             if self._warm:
                 break
-            row = self.curator.score([_copy(clip)])[0]
+            row = measure(self.curator, [_copy(clip)], float("inf"))[0]
             self._warm = any(row.get(column.name) is not None for column in self.curator.columns)
         copies = [_copy(clip) for clip in clips]
         start = time.process_time()
-        rows = self.curator.score(copies)
+        rows = measure(self.curator, copies, float("inf"))
         self.cpu_s += time.process_time() - start
         return rows
 

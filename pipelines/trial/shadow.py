@@ -24,6 +24,7 @@ from ...schemas.score import Curator
 from ..audio.clip_reader import read_clips
 from ..audio.listen import source_uri
 from ..policy.judge_clip import Judge
+from ..work.one_by_one import ends_the_pass
 from .curator_cost import Current, Timed, detector
 
 FACTS = [
@@ -197,7 +198,9 @@ def compare_codec(
                 continue
             try:
                 rows.append(row | {"before": current(clip), "after": trial(clip)})
-            except ClipError:
+            except Exception as error:
+                if ends_the_pass(error):
+                    raise
                 failed += 1
         done(len(rows) + failed)
     _some(version, rows, failed)

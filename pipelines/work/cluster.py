@@ -10,7 +10,7 @@ from dataclasses import asdict, astuple
 from typing import Any
 
 from ...loaders.storage.store import Store
-from ...schemas.errors import AuricleError
+from ...schemas.errors import AuricleError, WorkerError
 from .contract import Recipe
 from .hang import exit_when_hung
 from .threads import ONE_THREAD, started_with_one_thread
@@ -97,7 +97,8 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
     """Do all units on a pool of `workers` processes; yields outcomes as they come, in any order.
 
     Ray Data retries units whose worker died, for ever: `UnitWorker` counts the attempts and isolates.
-    Raises the `AuricleError` that a worker raised (a missing weight file, a full disk).
+    Raises the `AuricleError` that a worker raised (a missing weight file), the OSError of a full disk, and
+    `WorkerError` for everything else that ended the pass.
     """
     import ray
     import ray.data
@@ -121,15 +122,24 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
         for row in outcomes.iter_rows():
             yield UnitOutcome(**{name: row[name] for name in UnitOutcome.__slots__})
     except ray.exceptions.RayError as error:
-        raise our_error(error) from error
+        raise our_error(error, f"the {recipe.name} pass") from error
 
 
-def our_error(error: BaseException) -> BaseException:
-    """The error of ours inside Ray's wrapping, or the wrapping itself."""
+def our_error(error: BaseException, what: str = "a worker") -> BaseException:
+    """The error of ours, or of the system, inside Ray's wrapping; else a `WorkerError` that says in a line what ended
+    `what`, without Ray's traceback."""
     seen: BaseException | None = error
+    inner = error
     while seen is not None:
         if isinstance(seen, AuricleError):
             return seen
+        inner = seen
         cause = getattr(seen, "cause", None)
         seen = cause if isinstance(cause, BaseException) else seen.__cause__
-    return error
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner
+    lines = [line for line in str(inner).splitlines() if line.strip()]
+    return WorkerError(
+        f"{what} ended: {type(inner).__name__}: {lines[0] if lines else 'no message'}. What is done is kept; the same "
+        "command goes on"
+    )

@@ -17,9 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...schemas.errors import WorkerError
 from ...schemas.tables import FailureReason
 from .contract import Recipe, Result, failure
 from .hang import EXIT_CODE, HUNG, Step, exit_when_hung
+from .one_by_one import each
 from .threads import ONE_THREAD
 
 DEATHS_TO_CONDEMN = 2
@@ -29,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 def run_isolated(recipe: Recipe, items: Sequence[dict[str, Any]]) -> Iterator[Result]:
     """Results of `items` in order, computed in children of this process.
 
-    Raises what the recipe raises while it is built, and RuntimeError when even control items die.
+    Raises what the recipe raises while it is built, and `WorkerError` when even control items die.
     """
     results: dict[str, Result] = {}
     suspects: list[dict[str, Any]] = []
@@ -57,7 +59,7 @@ def _judge(recipe: Recipe, suspect: dict[str, Any], control: Sequence[dict[str, 
                 return ended.done[0]
             controlled = _run_child(recipe, control)
             if len(controlled.done) != len(control) or (not control and controlled.code != 0):
-                raise RuntimeError(
+                raise WorkerError(
                     f"pass {recipe.name}: a worker cannot survive even its control item (exit {controlled.code}); "
                     "look at the machine's memory and at the installed libraries"
                 )
@@ -147,7 +149,7 @@ def main() -> None:
     try:
         work = recipe.build()
         for item in items:
-            for result in work([item]):
+            for result in each(work, [item]):
                 pickle.dump(result, out)
             out.flush()
     except Exception as error:

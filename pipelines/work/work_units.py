@@ -29,6 +29,7 @@ from ...schemas.keys import digest, sha256_bytes
 from ...schemas.pass_tables import PLAN_SCHEMA, RECEIPT_SCHEMA
 from .contract import Recipe, Result, Work
 from .isolation import run_isolated
+from .one_by_one import each
 
 UNITS_PER_PLAN_PART = 64
 """Units in one plan file, each its own row group: a worker reads one unit with two small requests."""
@@ -64,7 +65,8 @@ class UnitOutcome:
 def write_plan(store: Store, run: str, recipe: Recipe, rows: pa.RecordBatchReader) -> list[UnitRef]:
     """Write the plan of a pass from `rows` sorted by their `unit` column (int); returns its units in order.
 
-    Columns besides `unit` are the items; `key` is among them.
+    Columns besides `unit` are the items; `key` is among them, and `again` where items are tried again: how many
+    receipts of this run say that they failed.
     """
     refs: list[UnitRef] = []
     pending: list[tuple[str, pa.Table]] = []
@@ -83,7 +85,10 @@ def write_plan(store: Store, run: str, recipe: Recipe, rows: pa.RecordBatchReade
         pending.clear()
 
     for table in _by_unit(rows):
-        unit = digest(recipe.name, recipe.fingerprint, *table["key"].to_pylist())
+        keys = table["key"].to_pylist()
+        again = table["again"].to_pylist() if "again" in table.column_names else []
+        # items that are tried again have a receipt under their old name
+        unit = digest(recipe.name, recipe.fingerprint, *keys, *(map(str, again) if any(again) else ()))
         pending.append((unit, table))
         if len(pending) == UNITS_PER_PLAN_PART:
             flush()
@@ -127,7 +132,7 @@ class UnitWorker:
         if attempt < ATTEMPTS_BEFORE_ISOLATION:
             if self._work is None:
                 self._work = self._recipe.build()
-            results: Iterator[Result] = self._work(items)
+            results: Iterator[Result] = each(self._work, items)
         else:
             results = run_isolated(self._recipe, items)
         rows, audio_s = self._store_payloads(ref.unit, results)

@@ -189,7 +189,7 @@ def test_a_curator_that_hangs_costs_its_clip_this_score_only(tmp_path: Path) -> 
     stuck = config(audio, dataset, score={"curators": ["loudness", "words", "stuck"]}, workers=workers)
     assert run(stuck).version.document.counts.kept == 6
     rows = {r["path"]: r for r in open_version(str(dataset)).clips().to_pylist()}
-    assert rows["clip_0002.wav"]["stuck"]["reason"] == "failed: stuck took longer than 2 s"
+    assert rows["clip_0002.wav"]["stuck"]["reason"] == "failed: timed_out: stuck took longer than 2 s"
     assert [row["stuck"]["stuck_ok"] for row in rows.values()].count(True) == 5
     assert run(stuck).status == "unchanged"
 

@@ -66,7 +66,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "publishing": {"tables"},
         "upkeep": {"publishing"},
         "derived": {"policy", "tables", "audio", "work"},
-        "trial": {"policy", "audio"},
+        "trial": {"policy", "passes", "audio", "work"},
         TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
     },
     "dashboards": {"drawing": set(), "report": {"drawing"}, "explorer": {"drawing", "report"}, TOP: set()},

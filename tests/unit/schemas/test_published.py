@@ -13,8 +13,12 @@ from auricle.schemas import json_schemas as publish
 from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.json_schemas import documents, file_name, read_published, stale, to_write
-from auricle.schemas.tables import CLIP_CORE, RECORDINGS
+from auricle.schemas.tables import CLIP_CORE, RECORDINGS, TABLES_SCHEMA
 from auricle.schemas.version import VersionDocument
+
+TABLES = file_name(TABLES_SCHEMA)
+NEXT = f"auricle.tables/1.{int(TABLES_SCHEMA.partition('.')[2].partition('.')[2] or 0) + 1}"
+"""The minor version that a new column would need."""
 
 
 def test_the_published_schemas_are_those_of_the_code() -> None:
@@ -40,9 +44,9 @@ def test_a_new_column_without_a_new_version_is_refused_with_what_to_do(monkeypat
     before = documents()
     monkeypatch.setattr(publish, "CLIP_CORE", CLIP_CORE.append(pa.field("mood", pa.string())))
     wrong = stale(documents(), before)
-    assert list(wrong) == ["tables-1.json"]
-    assert "auricle.tables/1.1" in wrong["tables-1.json"]
-    assert "auricle.tables/2" in wrong["tables-1.json"]
+    assert list(wrong) == [TABLES]
+    assert NEXT in wrong[TABLES]
+    assert "auricle.tables/2" in wrong[TABLES]
     with pytest.raises(SchemaVersionError, match="auricle schemas write"):
         to_write(documents(), before)
 
@@ -52,7 +56,7 @@ def test_a_column_that_changes_its_type_or_nullability_is_a_change(monkeypatch: 
     at = RECORDINGS.get_field_index("size")
     for field in (pa.field("size", pa.int32()), pa.field("size", pa.int64(), nullable=False)):
         monkeypatch.setattr(publish, "RECORDINGS", RECORDINGS.set(at, field))
-        assert list(stale(documents(), before)) == ["tables-1.json"]
+        assert list(stale(documents(), before)) == [TABLES]
 
 
 def test_a_new_field_of_a_record_without_a_new_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +71,8 @@ def test_a_new_field_of_a_record_without_a_new_version_is_refused(monkeypatch: p
 def test_a_new_version_is_a_new_file_beside_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     before = documents()
     monkeypatch.setattr(publish, "CLIP_CORE", CLIP_CORE.append(pa.field("mood", pa.string())))
-    monkeypatch.setattr(publish, "TABLES_SCHEMA", "auricle.tables/1.1")
-    assert list(to_write(documents(), before)) == ["tables-1.1.json"]
+    monkeypatch.setattr(publish, "TABLES_SCHEMA", NEXT)
+    assert list(to_write(documents(), before)) == [file_name(NEXT)]
     assert stale(documents(), before | documents()) == {}
 
 

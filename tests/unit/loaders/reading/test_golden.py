@@ -31,6 +31,7 @@ from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.json_schemas import read_published
 from auricle.schemas.keys import sha256_bytes
+from auricle.schemas.tables import TABLES_SCHEMA
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden/v1"
 A, B0, B1, C = (
@@ -232,7 +233,7 @@ def test_its_tables_say_no_schema_version_and_new_ones_do(tmp_path: Path) -> Non
     pull(str(GOLDEN), str(tmp_path / "there"), ["tone-codes"], where="tier = 'gold'")
     parts = list((tmp_path / "there/objects").rglob("*.parquet"))
     assert len(parts) == 2
-    assert [pq.read_schema(file).metadata for file in parts] == [{b"auricle.schema": b"auricle.tables/1"}] * 2
+    assert [pq.read_schema(file).metadata for file in parts] == [{b"auricle.schema": TABLES_SCHEMA.encode()}] * 2
 
 
 def retag(dataset: Path, kind: str, tag: str) -> None:

@@ -46,8 +46,9 @@ def test_a_file_that_ended_its_worker_before_it_was_hashed_is_in_the_ledger(
     failed = [r for r in version.recordings().to_pylist() if r["status"] == "failed"]
     assert failed[0]["aliases"][0]["path"] == "clip_0001.wav"
     assert "nothing for 60 s" in failed[0]["message"]
-    assert run(settings).status == "unchanged"
-    assert run(settings, retry_failed=True).version.document.counts.decoded == 4
+    assert failed[0]["tries"] == 1
+    assert plan(settings).to_try_again == {"timed_out": 1}
+    assert run(settings).version.document.counts.decoded == 4
 
 
 def test_labels_of_recordings_that_are_not_there_are_counted(corpus: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_curator_that_hangs_costs_a_clip_this_one_score(tmp_path: Path) -> Non
     items = [scored(write_clip(tmp_path / f"{seed}.wav", seed, seconds=0.05, poison=seed == 1)) for seed in range(3)]
     rows = [result.row for result in run_isolated(recipe, items)]
     assert [row["stuck"].get("stuck_ok") for row in rows] == [True, None, True]
-    assert rows[1]["stuck"]["reason"] == "failed: stuck took longer than 1 s"
+    assert rows[1]["stuck"]["reason"] == "failed: timed_out: stuck took longer than 1 s"
     assert all("error_reason" not in row and row["loudness"]["reason"] is None for row in rows)
 
 
