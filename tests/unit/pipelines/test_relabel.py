@@ -211,6 +211,17 @@ def test_a_night_leaves_an_interrupted_relabel_to_the_next_relabel(root: Path, m
     assert Parrot.asked == 2, "what the interrupted pass had heard is not heard again"
 
 
+def test_a_clip_that_makes_the_recogniser_raise_costs_only_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Parrot, batch: Any) -> list[str]:
+        if any(clip.transcript == BAD["clip_0001"] for clip in batch):
+            raise ValueError("odd")
+        return ["what was heard" for _ in batch]
+
+    monkeypatch.setattr(Parrot, "transcribe", broken)
+    found = relabel_dataset(str(root / "data"), "parrot")
+    assert (found.taken, found.failed) == (1, 1)
+
+
 class Notes(Silent):
     def __init__(self, said: list[str]) -> None:
         self.said = said

@@ -11,7 +11,7 @@ import soundfile
 from dataset_factory import LATENTS, Recording, voices, write_version
 
 from auricle.extractors.features import kmeans
-from auricle.extractors.features.units import source_card
+from auricle.extractors.features.units import Source, source_card
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.derived import fit_speech_units as fit_units
 from auricle.pipelines.derived.fit_speech_units import Heard, Stored, blocks_of, fit_version
@@ -139,3 +139,19 @@ def test_clips_whose_audio_is_gone_are_left_out_and_named(tmp_path: Path) -> Non
         path.unlink()
     with pytest.raises(DatasetError, match="none of 6 kept clips"):
         fit_version(version, read, [4], 3, 0, workers=1)
+
+
+def test_a_clip_that_makes_the_features_raise_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Source.vectors
+
+    def broken(self: Source, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+        if waveform.shape[1] == 16_000 + 640 * 3:
+            raise ValueError("odd")
+        return real(self, waveform, sample_rate)
+
+    monkeypatch.setattr(Source, "vectors", broken)
+    found, failed = fit_version(spoken(tmp_path), Heard(source_card(None)), [4], 1, 0, workers=1)
+    assert list(failed.values()) == ["internal: ValueError: odd"]
+    assert found.frames > 0

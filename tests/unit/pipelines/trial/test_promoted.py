@@ -213,6 +213,24 @@ def test_speech_that_a_run_finds_once_for_all_is_no_part_of_the_cost(
     assert all("speech_probabilities" in memo and "own" not in memo for memo in found)
 
 
+def test_a_clip_that_makes_a_candidate_raise_lacks_its_score_and_the_comparison_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loudness = type(build(["loudness"])[0])
+    score = loudness.score
+
+    def broken(self: Any, batch: Any) -> Any:
+        if any((clip.transcript or "").endswith("0003") for clip in batch):
+            raise ValueError("odd")
+        return score(self, batch)
+
+    version = night(root)
+    monkeypatch.setattr(loudness, "score", broken)
+    record = compare_curator(version, candidate("loudness", options=FLOOR), 200)
+    everything = next(s for s in record["slices"] if s["slice"] == "all")
+    assert (record["clips"], everything["null_before"], everything["null_after"]) == (12, 0, 1)
+
+
 def test_a_current_curator_that_cannot_be_run_here_costs_nothing_known(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
