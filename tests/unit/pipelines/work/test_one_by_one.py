@@ -76,7 +76,7 @@ def test_what_ended_a_pass_is_one_plain_line_with_an_exit_code() -> None:
     assert isinstance(found, WorkerError)
     message, code = explained(found, [])
     assert message.startswith("the score pass ended: ValueError: a plugin's. ")
-    assert ("\n" in message, code) == (False, 8)
+    assert ("\n" in message, code) == (False, 9)
     weights = WeightsError("mimi: absent")
     assert our_error(RayTaskError("_UnitActor", "Traceback\nmany lines", weights)) is weights
     full = OSError(errno.ENOSPC, "No space left on device")
