@@ -15,6 +15,7 @@ from ..schemas.config import RunConfig
 from ..schemas.errors import NoDatasetError
 from .passes.probe import ProbeRecipe
 from .policy.decide import check_rules, decide
+from .publishing import gate
 from .publishing.document import inputs_digest
 from .publishing.lease import holder
 from .tables import ingest
@@ -67,6 +68,7 @@ def plan(config: RunConfig) -> Plan:
     """Compare sources and configuration with the newest version. Raises `ConfigError` as a run would."""
     curators, specs = curators_of(config), describe_all(config.representations)
     check_rules(config, curators)
+    gate.check(config.gate)
     with tempfile.TemporaryDirectory(prefix="auricle-plan-") as nowhere:
         try:
             store = Store(config.dataset)

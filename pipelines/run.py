@@ -135,6 +135,7 @@ def run(
     progress = progress or Silent()
     curators, specs = curators_of(config), describe_all(config.representations)
     check_rules(config, curators)
+    gate.check(config.gate)
     store = Store(config.dataset, create=True)
     with at_work(store, wait=wait, notify=progress.notice):
         resolved = with_promoted(store, config, progress.notice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import PurePath
 from typing import Any, Literal
@@ -16,6 +17,15 @@ def _not_empty(path: str) -> str:
     if not path.strip():
         raise ValueError("a path is required; write . for the current folder")
     return path
+
+
+def _finite(options: Any) -> Any:
+    """Options of others are of any shape; no number in them may be infinite or not a number."""
+    if isinstance(options, float) and not math.isfinite(options):
+        raise ValueError("a finite number is required; leave the option out for its default")
+    for inner in options.values() if isinstance(options, dict) else options if isinstance(options, list) else ():
+        _finite(inner)
+    return options
 
 
 class Source(Strict):
@@ -151,6 +161,8 @@ class RepresentationConfig(Strict):
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Further parameters that the view declares")
 
+    _finite_options = field_validator("options")(_finite)
+
 
 class Scoring(Strict):
     """Which curators run, and how."""
@@ -163,6 +175,8 @@ class Scoring(Strict):
         default=False,
         description="Run cheap curators first and skip the costly ones for clips that a rule already drops",
     )
+
+    _finite_options = field_validator("options")(_finite)
 
 
 class Gate(Strict):

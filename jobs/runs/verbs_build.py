@@ -123,10 +123,12 @@ def config_check(config: ConfigPath, set_: Overrides = None) -> None:
 
     from ...extractors.coding.registry import describe_all
     from ...pipelines.policy.decide import check_rules
+    from ...pipelines.publishing.gate import check
     from ...pipelines.tables.remaining import curators_of
     from ..terminal.config_file import load_config
 
     settings = load_config(config, set_ or [])
     check_rules(settings, curators_of(settings))
+    check(settings.gate)
     describe_all(settings.representations)
     typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), nl=False)

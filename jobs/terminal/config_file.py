@@ -176,6 +176,8 @@ def _explain(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"{location}: unknown key{hint} Allowed here: {', '.join(allowed)}"
     if error["type"] == "missing":
         return f"{location}: required and absent"
+    if error["type"] == "finite_number":
+        return f"{location}: a finite number is required; leave the key out where there is no bound (found {found!r})"
     message = error["msg"].removeprefix("Value error, ")
     return f"{location}: {message} (found {found!r})" if not isinstance(found, dict) else f"{location}: {message}"
 

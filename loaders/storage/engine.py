@@ -64,6 +64,8 @@ def view_parts(
         db.execute(f"CREATE OR REPLACE TABLE {source} AS FROM _no_parts")
         db.unregister("_no_parts")
     db.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS FROM {source}")
+    if not ADDED & set(empty.names):
+        return
     held = {row[0] for row in db.execute(f"DESCRIBE {quoted(name)}").fetchall()}
     # parts of an older minor version of the schema; SMALLINT is what pa.int16() is
     lacking = [f"NULL::SMALLINT AS {quoted(column)}" for column in sorted(ADDED & set(empty.names) - held)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...schemas.condition import Condition, Rule, Tier
+from ...schemas.errors import ConfigError
 from ...schemas.score import NOT_APPLICABLE, Curator
 from ...schemas.tables import Status
 
@@ -28,7 +29,10 @@ class Judgement:
 
 
 class Judge:
-    """Rules and tiers over the scores of some curators, as `decide` applies them to a corpus."""
+    """Rules and tiers over the scores of some curators, as `decide` applies them to a corpus.
+
+    Raises `ConfigError` for one whose score is of a type that it cannot test.
+    """
 
     def __init__(self, rules: Sequence[Rule], tiers: Sequence[Tier], curators: Sequence[Curator]) -> None:
         self._columns = {column.name: (curator.name, column) for curator in curators for column in curator.columns}
@@ -36,6 +40,9 @@ class Judge:
         self._tiers = [tier for tier in tiers if all(c.score in self._columns for c in tier.when)]
         self.unjudged = tuple(dict.fromkeys(rule.score for rule in rules if rule.score not in self._columns))
         """Scores of rules that no curator here gives: those rules are left out."""
+        for condition in (*self._rules, *(condition for tier in self._tiers for condition in tier.when)):
+            if why := condition.unfit(self._columns[condition.score][1].dtype):
+                raise ConfigError(f"the score {condition.score!r} {why}")
 
     def __call__(self, row: Mapping[str, Any]) -> Judgement:
         """row: every score by its name, and `<curator>_reason` where scores are null."""

@@ -81,16 +81,26 @@ def judge(
     return GateResult(verdict=verdict, checks=checks)
 
 
+def check(config: Gate) -> None:
+    """Raise `ConfigError` before any work for a suite that cannot be read."""
+    if config.enabled:
+        read_suite(config.suite)
+
+
 def read_suite(name: str) -> list[Item]:
     """The expectations of a shipped suite ("clips_gate") or of a JSON file, checked as far as JSON can be."""
     path = _locate(name)
     try:
-        items = json.loads(path.read_text(encoding="utf-8"))["expectations"]
+        items = json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite)["expectations"]
         if not isinstance(items, list) or not items:
             raise ValueError("'expectations' must be a list with at least one entry")
         return [_item(raw) for raw in items]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"gate.suite: {name!r} is not a readable expectation suite: {error!r}") from error
+
+
+def _not_finite(word: str) -> float:
+    raise ValueError(f"{word} is not a number that anything can be compared with")
 
 
 def _locate(name: str) -> Path:
