@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ..curators.registry import build
 from ..schemas.clip import Clip
 from ..schemas.config import Workers
 from ..schemas.errors import ClipError, ConfigError
+from ..schemas.language import language_code
 from ..schemas.score import ARROW, Curator
 from ..schemas.tables import FailureReason
 from .audio.declared import check_whole, why_empty
@@ -122,21 +123,28 @@ def _judged(table: pa.Table, judge: Judge) -> pa.Table:
 
 
 def read_table(path: Path) -> dict[Path, Label]:
-    """Labels by resolved path of a .tsv or .csv with the columns file, speaker, language, transcript."""
+    """Labels by resolved path of a .tsv or .csv with a column file and any of speaker, language, transcript."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             tabs = path.suffix.lower() != ".csv"
             reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
             header, *lines = [cells for cells in whole(reader) if cells] or [[]]
+            header = [column.strip().lower() for column in header]
     except OSError as error:
         raise ConfigError(f"--transcripts {path}: cannot be read ({error.strerror})") from error
     if lines and "file" not in header:
-        raise ConfigError(f"--transcripts {path}: the columns file, speaker, language, transcript are required")
+        raise ConfigError(
+            f"--transcripts {path}: has the columns {', '.join(header) or 'none'}; a header line with `file` and "
+            "any of speaker, language, transcript is required"
+        )
     labels = {}
     for row in (dict(zip(header, cells, strict=False)) for cells in lines):
         if row.get("file"):
             text = {k: (row.get(k) or "").strip() or None for k in ("speaker", "language", "transcript")}
-            labels[(path.parent / row["file"]).resolve()] = Label(**text)
+            label = Label(**text)
+            labels[(path.parent / row["file"].strip()).resolve()] = replace(
+                label, language=language_code(label.language)
+            )
     return labels
 
 
@@ -179,7 +187,7 @@ def _score_file(
     facts = {
         "path": str(path),
         "speaker": label.speaker,
-        "language": label.language or language,
+        "language": label.language or language_code(language),
         "transcript": label.transcript,
     }
     try:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .condition import Rule, Strict, Tier
+from .language import language_code
 
 
 def _not_empty(path: str) -> str:
@@ -39,11 +40,14 @@ class Source(Strict):
         "has its own words, channel from 0; a NeMo .jsonl manifest; "
         "or 'trans.txt' for LibriSpeech's *.trans.txt beside the audio. Relative to `path`",
     )
-    language: str | None = Field(default=None, description="ISO 639-1 code for clips whose label names none")
+    language: str | None = Field(
+        default=None, description="ISO 639-1 code for clips whose label names none; a region (en-GB) is dropped"
+    )
     speaker: str | None = Field(default=None, description="Speaker for clips whose label names none")
     include: list[str] = Field(
         default_factory=lambda: ["**/*"],
-        description="Globs under `path`; files with audio extensions among them are read",
+        description="Globs under `path`, * within a folder and ** for any number of folders, also none; files with "
+        "audio extensions among them are read",
     )
     missing: Literal["keep", "retire"] = Field(
         default="retire",
@@ -60,7 +64,7 @@ class Source(Strict):
     def _code(cls, language: str | None) -> str | None:
         if language is not None and not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
             raise ValueError("a language code in small letters is required, for example en or en-GB")
-        return language
+        return language_code(language)
 
     @model_validator(mode="after")
     def _default_name(self) -> Source:

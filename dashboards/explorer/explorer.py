@@ -1,14 +1,16 @@
 """The explorer: browse the clips of every version, listen to one, compare two. For one person on one machine.
 
 Plain pages that need no script. It reads and never writes; it binds the loopback address and answers only to the host
-names that it was started with, which keeps other web sites in the same browser out (DNS rebinding). There is no login:
-to share it, put a proxy with one in front.
+names that it was started with, which keeps other web sites in the same browser out (DNS rebinding). On another address
+it asks for a token. There is no encryption: to share it beyond a trusted network, put a proxy in front.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import secrets
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -34,10 +36,12 @@ from .catalog import Catalog, Dataset, Opened, Recent, StoredDataset
 from .comparison import compare, reason_rows
 from .sounds import ReadAudio, SoundError, byte_range, read_span, wav
 from .tables import SORTABLE, QueryError
+from .token import PARAMETER, TokenMiddleware
 
 ROWS = 50
 EXPORT_ROWS = 100_000
 LOOPBACK = ("127.0.0.1", "localhost")
+ANY_ADDRESS = ("0.0.0.0", "::")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -260,15 +264,30 @@ def _csv_line(values: Sequence[Any]) -> str:
     return out.getvalue()
 
 
-def application(dataset: Dataset, hosts: Sequence[str] = LOOPBACK, read_audio: ReadAudio = read_span) -> Starlette:
-    """The ASGI application. hosts: names that requests may address it by."""
+def application(
+    dataset: Dataset, hosts: Sequence[str] = LOOPBACK, read_audio: ReadAudio = read_span, token: str | None = None
+) -> Starlette:
+    """The ASGI application. hosts: names that requests may address it by, `*` for any; token: asked for if given."""
     explorer = Explorer(dataset, read_audio)
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, FilterError, QueryError, AuricleError), explorer.failed)
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]
+    if token is not None:
+        middleware.append(Middleware(TokenMiddleware, token=token))
     return Starlette(
         routes=explorer.routes(),
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+        middleware=middleware,
         exception_handlers=handlers,
     )
+
+
+def allowed_hosts(host: str, hosts: Sequence[str]) -> list[str]:
+    """Names that requests may address the explorer by when it listens on `host`.
+
+    Off loopback the token keeps strangers out whatever the name; where no names are given, every one is taken.
+    """
+    if host in LOOPBACK or hosts:
+        return [*LOOPBACK, *hosts, *([] if host in ANY_ADDRESS else [host])]
+    return ["*"]
 
 
 def serve(
@@ -277,18 +296,22 @@ def serve(
     port: int = 8765,
     *,
     hosts: Sequence[str] = (),
+    token: str | None = None,
     read_audio: ReadAudio = read_span,
 ) -> None:
     """Run the explorer until it is interrupted.
 
-    hosts: further names that browsers may reach it by, needed with a `host` that is not loopback. read_audio: reads
-    formats that libsndfile does not.
+    hosts: further names that browsers may reach it by; on a `host` that is not loopback, without any, every name.
+    token: asked for where `host` is not loopback; a new one by default. read_audio: reads formats that libsndfile
+    does not.
     """
     import uvicorn
 
-    allowed = [*LOOPBACK, *hosts, *([] if host in ("0.0.0.0", "::") else [host])]
-    app = application(StoredDataset(dataset_url), allowed, read_audio)
-    if host not in LOOPBACK:
-        print(f"auricle: {host} may be reached by others, and the explorer asks for no password", file=sys.stderr)
-    print(f"auricle: exploring {dataset_url} at http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/")
+    wanted = None if host in LOOPBACK else token or secrets.token_urlsafe(16)
+    app = application(StoredDataset(dataset_url), allowed_hosts(host, hosts), read_audio, wanted)
+    asked = "" if wanted is None else f"?{PARAMETER}={wanted}"
+    name = (hosts[0] if hosts else socket.gethostname()) if host in ANY_ADDRESS else host
+    if wanted is not None:
+        print(f"auricle: {host} may be reached by others: who has this address may look", file=sys.stderr)
+    print(f"auricle: exploring {dataset_url} at http://{name}:{port}/{asked}", flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)

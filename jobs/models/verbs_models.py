@@ -120,9 +120,16 @@ def decode(
 def explore(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
     host: Annotated[
-        str, typer.Option(help="Address to listen on; loopback by default, there is no password")
+        str, typer.Option(help="Address to listen on; on any but loopback it asks for a token, which it prints")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port")] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that browsers may reach it by; repeatable; default off loopback: any"),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="AURICLE_TOKEN", help="The token, off loopback; default a new one")
+    ] = None,
 ) -> None:
     """Browse a dataset: filter clips, listen, see spectrograms, compare versions.
 
@@ -130,8 +137,9 @@ def explore(
     """
     from ...dashboards.explorer.explorer import serve
     from ..terminal.dataset_argument import reading
+    from .hearing import reader
 
-    serve(reading(dataset), host, port)
+    serve(reading(dataset), host, port, hosts=allow_host or (), token=token, read_audio=reader())
 
 
 def weights_list() -> None:

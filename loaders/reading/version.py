@@ -233,7 +233,10 @@ def open_version(dataset: str | Store, version: int | str | None = None) -> Vers
 
 
 def split_version(dataset: str) -> tuple[str, str | None]:
-    """`./data@7` to ("./data", "7"); an `@` inside the path's folders stays part of the path."""
+    """`./data@7` to ("./data", "7"); an `@` inside the path's folders stays part of the path, and so does one in the
+    name of a folder that is there. On an object store a slash at the end says so: `s3://bucket/corpus@2026/`."""
+    if "://" not in dataset and Path(dataset).expanduser().is_dir():
+        return dataset, None
     head, at, tail = dataset.rpartition("@")
     return (head, tail) if at and head and "/" not in tail else (dataset, None)
 

@@ -26,7 +26,11 @@ EXACT_SEEK = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CA
 """libsndfile containers where a seek lands on the sample asked for; the others are read from their start."""
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf"}
-    | {".w64", ".rf64", ".sph", ".wv", ".webm", ".mp4", ".mka", ".wma", ".amr"}
+    | {".w64", ".rf64", ".bwf", ".sph", ".nist", ".voc", ".ircam", ".pvf", ".gsm", ".wve", ".amr", ".awb", ".spx"}
+    | {".mp1", ".mp2", ".mpga", ".m4b", ".m4r", ".f4a", ".ac3", ".eac3", ".ec3", ".dts", ".thd", ".mlp", ".adts"}
+    | {".wv", ".ape", ".tta", ".tak", ".mpc", ".shn", ".dsf", ".wma", ".asf", ".ra", ".rm", ".oma", ".aa3", ".mka"}
+    | {".webm", ".mp4", ".m4v", ".mov", ".mkv", ".avi", ".3gp", ".3g2", ".mpg", ".mpeg", ".mts", ".m2ts", ".vob"}
+    | {".ogx", ".ogv", ".flv", ".wmv"}
 )
 """Names that are taken for audio when a folder is listed."""
 

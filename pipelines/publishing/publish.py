@@ -21,8 +21,8 @@ def publish(store: Store, document: VersionDocument) -> bool:
 
     Raises `IntegrityError` when an object that the document lists is missing or has another size.
     """
-    for path, size in objects(document):
-        found = store.size(path)
+    listed = list(objects(document))
+    for (path, size), found in zip(listed, store.each(store.size, [path for path, _ in listed]), strict=True):
         if found != size:
             there = "the object is missing" if found is None else f"it has {found} bytes where {size} are required"
             raise IntegrityError(

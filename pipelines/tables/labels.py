@@ -16,6 +16,7 @@ import pyarrow as pa
 from ...loaders.storage.store import Store
 from ...schemas.config import Source
 from ...schemas.errors import ConfigError, IntegrityError
+from ...schemas.language import language_code
 
 LABELS = pa.schema(
     [
@@ -181,7 +182,7 @@ def _label(source: Source, name: str, path: str, transcript: Any, language: Any,
         "source": source.name,
         "path": path,
         "transcript": text or None,
-        "language": str(language).lower().split("-")[0].split("_")[0] if language else None,
+        "language": language_code(str(language)) if language else None,
         "speaker": str(speaker) if speaker else None,
         "label_file": name,
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+from fsspec.utils import glob_translate
 
 from ...loaders.storage.store import Store
 from ...schemas.config import Source
@@ -62,7 +63,7 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
         return
     real_root = root.resolve()
     outside = undecodable = 0
-    walk = Walk(root)
+    walk, included = Walk(root), _included(source)
     for file, relative in walk:
         if os.path.splitext(file.name)[1].lower() not in AUDIO_SUFFIXES:
             continue
@@ -71,7 +72,7 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
         except UnicodeEncodeError:
             undecodable += 1
             continue
-        if not _included(relative, source.include):
+        if not included(relative):
             continue
         try:
             if file.is_symlink() and not Path(file.path).resolve().is_relative_to(real_root):
@@ -91,9 +92,9 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
 
 
 def _remote(source: Source, rank: int) -> Iterator[Row]:
-    store = Store(source.path)
+    store, included = Store(source.path), _included(source)
     for entry in store.list():
-        if Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and _included(entry.path, source.include):
+        if Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and included(entry.path):
             uri = f"{store.url}/{entry.path}"
             yield source.name, rank, entry.path, uri, entry.size, int(entry.modified_s * 1e9), entry.etag
 
@@ -102,9 +103,16 @@ def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_res
     return source.name, rank, relative, path, found.st_size, found.st_mtime_ns, None
 
 
-def _included(relative: str, globs: list[str]) -> bool:
-    # `**/` also matches no folder at all, which fnmatch does not know
-    return any(fnmatchcase(relative, g) or fnmatchcase(relative, g.removeprefix("**/")) for g in globs)
+def _included(source: Source) -> Callable[[str], object]:
+    """Whether a path below the source matches one of its globs, as shells and `glob` read them: `*` stays within a
+    folder, `**` is any number of folders, also none. Raises `ConfigError` for one that cannot be read."""
+    patterns = []
+    for glob in source.include:
+        try:
+            patterns.append(glob_translate(glob))
+        except (ValueError, re.error) as error:
+            raise ConfigError(f"source {source.name!r}: include {glob!r}: {error}") from error
+    return re.compile("|".join(patterns) or r"(?!)").match
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:

@@ -96,7 +96,8 @@ class State:
 
         Raises `IntegrityError` for a receipt that is not what was written.
         """
-        files = [self.store.local(path, self.scratch / "receipts") for path in paths]
+        copies = self.scratch / "receipts"
+        files = list(self.store.each(lambda path: self.store.local(path, copies), paths))
         for path, file in zip(paths, files, strict=True):
             if path not in self._whole:
                 _require_whole(f"{self.store.url}/{path}", file, path.split("/")[1])

@@ -52,7 +52,9 @@ def sweep(store: Store, kept: Collection[int], *, grace_s: float, dry_run: bool)
     rest += [e for e in everything if e.path.startswith(tuple(tidy))]
     files = [(e.path, e.size) for e in (*documents, *rest)]
     if not dry_run:
-        store.delete([path for path, _ in files])
+        # before the rest begins to go: no version is ever visible without its objects
+        store.delete([e.path for e in documents])
+        store.delete([e.path for e in rest])
     return Collected(dry_run, sorted(kept), going, files)
 
 

@@ -19,7 +19,7 @@ from auricle.loaders.reading.refs import tag, tags
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.publishing.publish import publish
-from auricle.pipelines.upkeep.amend import amend_held
+from auricle.pipelines.upkeep.amend import amend
 from auricle.pipelines.upkeep.compact import compact
 from auricle.pipelines.upkeep.garbage import collect
 from auricle.pipelines.upkeep.rollback import rollback
@@ -109,7 +109,7 @@ def test_a_loser_of_the_race_makes_its_change_again_on_the_winner(dataset: str) 
             write_version(store, voices(4))
         return newest.document.model_copy(update={"note": "amended"})
 
-    document = amend_held(store, "rollback", make)
+    document = amend(store, "rollback", make)
     assert document is not None
     assert (made, document.number, document.counts.clips) == ([1, 2], 3, 4)
 

@@ -10,7 +10,7 @@ from dataset_factory import voices, write_version
 
 from auricle.dashboards.explorer.catalog import Catalog, StoredDataset
 from auricle.loaders import open_version
-from auricle.loaders.reading.version import numbers
+from auricle.loaders.reading.version import numbers, split_version
 from auricle.loaders.storage.store import Entry, Store
 from auricle.schemas.errors import ConfigError
 
@@ -54,3 +54,12 @@ def test_the_explorers_first_page_lists_the_dataset_once(url: str, listed: list[
 def test_a_version_that_is_not_there_is_named_beside_those_that_are(url: str) -> None:
     with pytest.raises(ConfigError, match="no version 99; published: 1 to 12"):
         open_version(url, 99)
+
+
+def test_a_dataset_whose_folder_has_an_at_sign_in_its_name_opens(tmp_path: Path) -> None:
+    url = str(tmp_path / "corpus@2026")
+    write_version(url, voices(1))
+    write_version(url, voices(2))
+    assert open_version(url).document.number == 2
+    assert open_version(f"{url}@1").document.number == 1
+    assert split_version("s3://bucket/corpus@2026/") == ("s3://bucket/corpus@2026/", None)

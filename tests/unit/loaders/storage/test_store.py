@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from auricle.loaders.storage.store import Store
+from auricle.loaders.storage.store import AT_ONCE, Store
 from auricle.schemas.errors import StorageError
 
 
@@ -21,3 +23,42 @@ def test_an_object_store_without_credentials_says_soon_what_to_set(monkeypatch: 
         list(Store("s3://bucket/dataset").list())
     # two pauses of 0.6 and 1.2 s at most; asked eight times it takes a minute
     assert time.monotonic() - started < 10
+
+
+class Slow(Store):
+    """An object store, 20 ms away, that says how many requests were under way at once."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.root, self.busy, self.most, self.lock = None, 0, 0, threading.Lock()
+
+    def slowly(self, path: str) -> str:
+        with self.lock:
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+        time.sleep(0.02)
+        with self.lock:
+            self.busy -= 1
+        if path == "bad":
+            raise StorageError("bad")
+        return path
+
+
+def test_many_small_requests_are_under_way_at_once_bounded_and_in_order(tmp_path: Path) -> None:
+    store, paths = Slow(str(tmp_path)), [str(i) for i in range(100)]
+    assert list(store.each(store.slowly, paths)) == paths
+    assert 8 <= store.most <= AT_ONCE
+
+
+def test_the_first_error_of_many_requests_ends_them(tmp_path: Path) -> None:
+    store, done = Slow(str(tmp_path)), []
+    with pytest.raises(StorageError, match="bad"):
+        done.extend(store.each(store.slowly, ["a", "bad", *map(str, range(1000))]))
+    assert store.busy == 0
+
+
+def test_on_a_disk_requests_follow_each_other(tmp_path: Path) -> None:
+    store = Slow(str(tmp_path))
+    store.root = tmp_path
+    assert list(store.each(store.slowly, ["a", "b", "c"])) == ["a", "b", "c"]
+    assert store.most == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from auricle.pipelines.audio.decode import open_audio
 from auricle.pipelines.score_files import read_table
 from auricle.pipelines.tables.labels import read_labels
 from auricle.pipelines.tables.listing import FILES, list_sources
@@ -234,3 +235,58 @@ def test_globs_choose_below_the_source(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     assert listed(source(tmp_path, include=["x/*"]))[0]["path"].to_pylist() == ["x/b.wav", "x/c.mp3"]
     assert listed(source(tmp_path, include=["**/*.wav"]))[0]["path"].to_pylist() == ["a.wav", "x/b.wav"]
+
+
+def test_include_reads_globs_as_shells_do(tmp_path: Path) -> None:
+    for name in ("x.wav", "clean/x.wav", "clean/a/b/x.wav", "other/clean/x.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    def taken(*globs: str) -> list[str]:
+        return sorted(listed(source(tmp_path, include=list(globs)))[0]["path"].to_pylist())
+
+    assert taken("clean/**/*.wav") == ["clean/a/b/x.wav", "clean/x.wav"]
+    assert taken("clean/*.wav") == ["clean/x.wav"]
+    assert taken("*.wav") == ["x.wav"]
+    assert taken("clean/**") == ["clean/a/b/x.wav", "clean/x.wav"]
+    assert taken("**/clean/*.wav", "x.*") == ["clean/x.wav", "other/clean/x.wav", "x.wav"]
+    assert len(taken("**/*")) == 4
+    with pytest.raises(ConfigError, match=r"include 'a\*\*/x'"):
+        taken("a**/x")
+
+
+def test_a_language_is_written_in_one_way_wherever_it_comes_from(tmp_path: Path) -> None:
+    assert Source(path=str(tmp_path), language="en-GB").language == "en"
+    (tmp_path / "t.tsv").write_text("file\tlanguage\na.wav\ten-GB\nb.wav\tEN_us\n")
+    found, _ = labels(source(tmp_path, transcripts="t.tsv"))
+    assert {row["language"] for row in found.values()} == {"en"}
+    assert {label.language for label in read_table(tmp_path / "t.tsv").values()} == {"en"}
+
+
+def test_loose_scoring_takes_the_columns_that_a_table_has_in_any_letters(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("File\t Transcript\na.wav\tone two\n")
+    assert read_table(tmp_path / "t.tsv")[tmp_path / "a.wav"].transcript == "one two"
+    (tmp_path / "t.tsv").write_text("name\ttext\na.wav\tone two\n")
+    with pytest.raises(ConfigError, match="has the columns name, text; a header line with `file`"):
+        read_table(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("codec", ["ac3", "eac3", "mp2"])
+def test_what_the_decoders_open_is_listed(tmp_path: Path, codec: str) -> None:
+    av = pytest.importorskip("av")
+    np = pytest.importorskip("numpy")
+    path = tmp_path / f"a.{codec}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000, layout="stereo")
+        noise = np.random.default_rng(0).normal(0, 0.1, (2, 48_000)).astype("float32")
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="stereo")
+        frame.sample_rate = 48_000
+        resampler = av.AudioResampler(format=stream.codec_context.format, rate=48_000, layout="stereo")
+        for part in resampler.resample(frame):
+            for packet in stream.encode(part):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    assert listed(source(tmp_path))[0]["path"].to_pylist() == [path.name]
+    with open_audio(path) as reader:
+        assert sum(block.shape[1] for _, block in reader.blocks()) >= 47_000

@@ -1,0 +1,39 @@
+"""What the explorer reads sounds with: everything that a run decodes, where the packages for it are installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...dashboards.explorer.sounds import ReadAudio, SoundError, read_span
+from ...schemas.errors import ClipError
+
+
+def reader() -> ReadAudio:
+    """Reads with libsndfile and FFmpeg's libraries; without the latter (extra `curate`), with libsndfile alone."""
+    try:
+        import av  # noqa: F401
+    except ModuleNotFoundError:
+        return read_span
+    return read_any
+
+
+def read_any(path: Path, channel: int, start: int, end: int) -> tuple[np.ndarray, int]:
+    """Samples [start, end) of one channel, `[T]` float32, and the sample rate, decoded as a run decodes them.
+
+    Raises `SoundError` for what cannot be decoded or is shorter.
+    """
+    from ...pipelines.audio.tape import Tape, read_spans
+
+    try:
+        tape = Tape(path)
+        try:
+            ((_, waveform, rate),) = read_spans(tape, [(start, end)])
+        finally:
+            tape.close()
+    except ClipError as error:
+        raise SoundError(error.message) from error
+    if channel >= len(waveform):
+        raise SoundError(f"{path.name} has {len(waveform)} channels")
+    return np.ascontiguousarray(waveform[channel]), rate
