@@ -9,12 +9,17 @@ from collections.abc import Collection
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...schemas.score import SKIPPED
 from ..reading.tombstones import banned, redacted, whole_recordings
 from ..reading.version import Version
 from ..storage.parts import read_columns
 from .rewrite import Recipe, Rows
+from .spans import Spans
 
 SPAN_COLUMNS = ("recording", "channel", "start", "end", "pcm_sha256")
+FREE_TEXT = ("reason", "error")
+"""Fields of what curators and codecs say of a clip that begin with the kind of a failure and go on as they like."""
+HIDDEN = "redacted"
 TEXT_COLUMNS = ("transcript", "transcript_sha256", "label_source", "path", "message")
 
 
@@ -63,42 +68,57 @@ def disobeys(clips: pa.Table, stones: pa.Table) -> bool:
 
 def banned_clips(clips: pa.Table, stones: pa.Table) -> pa.ChunkedArray:
     """Boolean per row of a clip table (`SPAN_COLUMNS`): a tombstone bans it."""
-    rows = banned(stones)
-    samples = pc.unique(rows["pcm_sha256"].drop_null())
-    hit = pc.or_(
-        pc.is_in(clips["recording"], value_set=whole_recordings(stones)),
-        pc.is_in(clips["pcm_sha256"], value_set=samples),
-    )
-    return pc.or_(hit, overlapping(clips, rows.filter(pc.is_valid(rows["start"]))))
+    return Ban(stones)(clips)
 
 
-def overlapping(clips: pa.Table, spans: pa.Table) -> pa.ChunkedArray:
-    """Boolean per row of `clips`: some of its samples are in one of `spans` (recording, channel, start, end)."""
-    near = pc.is_in(clips["recording"], value_set=pc.unique(spans["recording"]))
-    places = pc.indices_nonzero(near).to_pylist()
-    by_channel: dict[tuple[str, int], list[tuple[int, int]]] = {}
-    for row in spans.select(["recording", "channel", "start", "end"]).to_pylist() if places else ():
-        by_channel.setdefault((row["recording"], row["channel"]), []).append((row["start"], row["end"]))
-    rows = clips.select(["recording", "channel", "start", "end"]).take(pa.array(places, pa.int64())).to_pylist()
-    hits = [
-        place
-        for place, row in zip(places, rows, strict=True)
-        if any(
-            row["start"] < end and start < row["end"]
-            for start, end in by_channel.get((row["recording"], row["channel"]), ())
+class Ban:
+    """What tombstones ban, made ready once for many tables."""
+
+    def __init__(self, stones: pa.Table) -> None:
+        rows = banned(stones)
+        self._whole = whole_recordings(stones)
+        self._samples = pc.unique(rows["pcm_sha256"].drop_null())
+        self._spans = Spans(rows.filter(pc.is_valid(rows["start"])).to_pylist())
+
+    def __call__(self, clips: pa.Table) -> pa.ChunkedArray:
+        """Boolean per row of a clip table (`SPAN_COLUMNS`)."""
+        hit = pc.or_(
+            pc.is_in(clips["recording"], value_set=self._whole),
+            pc.is_in(clips["pcm_sha256"], value_set=self._samples),
         )
-    ]
-    numbers = pa.array(range(clips.num_rows), pa.int64())
-    return pa.chunked_array([pc.is_in(numbers, value_set=pa.array(hits, pa.int64()))])
+        return pc.or_(hit, self._spans.overlap(clips))
 
 
-def redacted_clips(table: pa.Table, hidden: pa.Array, readers: Collection[str]) -> pa.Table:
-    """The part with text, paths and what curators made of text set to null for clips of `hidden` recordings."""
+def redacted_clips(table: pa.Table, hidden: pa.Array, readers: Collection[str] = ()) -> pa.Table:
+    """The part with text, paths and what curators made of text set to null for clips of `hidden` recordings, and the
+    free text of failures (which names files) cut to its first word, the kind of failure."""
     hit = pc.is_in(table["recording"], value_set=hidden)
+    if not pc.any(hit).as_py():
+        return table
     for name in (*TEXT_COLUMNS, *readers):
         if name in table.column_names:
             table = _nulled(table, name, hit)
+    for field in table.schema:
+        if pa.types.is_struct(field.type) and field.name not in readers:
+            table = _without_free_text(table, field, hit)
     return table
+
+
+def _without_free_text(table: pa.Table, field: pa.Field, hit: pa.ChunkedArray) -> pa.Table:
+    names = [child.name for child in field.type.fields]
+    flat = table[field.name].combine_chunks()
+    children = [flat.field(i) for i in range(len(names))]
+    for name in FREE_TEXT:
+        if name in names:
+            value = children[names.index(name)]
+            # a score that a rule made needless says the rule, not the clip
+            told = pc.and_(hit.combine_chunks(), pc.invert(pc.starts_with(value, SKIPPED)))
+            short = pc.binary_join_element_wise(
+                pc.list_element(pc.split_pattern(value, ":", max_splits=1), 0), HIDDEN, ": "
+            )
+            children[names.index(name)] = pc.if_else(pc.fill_null(told, False), short, value)
+    column = pa.StructArray.from_arrays(children, fields=list(field.type.fields), mask=pc.is_null(flat))
+    return table.set_column(table.column_names.index(field.name), field, column)
 
 
 def redacted_recordings(table: pa.Table, hidden: pa.Array) -> pa.Table:

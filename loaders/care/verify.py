@@ -31,7 +31,7 @@ from ..storage.shards import Place, read_index
 from ..storage.store import Store
 from .moving import AT_ONCE, in_order
 
-Problem = Literal["missing", "bytes", "unreadable", "pointer", "count", "schema", "history"]
+Problem = Literal["missing", "bytes", "unreadable", "pointer", "count", "schema", "history", "left behind"]
 POINTER_FIELDS = ("shard", "offset", "nbytes", "num_frames", "crc32")
 FINDINGS_PER_OBJECT = 5
 """A shard that is all wrong is told in a few lines."""
@@ -69,7 +69,7 @@ def verify(
     Raises `SchemaVersionError` for what a newer auricle wrote: it cannot be judged.
     """
     source = open_version(dataset, version)
-    found = list(_history(source))
+    found = [*_history(source), *_left_behind(source.store)]
     clips = [(part, clips_path(part.sha256)) for part in source.document.clips]
     recordings = [(part, recordings_path(part.sha256)) for part in source.document.recordings]
     files = _parts(source, clips, CLIP_CORE, found)
@@ -94,6 +94,13 @@ def verify(
             if live != entry.live:
                 found.append(_wrong_count(source, f"{name}: {entry.live} live samples, its shards say {live}"))
     return found
+
+
+def _left_behind(store: Store) -> Iterator[Finding]:
+    """Files of writes that were killed, which no listing shows and which may hold samples or text of anybody."""
+    for entry in store.left_behind():
+        detail = f"a write that was killed left {entry.size} bytes, which belong to no version"
+        yield Finding(entry.path, "left behind", detail, "`auricle gc DATASET --delete` removes it.")
 
 
 def _history(source: Version) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ TOMBSTONES = pa.schema(
         pa.field("channel", pa.int16()),  # null with start and end: the whole recording
         pa.field("start", pa.int64()),
         pa.field("end", pa.int64()),
-        pa.field("pcm_sha256", pa.string()),  # of the span's samples
+        pa.field("pcm_sha256", pa.string()),  # of the samples of the clip that the span is, or is a part of
         pa.field("redact", pa.bool_()),  # text and paths only
     ]
 )

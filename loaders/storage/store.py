@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +54,10 @@ AT_ONCE = 32
 """Requests under way at once, where there are many small ones."""
 PAGE = 1000
 """Objects that one listing request gives."""
+STAGED = re.compile(r".*#\d+")
+"""Name of the file that a write on a disk fills before it takes its own name; one that was killed leaves it there."""
+STILL_S = 60.0
+"""Seconds without a change after which such a file counts as left behind, where the system cannot say who writes."""
 COMPARED_BYTES = 1 << 20
 """Largest object that is read again to tell whether a repeated request had succeeded."""
 
@@ -136,7 +143,8 @@ class Store:
     def put_derived(self, path: str, data: bytes) -> None:
         """Write something rebuildable, in place of what was there."""
         try:
-            self._persist(path, lambda: obstore.put(self._store, path, data))
+            # in one request: parts of an upload that was killed stay on an object store, and no listing shows them
+            self._persist(path, lambda: obstore.put(self._store, path, data, use_multipart=False))
         except (BaseError, OSError) as error:
             raise StorageError(f"{self.url}/{path}: cannot be written: {first_line(error)}") from error
 
@@ -164,8 +172,22 @@ class Store:
         except (BaseError, OSError) as error:
             raise StorageError(f"{self.url}/{prefix}: cannot be listed: {first_line(error)}") from error
 
+    def left_behind(self, folder: str = "") -> list[Entry]:
+        """Files below `folder` that killed writes left on a disk beside their targets (`objects/x.parquet#1`): no
+        listing shows them. Not those that a process is still writing. Empty on an object store."""
+        found: list[Entry] = []
+        for parent, _, names in os.walk(self.root / folder) if self.root is not None else ():
+            for name in names:
+                file = Path(parent, name)
+                with contextlib.suppress(FileNotFoundError):
+                    if STAGED.fullmatch(name) and not _is_written(file):
+                        stat = file.stat()
+                        assert self.root is not None
+                        found.append(Entry(file.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime))
+        return sorted(found, key=lambda entry: entry.path)
+
     def delete(self, paths: Sequence[str]) -> None:
-        """Remove objects; absent ones are fine."""
+        """Remove objects, and files that writes left behind; absent ones are fine."""
         for _ in self.each(self._delete, paths):
             pass
 
@@ -194,6 +216,9 @@ class Store:
 
     def _delete(self, path: str) -> None:
         try:
+            if self.root is not None and STAGED.fullmatch(path):
+                (self.root / path).unlink(missing_ok=True)
+                return
             self._persist(path, lambda: obstore.delete(self._store, path))
         except FileNotFoundError:
             return
@@ -286,6 +311,20 @@ def _client() -> ClientConfig:
 def first_line(error: BaseException) -> str:
     """The message without the debug dump that the object store appends."""
     return str(error).strip().split("\n", 1)[0]
+
+
+def _is_written(path: Path) -> bool:
+    """Whether some process has the file open for writing. Where the file system cannot tell (a network's, another
+    user's file), whether it changed in the last `STILL_S`."""
+    with path.open("rb") as file:
+        try:
+            # granted only while nobody writes; given back by closing. Nobody opens such a file a second time
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return True
+        except (OSError, AttributeError):
+            return time.time() - path.stat().st_mtime < STILL_S
+    return False
 
 
 def _sync(path: Path) -> None:

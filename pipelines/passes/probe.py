@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,18 @@ class _Probe:
             except ClipError as error:
                 row |= {"error_reason": str(error.reason), "error_message": error.message, "clips": None}
                 # a file without readable bytes still needs a name in the ledger
-                row.setdefault("recording", "unreadable-" + digest(item["uri"]))
+                row.setdefault("recording", unread_name(item["uri"]))
             yield Result(row, audio_s=audio_s)
+
+
+def unread_name(uri: str) -> str:
+    """What a file is called in place of its hash when it cannot be read: the hash of where it is."""
+    return "unreadable-" + digest(uri)
+
+
+def unread_names(uri: str) -> set[str]:
+    """`unread_name`, and the name of a file that ended its worker and of which the worker could not say anything."""
+    return {unread_name(uri), "unreadable-" + hashlib.md5(uri.encode()).hexdigest()}
 
 
 def probe_file(

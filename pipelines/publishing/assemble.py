@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ...loaders.care.apply_tombstones import redacted_clips, redacted_recordings
+from ...loaders.reading.tombstones import redacted, tombstones
 from ...loaders.storage.layout import clips_path, recordings_path
 from ...loaders.storage.parts import write_part
 from ...loaders.storage.store import Store
@@ -103,7 +105,7 @@ def clip_parts(
             o.tries,
             n.part, n.place{"".join(columns)}
         FROM {{n}} n {" ".join(joins)}"""
-    return _parts(store, _in_order(state, query, schema), schema, old, clips_path)
+    return _parts(store, _in_order(state, query, schema), schema, old, clips_path, _hide(state, redacted_clips))
 
 
 def recording_parts(state: State, store: Store) -> list[Object]:
@@ -113,7 +115,14 @@ def recording_parts(state: State, store: Store) -> list[Object]:
     )
     _places(state, "recordings", "recording", [file for _, file in old], "recording")
     _in_place(state, "recording", "n", "recordings_now")
-    return _parts(store, _in_order(state, "SELECT * FROM {n}", RECORDINGS), RECORDINGS, old, recordings_path)
+    rows = _in_order(state, "SELECT * FROM {n}", RECORDINGS)
+    return _parts(store, rows, RECORDINGS, old, recordings_path, _hide(state, redacted_recordings))
+
+
+def _hide(state: State, hide: Callable[[pa.Table, pa.Array], pa.Table]) -> Callable[[pa.Table], pa.Table]:
+    """What drops text and names of redacted recordings from a part: failures of any stage may have quoted them."""
+    hidden = redacted(tombstones(state.store))
+    return lambda table: hide(table, hidden)
 
 
 def _places(state: State, what: str, key: str, old: Sequence[Path], order: str) -> None:
@@ -160,10 +169,11 @@ def _parts(
     schema: pa.Schema,
     old: Sequence[tuple[Object, Path]],
     path_of: Callable[[str], str],
+    hide: Callable[[pa.Table], pa.Table],
 ) -> list[Object]:
     parts: list[Object] = []
     for number, table in _by_part(rows, len(old)):
-        found = table.cast(schema)
+        found = hide(table.cast(schema))
         if number < len(old) and _same(found, old[number][1]):
             parts.append(old[number][0])
         else:

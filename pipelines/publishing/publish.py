@@ -65,6 +65,6 @@ def published_runs(entries: Iterable[Entry]) -> list[str]:
 
 def _tidy(store: Store, run: str) -> None:
     done = run_path(run, PUBLISHED)
-    store.delete([e.path for e in store.list(run_path(run)) if e.path != done])
+    store.delete([e.path for e in (*store.list(run_path(run)), *store.left_behind(run_path(run))) if e.path != done])
     # last: until then it says that the rest is of no use
     store.delete([done])

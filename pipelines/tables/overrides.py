@@ -7,31 +7,35 @@ until its source corrects its own. Steps between the tables that
 
 from __future__ import annotations
 
+import pyarrow as pa
+
+from ...loaders.care.apply_tombstones import SPAN_COLUMNS, TEXT_COLUMNS, Ban
 from ...loaders.care.relabels import relabels
-from ...loaders.reading.tombstones import tombstones
-from .state import State
+from ...loaders.reading.tombstones import redacted, tombstones, whole_recordings
+from .state import State, quoted
+
+ROWS_AT_ONCE = 1 << 17
+"""Clips that are held against the tombstones together."""
 
 
 def ban_recordings(state: State) -> None:
     """Leave files whose bytes are banned out of `aliases_now`: they count neither as read nor as failed."""
-    state.table("tombstones", tombstones(state.store))
-    state.sql(
-        """DELETE FROM aliases_now WHERE recording IN (
-            SELECT recording FROM tombstones WHERE NOT redact AND start IS NULL)"""
-    )
+    stones = tombstones(state.store)
+    state.table("banned_recordings", pa.table({"recording": whole_recordings(stones)}))
+    state.sql("DELETE FROM aliases_now WHERE recording IN (SELECT recording FROM banned_recordings)")
 
 
 def ban_clips(state: State) -> None:
     """Leave clips with banned samples, in whatever file, and clips that overlap a banned span out of `clip_facts`."""
-    state.sql(
-        """DELETE FROM clip_facts WHERE pcm_sha256 IN (
-            SELECT pcm_sha256 FROM tombstones WHERE NOT redact AND pcm_sha256 IS NOT NULL)"""
-    )
-    state.sql(
-        """DELETE FROM clip_facts WHERE clip IN (
-            SELECT c.clip FROM clip_facts c JOIN tombstones t ON c.recording = t.recording AND c.channel = t.channel
-                AND c.start < t."end" AND t.start < c."end" WHERE NOT t.redact)"""
-    )
+    stones = tombstones(state.store)
+    if not stones.num_rows:
+        return
+    ban, found = Ban(stones), [pa.array([], pa.string())]
+    for batch in state.stream(f"SELECT clip, {', '.join(map(quoted, SPAN_COLUMNS))} FROM clip_facts", ROWS_AT_ONCE):
+        table = pa.Table.from_batches([batch])
+        found += table.filter(ban(table))["clip"].chunks
+    state.table("banned_clips", pa.table({"clip": pa.chunked_array(found, pa.string())}))
+    state.sql("DELETE FROM clip_facts WHERE clip IN (SELECT clip FROM banned_clips)")
 
 
 def relabel(state: State) -> None:
@@ -48,15 +52,16 @@ def relabel(state: State) -> None:
 
 
 def redact(state: State) -> None:
-    """Drop text and paths of redacted recordings from `clips_now` and `recordings_now`."""
-    redacted = "recording IN (SELECT recording FROM tombstones WHERE redact)"
-    state.sql(
-        f"""UPDATE clips_now SET transcript = NULL, transcript_sha256 = NULL, label_source = NULL, path = NULL
-        WHERE {redacted}"""
-    )
+    """Drop text and paths of redacted recordings from `clips_now` and `recordings_now`, so that nothing reads them.
+
+    Free text that later stages give is dropped when the tables are written (`publishing/assemble.py`).
+    """
+    state.table("redacted", pa.table({"recording": redacted(tombstones(state.store))}))
+    here = "WHERE recording IN (SELECT recording FROM redacted)"
+    columns = [name for name in TEXT_COLUMNS if name in state.columns("clips_now")]
+    state.sql(f"UPDATE clips_now SET {', '.join(f'{quoted(name)} = NULL' for name in columns)} {here}")
     alias = "source := a.source, path := CAST(NULL AS VARCHAR), size := a.size, mtime_ns := a.mtime_ns, etag := a.etag"
     state.sql(
         f"""UPDATE recordings_now SET message = NULL, path = NULL,
-            aliases = list_transform(aliases, lambda a: struct_pack({alias}))
-        WHERE {redacted}"""
+            aliases = list_transform(aliases, lambda a: struct_pack({alias})) {here}"""
     )

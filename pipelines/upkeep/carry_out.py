@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from ...loaders.storage.layout import purged_path, version_path
 from ...loaders.storage.store import Store
 from ...schemas.records import PURGED_SCHEMA
 from ...schemas.version import GateResult, VersionDocument
+from ..tables.scratch import remove_abandoned
 from .amend import amend
 from .sweep import sweep
 from .takedown_reach import Reach, holders, read_history, tainted_shards
@@ -92,8 +94,10 @@ def _purge(store: Store, stones: pa.Table) -> Done:
 
 
 def _forget_copies(store: Store, paths: list[str]) -> None:
-    """Remove this machine's copies of objects of a remote dataset."""
+    """Remove this machine's copies of objects of a remote dataset, and the working tables that killed runs left."""
+    remove_abandoned(Path(tempfile.gettempdir()))
     if store.root is None:
         cache: Path = open_version(store)._cache
         for path in paths:
-            (cache / path).unlink(missing_ok=True)
+            for copy in (cache / path, *(cache / path).parent.glob(f"{Path(path).name}.*.part")):
+                copy.unlink(missing_ok=True)

@@ -70,5 +70,5 @@ def abandon(
         known = {left.run: left for left in unfinished(store)}
         if run not in known:
             raise ConfigError(f"no run {run!r} under {store.url}/runs; there are: {', '.join(known) or 'none'}")
-        store.delete([e.path for e in store.list(f"runs/{run}")])
+        store.delete([e.path for e in (*store.list(f"runs/{run}"), *store.left_behind(f"runs/{run}"))])
         return known[run]

@@ -75,7 +75,7 @@ def _lost(version: Version, findings: list[Finding]) -> dict[str, str]:
         for name, entry in version.document.representations.items()
         for s in entry.shards
     }
-    beyond = [f for f in findings if f.path not in shards and f.problem not in ("history", "count")]
+    beyond = [f for f in findings if f.path not in shards and f.problem not in ("history", "count", "left behind")]
     if beyond:
         raise IntegrityError(
             f"{beyond[0]}\n{len(beyond)} findings are not in shards. Restore those objects from a copy, or roll back "

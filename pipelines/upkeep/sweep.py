@@ -1,7 +1,8 @@
 """Sweep: remove what no version that stays, no tag and no unfinished run reaches.
 
-Roots are the versions that stay and everything under `runs/`: an unfinished run is abandoned only by an explicit
-command. Documents go first, so that no version is ever visible without its objects.
+Files that killed writes left beside their targets go with them. Roots are the versions that stay and everything under
+`runs/`: an unfinished run is abandoned only by an explicit command. Documents go first, so that no version is ever
+visible without its objects.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def sweep(store: Store, kept: Collection[int], *, grace_s: float, dry_run: bool)
     documents = [e for e in everything if e.path in {version_path(n) for n in going}]
     rest = [e for e in everything if _is_garbage(e, roots, set(kept), now - grace_s)]
     rest += [e for e in everything if e.path.startswith(tuple(tidy))]
+    # of no age: what is being written is not among them
+    rest += store.left_behind()
     files = [(e.path, e.size) for e in (*documents, *rest)]
     if not dry_run:
         # before the rest begins to go: no version is ever visible without its objects

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...loaders.care.apply_tombstones import overlapping
+from ...loaders.care.spans import Spans
 from ...loaders.reading.tombstones import TOMBSTONES
 from ...loaders.reading.where import Where
 from ...loaders.storage.parts import read_columns
 from ...schemas.errors import ConfigError
+from ..audio.listen import source_uri
+from ..passes.probe import unread_names
 from .takedown_reach import History
 
 SPAN = ("clip", "group", "recording", "channel", "start", "end", "pcm_sha256", "duplicate_of")
@@ -36,14 +38,22 @@ class Selection:
     """Recordings chosen as files: all of their clips go, and they need not have any."""
     whole: set[str] = field(default_factory=set)
     """Recordings of which nothing remains (or that are redacted)."""
+    beside: set[str] = field(default_factory=set)
+    """Of the clips, those that only overlap with one that holds the audio that was asked for."""
+    names: set[str] = field(default_factory=set)
+    """What the whole recordings are called while their files cannot be read."""
     asked: int = 0
 
     def tombstones(self) -> pa.Table:
         """What must never come back (`TOMBSTONES`)."""
-        rows: list[dict[str, Any]] = [{"recording": r, "redact": self.redact} for r in sorted(self.whole)]
-        if not self.redact:
-            for row in self.clips.values():
-                rows.append({name: row[name] for name in TOMBSTONES.names if name in row} | {"redact": False})
+        rows: list[dict[str, Any]] = [{"recording": r, "redact": self.redact} for r in sorted(self.whole | self.names)]
+        core = Spans([row for key, row in self.clips.items() if key not in self.beside])
+        for key, row in self.clips.items() if not self.redact else ():
+            stone = {name: row[name] for name in TOMBSTONES.names if name in row} | {"redact": False}
+            if key in self.beside:
+                # its samples are banned, and of its span only what was asked for: its other neighbours stay
+                stone["start"], stone["end"] = core.shared(row)
+            rows.append(stone)
         return pa.Table.from_pylist(rows, schema=TOMBSTONES)
 
 
@@ -73,7 +83,9 @@ def select(
         chosen.whole = {row["recording"] for row in chosen.clips.values()} | chosen.files
     else:
         _same_audio(chosen, history)
+        _overlapping(chosen, history)
         chosen.whole = chosen.files | _nothing_left(chosen, history)
+    chosen.names = _names_unread(chosen.whole, history)
     if not chosen.clips and not chosen.whole:
         what = f"speaker {speaker!r}" if speaker is not None else f"source {source!r}" if source else repr(where)
         raise ConfigError(f"no clip of any version is of {what}: nothing to take down")
@@ -132,36 +144,59 @@ def _files_of(history: History, source: str) -> set[str]:
 
 
 def _same_audio(chosen: Selection, history: History) -> None:
-    """Add clips until none is left that is equal to, a duplicate of, or overlapping with a chosen one."""
-    size = -1
-    while size != len(chosen.clips):
-        size = len(chosen.clips)
+    """Add clips with equal samples, the duplicates of what was asked for, and the other channels of a shared latent.
+
+    Twice: what equals the clip that a chosen one is a duplicate of is found by the second look.
+    """
+    for _ in range(2):
         rows = list(chosen.clips.values())
-        keys = set(chosen.clips)
+        originals = {row["duplicate_of"] for row in rows if row["duplicate_of"]}
         _add_matching(
             chosen,
             history,
             {
                 "recording": chosen.files,
                 "pcm_sha256": {row["pcm_sha256"] for row in rows if row["pcm_sha256"]},
-                "duplicate_of": keys,
-                "clip": {row["duplicate_of"] for row in rows if row["duplicate_of"]},
+                "duplicate_of": set(chosen.clips) | originals,
+                "clip": originals,
                 # a latent of several channels holds the samples of all of them
                 "group": {row["group"] for row in rows} if history.joins_channels else set(),
             },
         )
 
 
-def _add_matching(chosen: Selection, history: History, values: dict[str, set[str]]) -> None:
-    sets = {name: pa.array(sorted(found), pa.string()) for name, found in values.items() if found}
-    held = list(chosen.clips.values())
-    spans = pa.table({name: pa.array([r[name] for r in held]) for name in ("recording", "channel", "start", "end")})
+def _overlapping(chosen: Selection, history: History) -> None:
+    """Add clips that share samples with a chosen one; not those that share samples with what is added here."""
+    core, spans = set(chosen.clips), Spans(list(chosen.clips.values()))
     for file in history.clips.values():
         table = read_columns(file, SPAN)
-        hit = overlapping(table, spans) if held else pa.chunked_array([pa.repeat(False, table.num_rows)])
+        _add(chosen, table.filter(spans.overlap(table)))
+    chosen.beside = set(chosen.clips) - core
+
+
+def _add_matching(chosen: Selection, history: History, values: dict[str, set[str]]) -> None:
+    sets = {name: pa.array(sorted(found), pa.string()) for name, found in values.items() if found}
+    for file in history.clips.values():
+        table = read_columns(file, SPAN)
+        hit = pa.chunked_array([pa.repeat(False, table.num_rows)])
         for name, value_set in sets.items():
             hit = pc.or_(hit, pc.is_in(table[name], value_set=value_set))
         _add(chosen, table.filter(hit))
+
+
+def _names_unread(recordings: set[str], history: History) -> set[str]:
+    """Names that files of these recordings have in the ledger on a night when they cannot be read, and so not hashed:
+    their paths must not come back either."""
+    found: set[str] = set()
+    known = pa.array(sorted(recordings), pa.string())
+    for version in history.versions:
+        for part in version.document.recordings:
+            table = read_columns(history.recordings[part.sha256], ["recording", "aliases"])
+            for aliases in table.filter(pc.is_in(table["recording"], value_set=known))["aliases"].to_pylist():
+                for alias in aliases or ():
+                    if alias["path"] is not None:
+                        found |= unread_names(source_uri(version, alias["source"], alias["path"]))
+    return found
 
 
 def _nothing_left(chosen: Selection, history: History) -> set[str]:

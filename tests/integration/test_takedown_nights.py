@@ -1,7 +1,8 @@
 """What was taken down does not come back with the next night, whatever the sources say."""
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ from auricle.loaders.care.verify import verify
 from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.derived.curriculum import curriculum
+from auricle.pipelines.passes import probe
 from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run
 from auricle.pipelines.upkeep import carry_out
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
+from auricle.schemas.clip import Clip
 from auricle.schemas.config import RunConfig
-from auricle.schemas.errors import GateError
+from auricle.schemas.errors import ClipError, GateError
 
 
 @pytest.fixture
@@ -235,6 +238,60 @@ def test_a_night_over_tombstones_that_the_newest_version_does_not_obey_is_not_ca
     rows = pa.Table.from_pylist([{"recording": hidden["recording"], "redact": True}], schema=TOMBSTONES)
     put_tombstones(Store(str(night / "data")), rows)
     assert hidden["path"] not in again(night).clips(["path"])["path"].to_pylist()
+
+
+def test_failures_of_later_nights_do_not_bring_the_name_of_a_redacted_file_back(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether scoring or extraction says it, and in whatever column."""
+    data = night / "data"
+    takedown(str(data), speaker="speaker1", redact=True, purge=True)
+    hidden: dict[str, Needle] = {name: name for name in ("clip_0001", "clip_0005")}
+    assert holders(data, hidden) == {}
+
+    @contextlib.contextmanager
+    def missing(uri: str, recording: str) -> Iterator[Path]:
+        raise ClipError("corrupt", f"{uri}: is broken")
+        yield
+
+    def refused(self: object, batch: Sequence[Clip]) -> list[dict[str, Any]]:
+        raise ValueError(f"a curator that quotes {sorted(hidden)}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("auricle_test_plugins.Loudness.score", refused)
+        settings = {"curators": ["loudness"], "options": {"loudness": {"floor_db": -90}}}
+        version = run(config(night / "audio", data, score=settings, keep=[])).version
+    rows = version.clips(["path", "loudness"]).to_pylist()
+    assert [r["loudness"]["reason"] for r in rows if r["path"] is None] == ["failed: redacted"] * 2
+    # what is said of others stays, and must not be mistaken for it
+    assert all("a curator that quotes" in r["loudness"]["reason"] for r in rows if r["path"])
+    hidden = {name: f"{name}.wav" for name in hidden}
+    with monkeypatch.context() as patch:
+        patch.setattr("auricle.pipelines.audio.clip_reader.checked_file", missing)
+        # latents for all, which had codes only
+        version = run(full(night, score=settings, keep=[], gate={"enabled": False})).version
+    assert version.document.counts.failed == 8
+    assert holders(data, hidden) == {}
+
+
+@pytest.mark.parametrize("redact", [False, True])
+def test_a_file_that_was_taken_down_or_redacted_and_cannot_be_read_tonight_is_not_named(
+    night: Path, monkeypatch: pytest.MonkeyPatch, redact: bool
+) -> None:
+    """It has no hash on that night, and is known by where it is."""
+    data = night / "data"
+    takedown(str(data), speaker="speaker1", redact=redact, purge=True)
+    real = probe.sha256_file
+
+    def refused(path: Path) -> str:
+        if path.name in ("clip_0001.wav", "clip_0005.wav"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(probe, "sha256_file", refused)
+    version = run(config(night / "audio", data, keep=[])).version
+    assert version.document.counts.failed_files == (2 if redact else 0)
+    assert holders(data, {name: name for name in ("clip_0001", "clip_0005")}) == {}
 
 
 def test_renamed_copied_touched_and_re_encoded_files_stay_away_too(night: Path) -> None:

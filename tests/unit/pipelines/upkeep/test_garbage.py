@@ -10,7 +10,7 @@ from auricle.loaders.reading.refs import tag
 from auricle.loaders.reading.version import numbers
 from auricle.loaders.storage.objects import objects
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.publishing.publish import keep_candidate
+from auricle.pipelines.publishing.publish import close_run, keep_candidate
 from auricle.pipelines.upkeep.garbage import abandon, collect, unfinished
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.version import VersionDocument
@@ -110,3 +110,20 @@ def test_an_unreadable_candidate_stops_the_collection(dataset: str) -> None:
 def test_documents_of_versions_stay_readable_by_an_older_minor(dataset: str) -> None:
     raw = (Path(dataset) / "versions/000005.json").read_bytes().replace(b'"note": ""', b'"note": "", "later": 1')
     assert VersionDocument.from_json(raw).number == 5
+
+
+def test_a_published_run_that_was_not_tidied_up_keeps_nothing(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version is collected like any other, and what is left of it goes with the next verb that works."""
+    store, run = Store(dataset), "20260101T000000-abcdef"
+    document = open_version(dataset, 2).document
+    keep_candidate(store, run, document)
+    store.put_new(f"runs/{run}/extract/payloads/toy/c", b"work")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "delete", lambda self, paths: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            close_run(store, run, document)
+    would = dict(collect(dataset, keep_last=1, grace_s=0).files)
+    assert {path for path in files(dataset) if path.startswith("runs/")} <= set(would)
+    collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    reached = {path for path, _ in objects(open_version(dataset).document)}
+    assert files(dataset) == reached | {"versions/000005.json"}

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -7,6 +8,8 @@ from dataset_factory import CODES, voices, write_version
 from auricle.loaders import open_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.storage.store import Store
+from auricle.pipelines.upkeep.compact import compact
+from auricle.pipelines.upkeep.garbage import collect
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import ConfigError
@@ -65,3 +68,40 @@ def test_what_was_redacted_stays_hidden_after_a_rollback(dataset: str) -> None:
     row = open_version(dataset).clips(where=pc.field("clip") == hidden.key).to_pylist()[0]
     assert row["transcript"] is None
     assert row["path"] is None
+
+
+def test_a_curriculum_follows_its_content_through_rollback_compaction_and_redaction(
+    dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the copying was interrupted; the report, which names its version, stays where it is."""
+    for name, data in (("curriculum.parquet", b"stages"), ("difficulty-toy.parquet", b"hard"), ("report.html", b"1")):
+        Store(dataset).put_new(f"derived/000001/{name}", data)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("auricle.pipelines.upkeep.amend.follow_content", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(dataset, 1)
+    assert open_version(dataset, 3).derived("curriculum.parquet") is None
+    collect(dataset, 1, dry_run=False, grace_s=0)
+    steps: list[Callable[[], object]] = [
+        lambda: takedown(dataset, clips=[voices(1)[0].key], redact=True),
+        lambda: compact(dataset, shard_bytes=1 << 30),
+        lambda: rollback(dataset, 3),
+    ]
+    for step in steps:
+        version = open_version(dataset)
+        assert (version.derived("curriculum.parquet"), version.derived("report.html")) == (b"stages", None)
+        assert version.derived("difficulty-toy.parquet") == b"hard"
+        step()
+    assert open_version(dataset).derived("curriculum.parquet") == b"stages"
+
+
+def test_what_is_derived_from_other_content_does_not_follow(dataset: str) -> None:
+    """A curriculum names clips: after a takedown it would bring their keys back."""
+    Store(dataset).put_new("derived/000001/curriculum.parquet", b"stages")
+    takedown(dataset, clips=[voices(1)[0].key])
+    rollback(dataset, 1)
+    assert open_version(dataset).derived("curriculum.parquet") is None
