@@ -1,8 +1,9 @@
 """Apply what was decided by hand while ingesting: takedowns, redactions, new transcripts.
 
 What was taken down does not come back, what was redacted stays without text, and a text that a recogniser gave stays
-until its source corrects its own. Steps between the tables that
-`ingest.live_tables` makes; each costs nothing where there is nothing to apply.
+until its source corrects its own. What a tombstone means is said in one place, `loaders/care/apply_tombstones.py`,
+which takedown, rollback and runs share. Steps between the tables that `ingest.live_tables` makes; each costs nothing
+where there is nothing to apply.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import pyarrow as pa
 from ...loaders.care.apply_tombstones import SPAN_COLUMNS, TEXT_COLUMNS, Ban
 from ...loaders.care.relabels import relabels
 from ...loaders.reading.tombstones import redacted, tombstones, whole_recordings
-from .state import State, quoted
+from ...schemas.sql import quoted
+from .state import State
 
 ROWS_AT_ONCE = 1 << 17
 """Clips that are held against the tombstones together."""

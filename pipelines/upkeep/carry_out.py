@@ -21,7 +21,7 @@ from ...loaders.storage.layout import purged_path, version_path
 from ...loaders.storage.store import Store
 from ...schemas.records import PURGED_SCHEMA
 from ...schemas.version import GateResult, VersionDocument
-from ..tables.scratch import remove_abandoned
+from ..work.scratch import remove_abandoned
 from .amend import amend
 from .sweep import sweep
 from .takedown_reach import Reach, holders, read_history, tainted_shards

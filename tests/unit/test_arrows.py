@@ -64,7 +64,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "tables": {"passes", "audio", "work"},
         "policy": {"tables"},
         "publishing": {"tables"},
-        "upkeep": {"publishing", "tables", "passes", "audio"},
+        "upkeep": {"publishing", "work", "passes", "audio"},
         "derived": {"policy", "tables", "audio", "work"},
         "trial": {"policy", "passes", "audio", "work"},
         TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
