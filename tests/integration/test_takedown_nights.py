@@ -267,7 +267,7 @@ def test_failures_of_later_nights_do_not_bring_the_name_of_a_redacted_file_back(
     assert all("a curator that quotes" in r["loudness"]["reason"] for r in rows if r["path"])
     hidden = {name: f"{name}.wav" for name in hidden}
     with monkeypatch.context() as patch:
-        patch.setattr("auricle.pipelines.audio.clip_reader.checked_file", missing)
+        patch.setattr("auricle.pipelines.audio.clip_reader.opened", missing)
         # latents for all, which had codes only
         version = run(full(night, score=settings, keep=[], gate={"enabled": False})).version
     assert version.document.counts.failed == 8
