@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 
 from auricle.diagnostics.difficulty import difficulty
+from auricle.diagnostics.neural.language_model import LanguageModel
 from auricle.diagnostics.summary import Sample, diagnose_codes, diagnose_directions, diagnose_latents
 
 RATE, WINDOW, BANDS = 16_000, 640, 40
@@ -51,6 +52,18 @@ def log_mel(waveform: np.ndarray, hop: int) -> np.ndarray:
     return np.log(power @ bands.T + 1e-6).T.astype(np.float32)
 
 
+def sound_of(waveform: np.ndarray, hop: int) -> np.ndarray:
+    """`[2, T]`: level in dB and the highest correlation of each frame with itself 2.5 to 16 ms later."""
+    count = -(-waveform.shape[0] // hop)
+    padded = np.pad(waveform, (0, count * hop + WINDOW - waveform.shape[0]))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::hop][:count]
+    level = 10 * np.log10((frames**2).mean(1) + 1e-10)
+    spectrum = np.abs(np.fft.rfft(frames - frames.mean(1, keepdims=True), 2 * WINDOW)) ** 2
+    lagged = np.fft.irfft(spectrum)
+    voicing = lagged[:, RATE // 400 : RATE // 62].max(1) / np.maximum(lagged[:, 0], 1e-9)
+    return np.stack((level, voicing)).astype(np.float32)
+
+
 def residual_codes(clips: list[np.ndarray], entries: int, depth: int) -> list[np.ndarray]:
     """`[depth, T]` codes: k-means of the frames, then of what the centres leave."""
     rest = np.concatenate(clips, axis=1).T.astype(np.float64)
@@ -78,7 +91,9 @@ def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    found = recordings(parser.parse_args().folders)
+    parser.add_argument("--budget-s", type=float, help="also a neural member, trained for so long per codes")
+    options = parser.parse_args()
+    found = recordings(options.folders)
     minutes = sum(len(waveform) for _, _, waveform in found) / RATE / 60
     print(f"{len(found)} recordings, {minutes:.1f} minutes, {len({speaker for _, speaker, _ in found})} speakers\n")
     print("| representation | metric | measured | CPU s |\n|---|---|---|---|")
@@ -91,9 +106,10 @@ def main() -> None:
         begin = time.process_time()
         gain = diagnose_latents(samples(frames), frame_rate, group_kind="speaker")
         spent = time.process_time() - begin
-        print(f"| {name} | pred_gain, VAR({gain.order}) | {gain.pred_gain}; {gain.pred_gain_per_s} | {spent:.1f} |")
-        for horizon in gain.pred_info:
-            print(f"| {name} | pred_info at {horizon.tau_ms:g} ms | {horizon.info} | |")
+        beside = f"{gain.pred_gain}; {gain.finite_sample_bias:.3f} of it added"
+        print(f"| {name} | pred_gain, VAR({gain.order}) | {beside} | {spent:.1f} |")
+        for horizon in gain.lagged_mutual_information:
+            print(f"| {name} | information at {horizon.tau_ms:g} ms | {horizon.info} | |")
         rng = np.random.default_rng(0)
         mixed = rng.permutation(np.concatenate(frames, axis=1).T).T
         shuffled = np.split(mixed, np.cumsum([clip.shape[1] for clip in frames])[:-1], axis=1)
@@ -104,17 +120,32 @@ def main() -> None:
         spent = time.process_time() - begin
         if steps is not None:
             print(f"| {name} | gain of directions and lengths | {steps.gain} | {spent:.1f} |")
+            for what in ("dir_cos", "dir_gain", "logmag_r2"):
+                beside = f"{getattr(steps, what).value:.3f} against {getattr(steps, what + '_null'):.3f} shuffled"
+                print(f"| {name} | {what}: {beside}; excess | {getattr(steps, what + '_excess')} | |")
             print(f"| {name} | arche_excess (tightness {steps.arche_tightness:.2f}) | {steps.arche_excess} | |")
         for entries, depth in ((64, 4), (1024, 4)):
             name = f"residual k-means, {depth} x {entries}, {frame_rate:g} Hz"
             codes = residual_codes(frames, entries, depth)
             begin = time.process_time()
-            result = diagnose_codes(samples(codes), frame_rate, entries, group_kind="speaker")
+            sound = {key: sound_of(waveform, hop) for key, _, waveform in found}
+            members = {"neural": LanguageModel(options.budget_s)} if options.budget_s else {}
+            result = diagnose_codes(
+                samples(codes), frame_rate, entries, group_kind="speaker", sound=sound, members=members
+            )
             spent = time.process_time() - begin
             print(f"| {name} | code_rate (raw {result.rate_raw:.0f}) | {result.code_rate} | {spent:.1f} |")
             costs = result.clips
             halves = costs.split_half, costs.split_half_seconds
             each = difficulty(costs.hard_bits, result.seconds, result.groups, *halves)
+            print(f"| {name} | chain_gain | {result.chain_gain} | |")
+            if result.portfolio is not None:
+                print(f"| {name} | portfolio, bits per frame | {result.portfolio} | |")
+            print(
+                f"| {name} | difficulty: level and voicing explain {costs.explained or 0:.0%} of frames' bits; "
+                f"repeatability of halves, raw / without them / of 2 s blocks | {costs.raw_repeatability:.2f} / "
+                f"{costs.split_half_repeatability:.2f} / {costs.block_repeatability:.2f} | |"
+            )
             print(f"| {name} | difficulty: median reliability | {np.nanmedian(each.reliability):.2f} | |", flush=True)
 
 

@@ -7,7 +7,7 @@ rate. How tight it is depends on data; four gates decide whether it is quoted or
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,15 @@ from .code_store import CodeStore
 from .codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel
 from .codebook_rate import CodebookRate, summarise
 from .contexts import MAX_LAG
+from .mixture import MixedMembers, mix_members
 
 _SCORING_FRAMES = 1 << 19
 _SAMPLE_FRAMES = 1 << 16
+
+
+Member = Callable[[CodeStore, np.ndarray], np.ndarray]
+"""A model of codes: from the store and the fold of each clip, bits of all frames `[F]`, each by a model that was fitted
+without the frame's fold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +49,8 @@ class CodeRate:
     """bit/s that the codebooks above in the same frame save over predicting all from the past, of all codebooks."""
     fold_of_clip: np.ndarray
     """`[N]`"""
+    portfolio: MixedMembers | None
+    """The members and what mixing them saved; None where counting was the only one."""
     curve: tuple[tuple[float, float], ...]
     """(frames of training data, bit/s): a quarter, a half and all of it, on the same held-out frames."""
     exponent: float | None
@@ -57,7 +65,7 @@ class CodeRate:
         """Nothing could be held out."""
         rate = Estimate.unresolved(reason, f"audio of at least {MIN_GROUPS} speakers or recordings", "bit/s")
         nothing, none = np.full(num_clips, np.nan), np.zeros(num_clips, np.int64)
-        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, (), None, None, ())
+        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, ())
 
 
 def code_rate(
@@ -68,10 +76,12 @@ def code_rate(
     group_kind: str,
     seed: int = 0,
     max_train_frames: int = 2_000_000,
+    members: Mapping[str, Member] | None = None,
 ) -> CodeRate:
     """Measure all clips of a closed store.
 
     Models are counted on at most `max_train_frames` frames, clips chosen evenly over groups; every clip is scored.
+    members: further models, which are mixed with the counts.
     Memory: up to 300 bytes per training frame for one codebook at a time, beside the store.
     """
     fold_of_clip = np.array([folds.fold_of(*clip) for clip in zip(store.keys, store.groups, strict=True)], np.int64)
@@ -105,6 +115,11 @@ def code_rate(
         by_lag += np.mean([choice.by_lag for choice in choices], axis=0)
         chain_gain = (float(saved.sum()) - saved_before) / store.lengths[sampled].sum()
         books.append(summarise(model, choices, total, chain_gain))
+    portfolio = None
+    if members:
+        found = {"counts": frame_bits} | {name: member(store, fold_of_clip) for name, member in members.items()}
+        mixed, portfolio = mix_members(found, np.repeat(fold_of_clip, store.lengths))
+        frame_bits = mixed.astype(np.float32)
     rates = curve / store.lengths.sum() * frame_rate
     exponent = _exponent(rates)
     bits = np.add.reduceat(frame_bits.astype(np.float64), starts) if len(store) else np.zeros(0)
@@ -122,6 +137,7 @@ def code_rate(
         if rate.is_resolved
         else Estimate.unresolved(rate.reason, rate.remedy, "bit/s", gain.value),
         fold_of_clip,
+        portfolio,
         tuple((trained * share, float(rate)) for share, rate in zip((0.25, 0.5, 1.0), rates, strict=True)),
         exponent,
         _extrapolated(rates, exponent),

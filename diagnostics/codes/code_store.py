@@ -94,6 +94,11 @@ class CodeStore:
         wanted = [*reversed(context), (codebook, 0)]
         return pack([self._codes[positions - lag, q] for q, lag in wanted], self.cardinality)
 
+    def codes_at(self, positions: np.ndarray) -> np.ndarray:
+        """Codes `[F, K]` at these positions."""
+        assert self._codes is not None, "close() comes before reading"
+        return np.asarray(self._codes[positions])
+
     def entries(self, codebook: int) -> np.ndarray:
         """How often each entry of the codebook occurs in all clips, `[cardinality]` int64."""
         assert self._codes is not None, "close() comes before reading"

@@ -13,9 +13,10 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
 from ..estimates.samples import Samples, scalars, start
 from .clip_costs import ClipCosts, clip_costs
-from .code_rate import CodeRate, code_rate
+from .code_rate import CodeRate, Member, code_rate
 from .code_store import CodeStore
 from .codebook_rate import CodebookRate
+from .mixture import MixedMembers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +57,8 @@ class CodesDiagnosis:
     """`[N]` cross-fitted code length of each clip."""
     seconds: np.ndarray
     """`[N]`"""
+    portfolio: MixedMembers | None
+    """What every member of the portfolio costs alone, bits per frame; None where counting was the only one."""
     clips: ClipCosts
     """More of each clip: what the curriculum ranks by."""
 
@@ -69,6 +72,7 @@ class CodesDiagnosis:
             "codebooks": [asdict(book) for book in self.codebooks],
             "learning_curve": [{"frames": frames, "bits_per_s": rate} for frames, rate in self.learning_curve],
             "context_gain": [{"seconds": reach, "bits_per_s": rate} for reach, rate in self.context_gain],
+            "portfolio": None if self.portfolio is None else asdict(self.portfolio),
             "chain_gain": self.chain_gain.to_dict(),
             "difficulty": self.clips.to_dict(),
             "skipped": dict(self.skipped),
@@ -84,6 +88,7 @@ def diagnose_codes(
     seed: int = 0,
     max_train_frames: int = 2_000_000,
     sound: Mapping[str, np.ndarray] | None = None,
+    members: Mapping[str, Member] | None = None,
 ) -> CodesDiagnosis:
     """Diagnose codes `[K, T]`, integers in [0, cardinality), at `frame_rate` Hz.
 
@@ -93,6 +98,7 @@ def diagnose_codes(
 
     sound: of each clip `[2, T]`, the level in dB and the voicing of every frame (`sound.SOUND_ROWS`), as the `features`
     representation has them: without it, difficulty cannot be told from level and pauses.
+    members: further models by name, as `neural.language_model.LanguageModel`, mixed with the counts.
     """
     store, skipped = CodeStore(cardinality), Counter[str]()
     seen: set[str] = set()
@@ -110,7 +116,13 @@ def diagnose_codes(
         result = CodeRate.unmeasured(len(store), f"{len(store)} clips, cross-fitting needs 3")
     else:
         result = code_rate(
-            store, folds, frame_rate, group_kind=group_kind, seed=seed, max_train_frames=max_train_frames
+            store,
+            folds,
+            frame_rate,
+            group_kind=group_kind,
+            seed=seed,
+            max_train_frames=max_train_frames,
+            members=members,
         )
     return CodesDiagnosis(
         group_kind=group_kind,
@@ -135,5 +147,6 @@ def diagnose_codes(
         groups=store.groups,
         bits=result.bits,
         seconds=store.lengths / frame_rate,
+        portfolio=result.portfolio,
         clips=clip_costs(store, result, frame_rate, sound),
     )

@@ -22,6 +22,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
         for key in ("code_rate", "pred_gain"):
             if r.get(key, {}).get("reason"):
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
+        if r.get("portfolio"):
+            console.say(f"{name}: {_portfolio(r['portfolio'])}")
         if r["kind"] == "codes":
             console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
 
@@ -42,6 +44,12 @@ def _said(d: Mapping[str, Any]) -> str:
     by = f"{d['value']:+,.3g} {d['unit']} ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
     verdict = "" if d["decided"] else ": undecided"
     return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
+
+
+def _portfolio(p: Mapping[str, Any]) -> str:
+    """What each model costs, and what mixing them took off: how far apart bounds of the same thing are."""
+    each = ", ".join(f"{name} {bits:.2f}" for name, bits in p["members"].items())
+    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f} below the best of them"
 
 
 def _difficulty(d: Mapping[str, Any]) -> str:

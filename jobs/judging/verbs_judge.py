@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -40,19 +41,51 @@ def judge(
     print_judgement(judge_version(open_version(working(dataset))), worst)
 
 
-def diagnose(dataset: DatasetArg, representation: Representations = None) -> None:
-    """Measure how predictable each representation is: code rate in bit/s, predictive gain, with intervals.
+def diagnose(
+    dataset: DatasetArg,
+    representation: Representations = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time to train a neural model of each codes representation, for example 10m; default none"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The record as JSON instead of the table")] = False,
+) -> None:
+    """Measure how predictable each representation is: code rate in bit/s, information about later frames in nat.
 
-    Example: auricle diagnose ./speech-dataset@3 -r mimi-codes
+    Intervals are over speakers. Two representations of one kind are compared clip by clip.
+
+    Example: auricle diagnose ./speech-dataset@3 -r mimi-codes --budget 10m
     """
     from ...loaders.reading.version import open_version
     from ...pipelines.derived.diagnose import diagnose as diagnose_version
     from ..terminal.dataset_argument import working
     from .diagnosis_table import print_diagnosis
 
-    version = open_version(working(dataset))
-    record = diagnose_version(version, representation, begin=lambda name: typer.echo(f"diagnosing {name}", err=True))
-    print_diagnosis(record)
+    def say(line: str) -> None:
+        if not quiet:
+            typer.echo(line, err=True)
+
+    budget_s = _seconds(budget) if budget is not None else None
+    record = diagnose_version(open_version(working(dataset)), representation, budget_s=budget_s, begin=say)
+    if as_json:
+        typer.echo(json.dumps(record))
+    else:
+        print_diagnosis(record)
+
+
+def _seconds(budget: str) -> float:
+    """ "90", "90s", "10m" or "2h" in seconds."""
+    from ...schemas.errors import ConfigError
+
+    number, unit = (budget[:-1], budget[-1]) if budget[-1:] in ("s", "m", "h") else (budget, "s")
+    try:
+        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"--budget {budget!r}: a time is required, for example 90s, 10m or 2h")
+    return seconds
 
 
 def curriculum(

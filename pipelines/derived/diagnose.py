@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...diagnostics.codes.code_rate import Member
 from ...diagnostics.difficulty import difficulty
 from ...diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
 from ...loaders.reading.derived import diagnostics_record
@@ -37,9 +38,12 @@ def diagnose(
     *,
     max_frames: int = MAX_LATENT_FRAMES,
     seed: int = 0,
+    budget_s: float | None = None,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
+
+    budget_s: seconds to train a neural model of each stream of codes, which is mixed with the counts; needs torch.
 
     Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes one
     `difficulty-<representation>.parquet` per codes representation. Units have one record per size,
@@ -50,7 +54,7 @@ def diagnose(
     found: dict[str, Any] = {}
     measured: dict[str, Measured] = {}
     for name in names:
-        begin(name)
+        begin(f"diagnosing {name}")
         spec = version.representation(name)
         kind, groups = _groups(version, name)
         samples = _samples(version, name, groups)
@@ -58,7 +62,13 @@ def diagnose(
             sound = clip_sound(version, spec)
             for label, rows, entries in streams(spec):
                 codes = diagnose_codes(
-                    _rows(samples, rows), spec.frame_rate, entries, group_kind=kind, seed=seed, sound=sound
+                    _rows(samples, rows),
+                    spec.frame_rate,
+                    entries,
+                    group_kind=kind,
+                    seed=seed,
+                    sound=sound,
+                    members=_members(budget_s, seed, begin),
                 )
                 found[label] = codes.to_dict() | {"trained": spec.trained}
                 measured[label] = Measured.of_codes(codes)
@@ -78,6 +88,15 @@ def diagnose(
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
+
+
+def _members(budget_s: float | None, seed: int, say: Callable[[str], None]) -> dict[str, Member]:
+    if budget_s is None:
+        return {}
+    # torch is not needed otherwise, and takes seconds to import
+    from ...diagnostics.neural.language_model import LanguageModel
+
+    return {"neural": LanguageModel(budget_s, seed=seed, progress=say)}
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:

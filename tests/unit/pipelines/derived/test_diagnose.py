@@ -14,11 +14,13 @@ from dataset_factory import CODES, Recording, write_version
 
 from auricle.extractors.coding import registry
 from auricle.jobs.judging.diagnosis_table import print_diagnosis
+from auricle.jobs.judging.verbs_judge import _seconds
 from auricle.loaders.reading.derived import diagnostics_record
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.derived.curriculum import curriculum
 from auricle.pipelines.derived.diagnose import diagnose, streams
 from auricle.schemas.config import RepresentationConfig
+from auricle.schemas.errors import ConfigError
 from auricle.schemas.representation import RepresentationSpec
 
 UNITS = CODES.model_copy(
@@ -103,6 +105,27 @@ def test_diagnosing_one_representation_leaves_what_is_known_of_others(version: V
     assert both["representations"]["fine-codes-25hz"] == fine["representations"]["fine-codes-25hz"]
     curriculum(version, "fine")
     assert diagnostics_record(version) == both
+
+
+def test_a_budget_adds_a_neural_member_and_says_how_it_goes(version: Version) -> None:
+    said: list[str] = []
+    record = diagnose(version, ["coarse"], budget_s=1.0, begin=said.append)
+    portfolio = record["representations"]["coarse-codes-25hz"]["portfolio"]
+    assert set(portfolio["members"]) == {"counts", "neural"}
+    assert portfolio["mixed"] <= min(portfolio["members"].values()) + 0.01
+    assert said[0] == "diagnosing coarse-codes-25hz"
+    assert said[1].startswith("fold 1 of 5: ")
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_a_budget_is_a_time(budget: str, seconds: float) -> None:
+    assert _seconds(budget) == seconds
+
+
+@pytest.mark.parametrize("budget", ["", "m", "-1s", "0", "ten", "inf"])
+def test_what_is_no_time_is_refused_with_what_would_be(budget: str) -> None:
+    with pytest.raises(ConfigError, match="for example 90s, 10m or 2h"):
+        _seconds(budget)
 
 
 def test_a_record_of_the_first_schema_is_read_and_kept_under_todays_names(version: Version) -> None:

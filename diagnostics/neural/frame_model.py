@@ -1,0 +1,52 @@
+"""A causal model of frames of codes: a recurrent network over frames, and a head per codebook within the frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class FrameModel(nn.Module):
+    """log p(c_1..c_Q of frame t | frames before t), by the chain rule over codebooks.
+
+    Codebook q is predicted from the recurrent state and the sum of the embeddings of the codebooks above it.
+    """
+
+    def __init__(
+        self, num_codebooks: int, cardinality: int, *, hidden: int, embedding: int, vectors: torch.Tensor | None = None
+    ) -> None:
+        """vectors: `[Q, cardinality, D]`, what the codec adds up for each code; embeddings start from them."""
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(cardinality + 1, embedding) for _ in range(num_codebooks))
+        self.frames = nn.GRU(embedding, hidden, batch_first=True)
+        self.state = nn.ModuleList(nn.Linear(hidden, embedding) for _ in range(num_codebooks))
+        self.depth = nn.ModuleList(nn.Linear(embedding, embedding, bias=False) for _ in range(num_codebooks))
+        self.heads = nn.ModuleList(nn.Linear(embedding, cardinality) for _ in range(num_codebooks))
+        for each in self.embeddings:
+            nn.init.normal_(each.weight, std=embedding**-0.5)
+        if vectors is not None:
+            self._start_from(vectors)
+
+    def _start_from(self, vectors: torch.Tensor) -> None:
+        flat = vectors.reshape(-1, vectors.shape[2])
+        scale = flat.std().clamp_min(1e-9)
+        width = self.embeddings[0].weight.shape[1]
+        mix = torch.randn(vectors.shape[2], width) / vectors.shape[2] ** 0.5
+        with torch.no_grad():
+            for each, table in zip(self.embeddings, vectors, strict=True):
+                each.weight[:-1] = (table / scale) @ mix * width**-0.5
+
+    def nats(self, codes: torch.Tensor) -> torch.Tensor:
+        """Code length of every frame `[B, T]` of clips `[B, T, Q]`, int64, that begin with their first frame."""
+        before = torch.cat((torch.full_like(codes[:, :1], self.embeddings[0].num_embeddings - 1), codes[:, :-1]), 1)
+        heard = torch.stack([e(before[..., q]) for q, e in enumerate(self.embeddings)]).sum(0)
+        state, _ = self.frames(heard)
+        above = torch.zeros_like(heard)
+        total = torch.zeros(codes.shape[:2], dtype=state.dtype, device=state.device)
+        for q, head in enumerate(self.heads):
+            hint = torch.relu(self.state[q](state) + self.depth[q](above))
+            logits = head(hint)
+            total = total + functional.cross_entropy(logits.transpose(1, 2), codes[..., q], reduction="none")
+            above = above + self.embeddings[q](codes[..., q])
+        return total
