@@ -26,6 +26,7 @@ from .von_mises_fisher import fit_concentration, log_area, log_normaliser
 
 _SHORTEST = 1e-9
 _ROWS_PER_DIMENSION = 3
+_NULLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,19 @@ def measure(
     Raises ValueError where nothing varies or fewer steps are left than dimensions.
     """
     frames = _collect(clips, folds, max_values)
-    found, null = _score(frames, folds.num_folds), _score(shuffled(frames, seed), folds.num_folds)
+    found = _score(frames, folds.num_folds)
+    nulls = [_score(shuffled(frames, seed + i), folds.num_folds) for i in range(_NULLS)]
 
-    def excess(name: str) -> Interval:
-        tops, bottoms = (getattr(found, name), getattr(null, name)), (found.count, null.count)
-        return paired_difference(tops, bottoms, frames.groups)
+    def excess(tops: str, bottoms: str = "count", sign: float = 1.0) -> tuple[float, Interval]:
+        """Mean of the nulls, and what is above it; the nulls' scatter is that of fitting, which clips share."""
+        top, bottom = (sum(getattr(null, name) for null in nulls) for name in (tops, bottoms))
+        each = [getattr(null, tops).sum() / getattr(null, bottoms).sum() for null in nulls]
+        pairs = (getattr(found, tops) * sign, top * sign), (getattr(found, bottoms), bottom)
+        scatter = 2 * float(np.std(each, ddof=1)) * np.sqrt(1 + 1 / _NULLS)
+        return float(top.sum() / bottom.sum()), paired_difference(*pairs, frames.groups).widened(scatter)
 
     explained = ratio(found.length_error, found.length_deviation, frames.groups)
-    more = paired_difference(
-        (null.length_error, found.length_error), (null.length_deviation, found.length_deviation), frames.groups
-    )
+    left, more = excess("length_error", "length_deviation", -1.0)
     steps = int(found.count.sum())
     return DirectionDiagnosis(
         found.dim,
@@ -115,13 +119,11 @@ def measure(
         found.num_still,
         fit_concentration(found.dim, float(found.cosine.sum() / steps)),
         ratio(found.cosine, found.count, frames.groups),
-        float(null.cosine.sum() / null.count.sum()),
-        excess("cosine"),
+        *excess("cosine"),
         ratio(found.direction_gain, found.count, frames.groups),
-        float(null.direction_gain.sum() / null.count.sum()),
-        excess("direction_gain"),
+        *excess("direction_gain"),
         Interval(1 - explained.value, 1 - explained.high, 1 - explained.low, explained.num_groups),
-        float(1 - null.length_error.sum() / null.length_deviation.sum()),
+        1 - left,
         more,
         ratio(found.gain, found.count, frames.groups),
         found.coefficients / (2 * steps * (1 - 1 / folds.num_folds)),
