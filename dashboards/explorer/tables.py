@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from ...loaders.reading.filters import FilterColumn, FilterError, compile_filter, filter_columns
+from ...loaders.reading.filters import FilterColumn, FilterError, compile_filter, filter_columns, require_boolean
 from ...loaders.storage.engine import view_parts
 from ...schemas.sql import listed, quoted
 
@@ -77,7 +77,11 @@ class ClipTable:
             return "true"
         if len(text) > MAX_CHARACTERS:
             raise FilterError(f"the expression has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
-        return compile_filter(text, self._named).sql
+        condition = compile_filter(text, self._named).sql
+        with self._cursor() as cursor:
+            described = cursor.execute(f"SELECT {condition} FROM clips LIMIT 0").description or []
+        require_boolean(described[0][1])
+        return condition
 
     def count(self, where: str) -> int:
         """Clips that satisfy a filter expression. Raises `FilterError`, `QueryError`."""

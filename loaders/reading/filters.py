@@ -108,6 +108,12 @@ def compile_filter(text: str, columns: Iterable[FilterColumn]) -> Filter:
     return Filter(writer.condition(_where(text), 0), tuple(dict.fromkeys(writer.used)))
 
 
+def require_boolean(kind: object) -> None:
+    """Refuse a condition whose DuckDB type is another: neither engine guesses what a number or a text means."""
+    if str(kind) != "BOOLEAN":
+        raise FilterError(f"it gives a {kind}, not true or false")
+
+
 def _where(text: str) -> Mapping[str, Any]:
     """The tree of the condition, after making sure that it is a condition and nothing beside it."""
     query = f"SELECT 1 FROM clips WHERE (\n{text}\n)"

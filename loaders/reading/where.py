@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ...schemas.errors import ConfigError, MissingExtraError
 from ...schemas.sql import quoted
-from .filters import FilterError, compile_filter, filter_columns
+from .filters import FilterError, compile_filter, filter_columns, require_boolean
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,11 +44,8 @@ class Where:
             found = self._db.sql(
                 f"SELECT {self._filter.sql} AS hit FROM (SELECT {', '.join(flat)} FROM clips_read) AS clips"
             )
-            if str(found.types[0]) != "BOOLEAN":
-                raise self._refused(f"it gives a {found.types[0]}, not true or false")
+            require_boolean(found.types[0])
             return found.select("coalesce(hit, FALSE) AS hit").to_arrow_table()["hit"]
-        except ConfigError:
-            raise
         except Exception as error:
             raise self._refused(str(error).strip().split("\n", 1)[0]) from error
         finally:

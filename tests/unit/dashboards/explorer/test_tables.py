@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,9 @@ from hypothesis import strategies as st
 from auricle.dashboards.explorer import tables
 from auricle.dashboards.explorer.comparison import compare, reason_rows
 from auricle.dashboards.explorer.tables import ClipTable, QueryError
+from auricle.loaders.reading.filters import FilterError
+from auricle.loaders.reading.where import Where
+from auricle.schemas.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +25,39 @@ def table(sample: Any) -> ClipTable:
 def test_columns_are_flat_and_pointers_are_left_out(table: ClipTable) -> None:
     assert {"clip", "reasons", "snr_db", "snr_reason", "transcript_trust"} <= set(table.columns)
     assert not [name for name in table.columns if "builtin" in name or name in ("snr", "fingerprint")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "snr_db > 20",
+        "SNR.snr_db <= 20 or snr_reason is not null",
+        "snr.reason like 'unmeasurable%'",
+        "status = 'kept' and language = 'en'",
+        "list_contains(reasons, 'noisy')",
+        "case when snr_db is null then duration_s else snr_db end between 2 and 15",
+        "align_ok",
+        "not align_ok",
+        "snr_db",
+        "language",
+        "duration_s / 0 > 1",
+        "snr is null",
+        "now() > '2020-01-01'",
+        "nothing = 1",
+        "snr_db > 'loud'",
+    ],
+)
+def test_a_filter_means_in_the_explorer_what_it_means_on_the_command_line(
+    table: ClipTable, sample: Any, text: str
+) -> None:
+    rows = pa.concat_tables([pq.read_table(part) for part in sample.parts], promote_options="permissive")
+    try:
+        chosen = rows.filter(Where(text, rows.schema).mask(rows))["clip"].to_pylist()
+    except ConfigError:
+        with pytest.raises((FilterError, QueryError)):
+            table.count(text)
+        return
+    assert sorted(chosen) == [key for (key,) in table.stream(text, ["clip"], len(sample.rows))]
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
