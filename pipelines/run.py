@@ -31,7 +31,7 @@ from .policy.decide import check_rules, decide
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
-from .tables import ingest
+from .tables import ingest, label_lines
 from .tables.losses import refuse_losses
 from .tables.remaining import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
 from .tables.retries import to_try_again
@@ -200,6 +200,8 @@ def take_in(this: Run, state: State) -> None:
     this.do(state, recipe, "probe_items", int(state.one("SELECT count(*) FROM known_files")))
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
     ingest.live_tables(state, this.config, retry_failed=this.retry_failed)
+    for line in label_lines.notices(state):
+        this.progress.notice(line)
 
 
 def score(this: Run, state: State) -> None:
@@ -235,7 +237,8 @@ def build(
         valid = old is not None and old.spec.fingerprint == spec.fingerprint
         shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes)
         entries[spec.name] = document.representation_entry(state, spec, shards)
-    clips = assemble.clip_parts(state, store, curators, specs, number)
+    carried = sorted({name for source in this.config.sources for name in source.carry})
+    clips = assemble.clip_parts(state, store, curators, specs, number, carried)
     recordings = assemble.recording_parts(state, store)
     this.stages["assemble"] = Stage(
         name="assemble", wall_s=round(time.monotonic() - wall, 3), cpu_s=round(time.process_time() - cpu, 3)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,13 @@ from ..schemas.score import ARROW, Curator
 from ..schemas.tables import FailureReason
 from .audio.declared import check_whole, why_empty
 from .audio.decode import AUDIO_SUFFIXES, open_audio
+from .labels.formats import Options
+from .labels.place import Place
+from .labels.registry import recognise
+from .labels.resolve import resolve
+from .labels.rows import LABELS, Unusable
 from .passes.measure import measure
 from .policy.judge_clip import Judge
-from .tables.labels import whole
 from .work.hang import Step
 from .work.one_by_one import ends_the_pass, why
 from .work.own_process import run_each
@@ -62,7 +66,7 @@ def score_files(
     files = list(_expand(paths))
     if not files:
         raise ConfigError(f"{', '.join(map(str, paths))}: no audio files here ({', '.join(sorted(AUDIO_SUFFIXES))})")
-    labels = read_table(transcripts) if transcripts else {}
+    labels = read_table(transcripts, files) if transcripts else {}
     built = build(curators, options or {})
     work = partial(
         _score_file,
@@ -122,30 +126,29 @@ def _judged(table: pa.Table, judge: Judge) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def read_table(path: Path) -> dict[Path, Label]:
-    """Labels by resolved path of a .tsv or .csv with a column file and any of speaker, language, transcript."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            tabs = path.suffix.lower() != ".csv"
-            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
-            header, *lines = [cells for cells in whole(reader) if cells] or [[]]
-            header = [column.strip().lower() for column in header]
-    except OSError as error:
-        raise ConfigError(f"--transcripts {path}: cannot be read ({error.strerror})") from error
-    if lines and "file" not in header:
-        raise ConfigError(
-            f"--transcripts {path}: has the columns {', '.join(header) or 'none'}; a header line with `file` and "
-            "any of speaker, language, transcript is required"
-        )
-    labels = {}
-    for row in (dict(zip(header, cells, strict=False)) for cells in lines):
-        if row.get("file"):
-            text = {k: (row.get(k) or "").strip() or None for k in ("speaker", "language", "transcript")}
-            label = Label(**text)
-            labels[(path.parent / row["file"].strip()).resolve()] = replace(
-                label, language=language_code(label.language)
-            )
-    return labels
+def read_table(table: Path, files: Sequence[Path]) -> dict[Path, Label]:
+    """Labels of those of `files` that a label file (docs/labels.md) is about, by resolved path.
+
+    Labels of spans are left out: loose files are scored whole. Raises `ConfigError` for a file in no known form.
+    """
+    import duckdb
+
+    found = {path.resolve() for path in files}
+    root = Path(os.path.commonpath([table.resolve().parent, *(path.parent for path in found)]))
+    paths = sorted(path.relative_to(root).as_posix() for path in found)
+    place, name = (
+        Place(str(root), f"--transcripts {table}", lambda: paths),
+        table.resolve().relative_to(root).as_posix(),
+    )
+    rows = [row for row in recognise(place, name).rows(place, name, Options()) if not isinstance(row, Unusable)]
+    rows = [row | {"source": "", "label_file": name} for row in rows if row["start_s"] is None]
+    with duckdb.connect() as db:
+        db.register("labels_read", pa.Table.from_pylist(rows, schema=LABELS))
+        db.register("files_listed", pa.table({"source": [""] * len(paths), "path": pa.array(paths, pa.string())}))
+        resolve(db)
+        columns = "path, min(speaker), min(language), min(transcript)"
+        labelled = db.execute(f"SELECT {columns} FROM labels WHERE channel IS NULL GROUP BY path").fetchall()
+    return {root / path: Label(*texts) for path, *texts in labelled if root / path in found}
 
 
 def _expand(paths: Sequence[Path]) -> Iterator[Path]:

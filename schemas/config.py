@@ -29,6 +29,30 @@ def _finite(options: Any) -> Any:
     return options
 
 
+LABEL_COLUMNS = ("file", "transcript", "speaker", "language", "channel", "start_s", "end_s", "duration_s")
+
+
+class Labels(Strict):
+    """How a source's labels are to be read, where recognising them is not enough (docs/labels.md)."""
+
+    format: str | None = Field(
+        default=None, description="Name of the label format; default: what the file is recognised as"
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="For tables: file, transcript, speaker, language, channel, start_s, end_s or duration_s to the "
+        "table's own name of that column; columns of a table without a header are called 1, 2, 3",
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(columns) - set(LABEL_COLUMNS))
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(LABEL_COLUMNS)}; `carry` takes other columns along")
+        return columns
+
+
 class Source(Strict):
     """One folder of recordings and where its labels are."""
 
@@ -36,9 +60,16 @@ class Source(Strict):
     name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
     transcripts: str | None = Field(
         default=None,
-        description="Labels: a .tsv or .csv with columns file, speaker, language, transcript and, where each channel "
-        "has its own words, channel from 0; a NeMo .jsonl manifest; "
-        "or 'trans.txt' for LibriSpeech's *.trans.txt beside the audio. Relative to `path`",
+        description="Labels, relative to `path`: a file, recognised by what it is (a table with columns such as file, "
+        "speaker, language, transcript, channel; a manifest of NeMo, lhotse, Kaldi; subtitles; docs/labels.md has "
+        "all); a glob of such files; or '*.txt', '*.srt', '*.TextGrid', '*.json', '*.trans.txt' for a file beside each "
+        "recording",
+    )
+    labels: Labels | None = Field(default=None, description="How to read them, where recognising is not enough")
+    carry: list[str] = Field(
+        default_factory=list,
+        description="Further columns of the labels, for example gender, age, licence, that go along to the clip table "
+        "(struct `carried`) and the report",
     )
     language: str | None = Field(
         default=None, description="ISO 639-1 code for clips whose label names none; a region (en-GB) is dropped"
@@ -65,6 +96,13 @@ class Source(Strict):
         if language is not None and not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
             raise ValueError("a language code in small letters is required, for example en or en-GB")
         return language_code(language)
+
+    @field_validator("carry")
+    @classmethod
+    def _distinct(cls, carry: list[str]) -> list[str]:
+        if len({name.lower() for name in carry}) != len(carry) or not all(name.strip() for name in carry):
+            raise ValueError("each column once, by its name")
+        return carry
 
     @model_validator(mode="after")
     def _default_name(self) -> Source:

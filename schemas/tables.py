@@ -1,7 +1,8 @@
 """Arrow schemas of the two tables of a version: clips and recordings.
 
-The clip table has these core columns, then one struct column per curator (`schemas.score.score_struct`), then one
-struct column per representation, named like it (`POINTER`). The core is versioned by `TABLES_SCHEMA`.
+The clip table has these core columns, `carried` and `label_words` where labels give them, then one struct column per
+curator (`schemas.score.score_struct`), then one struct column per representation, named like it (`POINTER`). The core
+is versioned by `TABLES_SCHEMA`.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class FailureReason(Word):
     OUT_OF_MEMORY = "out_of_memory", FailureClass.MOMENT
     TIMED_OUT = "timed_out", FailureClass.MOMENT
     KILLED_WORKER = "killed_worker"
+    PAST_END = "past_end"
     EXTRACTION = "extraction"
     INTERNAL = "internal"
 
@@ -130,7 +132,7 @@ CLIP_CORE = pa.schema(
         pa.field("speaker", pa.string()),
         pa.field("status", pa.string(), nullable=False),  # Status
         pa.field("reasons", pa.list_(pa.string())),  # of dropping: every rule that applies; of failing: one word
-        pa.field("message", pa.string()),  # of failing
+        pa.field("message", pa.string()),  # of failing, or what of the label the clip lacks
         pa.field("tier", pa.string()),
         pa.field("duplicate_of", pa.string()),  # clip that stays in this one's place
         pa.field("introduced", pa.int64()),  # version that first had the clip
@@ -153,9 +155,32 @@ POINTER = pa.struct(
 )
 
 
-def clip_schema(curators: Mapping[str, Sequence[ScoreColumn]], representations: Sequence[str]) -> pa.Schema:
-    """Full schema of the clip table for these curators (name to columns) and representations."""
+CARRIED = "carried"
+"""Struct of the text columns that sources `carry` from their labels; absent where none does."""
+LABEL_WORDS = "label_words"
+"""Words with times that the label gives, as it gives them; absent where no label does."""
+WORD = pa.struct(
+    [
+        pa.field("word", pa.string()),
+        pa.field("start_s", pa.float64()),  # from the beginning of the recording
+        pa.field("end_s", pa.float64()),
+    ]
+)
+
+
+def clip_schema(
+    curators: Mapping[str, Sequence[ScoreColumn]],
+    representations: Sequence[str],
+    carried: Sequence[str] = (),
+    words: bool = False,
+) -> pa.Schema:
+    """Full schema of the clip table for these curators (name to columns) and representations, what the labels carry,
+    and whether they give words."""
     schema = CLIP_CORE
+    if carried:
+        schema = schema.append(pa.field(CARRIED, pa.struct([pa.field(name, pa.string()) for name in sorted(carried)])))
+    if words:
+        schema = schema.append(pa.field(LABEL_WORDS, pa.list_(WORD)))
     for name in sorted(curators):
         schema = schema.append(pa.field(name, score_struct(curators[name])))
     for name in sorted(representations):

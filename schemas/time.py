@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+PAST_END_S = 0.5
+"""How far a label may reach past the end of its recording: rounded times and the padding of MP3 do."""
+
 
 def seconds(num_samples: int, sample_rate: int) -> float:
     """Duration in seconds of `num_samples` at `sample_rate` (Hz)."""

@@ -24,7 +24,7 @@ def add(app: typer.Typer) -> None:
 def score(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Audio files or folders of them")],
     transcripts: Annotated[
-        Path | None, typer.Option(help="A .tsv or .csv with the columns file, speaker, language, transcript")
+        Path | None, typer.Option(help="Their labels: a table or manifest in any form of docs/labels.md")
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of files that the table names none for, e.g. en")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.score import SKIPPED
+from ...schemas.tables import CARRIED, LABEL_WORDS
 from ..reading.tombstones import banned, redacted, whole_recordings
 from ..reading.version import Version
 from ..storage.parts import read_columns
@@ -20,7 +21,7 @@ SPAN_COLUMNS = ("recording", "channel", "start", "end", "pcm_sha256")
 FREE_TEXT = ("reason", "error")
 """Fields of what curators and codecs say of a clip that begin with the kind of a failure and go on as they like."""
 HIDDEN = "redacted"
-TEXT_COLUMNS = ("transcript", "transcript_sha256", "label_source", "path", "message")
+TEXT_COLUMNS = ("transcript", "transcript_sha256", "label_source", "path", "message", CARRIED, LABEL_WORDS)
 
 
 def obeying(version: Version, stones: pa.Table, tainted: Collection[str] = (), shard_bytes: int = 64 << 20) -> Recipe:

@@ -16,7 +16,7 @@ from ...schemas.errors import ClipError
 from ...schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.tables import FailureReason
-from ...schemas.time import samples
+from ...schemas.time import PAST_END_S, samples
 from ..audio.declared import check_whole, why_empty
 from ..audio.decode import local_file, open_audio
 from ..work.contract import Result
@@ -149,6 +149,7 @@ class _Cutter:
         self, segment: Segmentation, spans: Sequence[Mapping[str, Any]] | None, sample_rate: int, num_channels: int
     ) -> None:
         self._rate, self._channels = sample_rate, num_channels
+        self._most_past = None if segment.truncated == "accept" else samples(PAST_END_S, sample_rate)
         self._window = samples(segment.max_s, sample_rate) if segment.method == "fixed" and not spans else None
         self._hashes: dict[tuple[int, int | None], list[PcmHash]] = {}
         self._waiting: list[tuple[int, int | None]] = []
@@ -177,11 +178,13 @@ class _Cutter:
         self._running = [span for span in self._running if span[1] is None or span[1] > last]
 
     def finish(self, num_samples: int) -> Iterator[tuple[tuple[int, int], list[str]]]:
-        """Spans clipped to the recording's length, ascending; spans beyond its end vanish."""
+        """Spans clipped to the recording's length, ascending; those that lie beyond its end or reach too far past it
+        are left out (`tables.label_lines` fails their labels)."""
         closed: dict[tuple[int, int], list[str]] = {}
         for (start, end), hashes in self._hashes.items():
             stop = num_samples if end is None else min(end, num_samples)
-            if stop > start:
+            far = end is not None and self._most_past is not None and end > num_samples + self._most_past
+            if stop > start and not far:
                 closed[start, stop] = [h.hexdigest() for h in hashes]
         yield from sorted(closed.items())
 

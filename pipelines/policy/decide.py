@@ -58,9 +58,9 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
     broken = [f"CASE WHEN NOT {_holds(rule, owner)} THEN {literal(rule.reason)} END" for rule in config.keep]
     state.sql(
         f"""CREATE OR REPLACE TABLE judged AS
-        SELECT s.clip, f.reason AS failure, f.message,
+        SELECT s.clip, f.reason AS failure, coalesce(f.message, o.message) AS message,
             list_filter([{", ".join(broken) or "CAST(NULL AS VARCHAR)"}], lambda x: x IS NOT NULL) AS broken
-        FROM scores s LEFT JOIN failures f USING (clip)"""
+        FROM scores s LEFT JOIN failures f USING (clip) LEFT JOIN clip_notes o USING (clip)"""
     )
     drop_bad_groups(state, config)
     _duplicates(state, config, curators)

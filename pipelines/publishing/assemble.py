@@ -19,8 +19,8 @@ from ...loaders.storage.parts import write_part
 from ...loaders.storage.store import Store
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import Curator
-from ...schemas.sql import quoted
-from ...schemas.tables import RECORDINGS, clip_schema
+from ...schemas.sql import literal, quoted
+from ...schemas.tables import CARRIED, LABEL_WORDS, RECORDINGS, clip_schema
 from ...schemas.version import Object
 from ..tables.declarations import final, known
 from ..tables.remaining import counted
@@ -79,16 +79,31 @@ def _tries(state: State, curators: Sequence[Curator], specs: Sequence[Representa
 
 
 def clip_parts(
-    state: State, store: Store, curators: Sequence[Curator], specs: Sequence[RepresentationSpec], number: int
+    state: State,
+    store: Store,
+    curators: Sequence[Curator],
+    specs: Sequence[RepresentationSpec],
+    number: int,
+    carried: Sequence[str] = (),
 ) -> list[Object]:
-    """Write the clip table of version `number`; unchanged parts of the parent are taken over as they are."""
-    schema = clip_schema({c.name: c.columns for c in curators}, [s.name for s in specs])
+    """Write the clip table of version `number`; unchanged parts of the parent are taken over as they are.
+
+    carried: columns of the labels that go into the struct `carried`.
+    """
+    words = bool(state.one("SELECT bool_or(label_words IS NOT NULL) FROM clips_now"))
+    schema = clip_schema({c.name: c.columns for c in curators}, [s.name for s in specs], carried, words)
     old = list(zip(state.parent.document.clips, state.parent.files(), strict=True)) if state.parent else []
     _places(state, "clips", "clip", [file for _, file in old], "path, start, channel, clip")
     _in_place(state, "clip", "n", "clips_now")
     _in_place(state, "clip", "o", "outcome")
     _in_place(state, "clip", "i", "(SELECT clip, introduced FROM parent_clips)")
     joins, columns = ["JOIN {o} o USING (place)", "LEFT JOIN {i} i USING (place)"], []
+    if carried:
+        # a map without the key has none of it, and says so by null
+        cells = ", ".join(f"{quoted(name)} := n.carried[{literal(name)}]" for name in sorted(carried))
+        columns.append(f", CASE WHEN n.carried IS NOT NULL THEN struct_pack({cells}) END AS {CARRIED}")
+    if words:
+        columns.append(f", n.label_words AS {LABEL_WORDS}")
     for at, curator in enumerate(curators):
         _in_place(state, "clip", f"c{at}", quoted(known(curator.name)))
         joins.append(f"LEFT JOIN {{c{at}}} c{at} USING (place)")

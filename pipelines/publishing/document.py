@@ -23,17 +23,24 @@ def inputs_digest(
     state: State, config: RunConfig, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]
 ) -> str:
     """Digest of all that a version depends on, apart from what failed for reasons of the moment."""
-    files = state.one(
-        "SELECT bit_xor(md5_number(concat_ws(chr(31), source, source_rank, path, size, mtime_ns, coalesce(etag, '')))) "
-        "FROM files"
+    files = _multiset(
+        state, "SELECT concat_ws(chr(31), source, source_rank, path, size, mtime_ns, coalesce(etag, '')) FROM files"
     )
-    labels = state.one("SELECT bit_xor(md5_number(CAST(l AS VARCHAR))) FROM labels l")
-    rows = state.sql("SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM labels)").fetchall()
+    labels = _multiset(state, "SELECT CAST(l AS VARCHAR) FROM labels l")
     what = config.model_dump(mode="json", exclude={"workers", "dataset", "losses"})
     return digest(
-        TABLES_SCHEMA, str(files), str(labels), str(rows), canonical_json(what),
+        TABLES_SCHEMA, files, labels, canonical_json(what),
         *(c.fingerprint for c in curators), *(s.fingerprint for s in specs), *relabel_files(state.store),
     )  # fmt: skip
+
+
+def _multiset(state: State, lines: str) -> str:
+    """Digest of the lines of a query, each as often as it is there, whatever their order.
+
+    A sum, since what is there twice would cancel in an exclusive or.
+    """
+    halves = "sum(CAST(md5_number_lower(v) AS HUGEINT)), sum(CAST(md5_number_upper(v) AS HUGEINT))"
+    return str(state.sql(f"SELECT {halves}, count(*) FROM ({lines}) t(v)").fetchall()[0])
 
 
 def representation_entry(state: State, spec: RepresentationSpec, shards: Sequence[Shard]) -> RepresentationEntry:

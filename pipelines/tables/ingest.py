@@ -6,16 +6,19 @@ files ──known by size and time──▶ recordings ──▶ clips ──▶
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig
 from ...schemas.sources import uri_prefix
 from ...schemas.sql import literal
+from ..labels.read import Tally, read_labels
+from ..labels.resolve import resolve
+from ..labels.rows import LABELS
 from ..passes.probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
 from ..work.work_units import receipt_files
-from . import overrides
-from .labels import LABELS, read_labels
+from . import label_lines, overrides
 from .listing import FILES, list_sources
 from .retries import left, passing
 from .state import State
@@ -33,8 +36,15 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     """
     notices: list[str] = []
     state.fill("files_listed", FILES, list_sources(config.sources, notices))
-    paths = partial(state.arrow, "SELECT source, path FROM files_listed")
-    state.fill("labels", LABELS, read_labels(config.sources, paths, notices))
+    tallies: list[Tally] = []
+    state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies))
+    notices += [tally.notice() for tally in tallies]
+    notices += [
+        f"source {source!r}: {count:,} names in its labels fit several recordings each, and give none a label, for "
+        f"example {example}"
+        for source, count, example in resolve(state.db)
+    ]
+    state.table("label_tallies", label_lines.tallied(tallies))
     notices += _labels_of_nothing(state)
     _sources(state, config)
     state.sliced(
@@ -70,7 +80,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
 def _cut_by(config: RunConfig) -> str:
     """SQL of how a file is cut, from its `s.spans`."""
     cut = segmentation_fingerprint(config.segment)
-    spans = "spans-whole-" if config.segment.truncated == "fail" else "spans-cut-"
+    spans = "spans-whole-2-" if config.segment.truncated == "fail" else "spans-cut-"
     return f"CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(spans)} || md5(CAST(s.spans AS VARCHAR)) END"
 
 
@@ -207,10 +217,18 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
         ANTI JOIN clip_facts c ON c.clip = p.clip
         WHERE r.status = 'decoded'"""
     )
+    label_lines.settle(state, config)
     overrides.ban_clips(state)
-    _labelled(state)
+    _labelled(state, config)
     overrides.relabel(state)
     overrides.redact(state)
+
+
+def _paths(state: State, source: str) -> Iterator[str]:
+    """Paths of a source's files, sorted, a batch at a time."""
+    query = f"SELECT path FROM files_listed WHERE source = {literal(source)} ORDER BY path"
+    for batch in state.stream(query):
+        yield from batch["path"].to_pylist()
 
 
 def _labels_of_nothing(state: State) -> list[str]:
@@ -236,18 +254,19 @@ def _sources(state: State, config: RunConfig) -> None:
         state.sql("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", row)
 
 
-def _labelled(state: State) -> None:
+def _labelled(state: State, config: RunConfig) -> None:
     """`clips_now`: of all labels of a clip's aliases the first with text, by source order then path, is chosen;
     labels that disagree about the text are flagged."""
     state.sql(
-        """CREATE OR REPLACE TABLE label_candidates AS
-        SELECT c.clip, a.source, a.source_rank, a.path, l.transcript, l.language, l.speaker,
+        f"""CREATE OR REPLACE TABLE label_candidates AS
+        SELECT c.clip, a.source, a.source_rank, a.path, l.language, l.speaker, l.carried,
+            CASE WHEN {label_lines.GIVES_TEXT} THEN l.transcript END AS transcript,
+            CASE WHEN {label_lines.GIVES_TEXT} THEN l.words END AS words,
             CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
         FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
         JOIN recordings_now r ON r.recording = c.recording
         LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
-            AND (l.start_s IS NULL OR abs(l.start_s * r.sample_rate - c.start) < 1)
-            AND (l.channel IS NULL OR l.channel = c.channel)"""
+            AND {label_lines.of_clip(config)}"""
     )
     state.sliced(
         "clip_labels",
@@ -255,6 +274,8 @@ def _labelled(state: State) -> None:
             arg_min(language, (transcript IS NULL, source_rank, path, transcript)) AS language,
             arg_min(speaker, (transcript IS NULL, source_rank, path, transcript)) AS speaker,
             arg_min(label_source, (transcript IS NULL, source_rank, path, transcript)) AS label_source,
+            arg_min(carried, (transcript IS NULL, source_rank, path, transcript)) AS carried,
+            arg_min(words, (transcript IS NULL, source_rank, path, transcript)) AS label_words,
             count(DISTINCT transcript) > 1 AS label_conflict
         FROM (SELECT c.* REPLACE (
                 coalesce(c.language, s.language) AS language, coalesce(c.speaker, s.speaker) AS speaker)
@@ -267,8 +288,10 @@ def _labelled(state: State) -> None:
     state.sql(
         """CREATE OR REPLACE TABLE clips_now AS
         SELECT f.clip, f.group, f.recording, r.source, r.source_rank, r.path, r.uri, f.channel, r.num_channels,
-            r.sample_rate, f.start, f.end, (f.end - f.start) / r.sample_rate AS duration_s, f.pcm_sha256,
+            r.sample_rate, f.start, f.end,
+            -- of a span that reaches past the end, what is there
+            greatest(least(f.end, r.num_samples) - f.start, 0) / r.sample_rate AS duration_s, f.pcm_sha256,
             l.transcript, sha256(l.transcript) AS transcript_sha256, l.label_source,
-            coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker
+            coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker, l.carried, l.label_words
         FROM clip_facts f JOIN recordings_now r USING (recording) LEFT JOIN clip_labels l USING (clip)"""
     )

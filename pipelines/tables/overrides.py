@@ -46,7 +46,7 @@ def relabel(state: State) -> None:
     state.table("relabels", relabels(state.store))
     state.sql(
         """UPDATE clips_now SET transcript = r.new_text, transcript_sha256 = sha256(r.new_text),
-            label_source = 'relabel/' || r.model
+            label_source = 'relabel/' || r.model, label_words = NULL
         FROM (SELECT * FROM relabels WHERE taken QUALIFY row_number() OVER (
             PARTITION BY clip, label_sha256 ORDER BY new_trust DESC, model, new_text) = 1) r
         WHERE r.clip = clips_now.clip AND r.label_sha256 = coalesce(clips_now.transcript_sha256, '')"""

@@ -13,7 +13,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import SKIPPED, Curator, score_struct
 from ...schemas.sql import literal, quoted
-from ...schemas.tables import CLIP_CORE, POINTER
+from ...schemas.tables import CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
 from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
 from ..passes.score import ScoreRecipe
@@ -28,7 +28,7 @@ INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "spe
 def curators_of(config: RunConfig) -> list[Curator]:
     """The configured curators, by name. Raises `ConfigError` for one that is named like a column of the clip table."""
     found = sorted(build(config.score.curators, config.score.options), key=lambda c: c.name)
-    taken = [c.name for c in found if c.name in CLIP_CORE.names or c.name == "part_file"]
+    taken = [c.name for c in found if c.name in (*CLIP_CORE.names, CARRIED, LABEL_WORDS, "part_file")]
     if taken:
         raise ConfigError(f"a curator may not be called {taken[0]!r}: the clip table has a column of that name")
     return found
@@ -236,8 +236,13 @@ def _failures(state: State, recipe: ScoreRecipe, curators: Sequence[Curator], re
     stay = same_curators and not retry_failed
     # a failure of the moment while extracting is one of a clip that lacks no score
     old = f"""SELECT clip, reasons[1] AS reason, message, tries FROM parent_clips
-        WHERE status = 'failed' AND reasons[1] <> 'extraction' AND {"TRUE" if stay else "FALSE"}"""
+        WHERE status = 'failed' AND reasons[1] NOT IN ('extraction', 'past_end') AND {"TRUE" if stay else "FALSE"}"""
     _unread(state, "failures", "score_receipts", receipt_tag(recipe), old, "score_todo")
+    # what a label asks for and the recording has not was never a clip to read
+    state.sql(
+        """INSERT INTO failures BY NAME SELECT clip, reason, message, CAST(0 AS BIGINT) AS again
+        FROM span_failures SEMI JOIN clips_now USING (clip) ANTI JOIN failures USING (clip)"""
+    )
 
 
 def _lost(state: State, recipe: ExtractRecipe, retry_failed: bool) -> None:

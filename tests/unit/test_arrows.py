@@ -60,15 +60,16 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "pipelines": {
         "work": set(),
+        "labels": set(),
         "audio": {"work"},
         "passes": {"audio", "work"},
-        "tables": {"passes", "audio", "work"},
+        "tables": {"passes", "audio", "work", "labels"},
         "policy": {"tables"},
         "publishing": {"tables"},
         "upkeep": {"publishing", "work", "passes", "audio"},
         "derived": {"policy", "tables", "audio", "work"},
         "trial": {"policy", "passes", "audio", "work"},
-        TOP: {"work", "audio", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
+        TOP: {"work", "audio", "labels", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
     },
     "dashboards": {"drawing": set(), "report": {"drawing"}, "explorer": {"drawing", "report"}, TOP: set()},
     "jobs": {

@@ -1,8 +1,7 @@
-"""Labels in the forms that corpora come in; listings that stay inside their folder."""
+"""Listings that stay inside their folder."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,9 @@ import pyarrow as pa
 import pytest
 
 from auricle.pipelines.audio.decode import open_audio
-from auricle.pipelines.score_files import read_table
-from auricle.pipelines.tables.labels import read_labels
 from auricle.pipelines.tables.listing import FILES, list_sources
 from auricle.schemas.config import Source
 from auricle.schemas.errors import ConfigError, StorageError
-
-
-def labels(source: Source) -> tuple[dict[str, dict[str, object]], list[str]]:
-    rows, notices = rows_of(source)
-    return {str(row["path"]): row for row in rows}, notices
-
-
-def rows_of(source: Source) -> tuple[list[dict[str, object]], list[str]]:
-    notices: list[str] = []
-    files, _ = listed(source)
-    return [row for batch in read_labels([source], lambda: files, notices) for row in batch.to_pylist()], notices
 
 
 def listed(*sources: Source) -> tuple[pa.Table, list[str]]:
@@ -36,98 +22,6 @@ def listed(*sources: Source) -> tuple[pa.Table, list[str]]:
 
 def source(root: Path, **options: object) -> Source:
     return Source.model_validate({"path": str(root), **options})
-
-
-def test_a_tsv_is_taken_literally_and_bad_lines_are_counted(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_bytes(
-        "\ufefffile\tspeaker\tlanguage\ttranscript\r\n"
-        'a.wav\ts1\tEN-us\the said "yes\r\n'
-        "b.wav\t\t\t\r\n"
-        "c.wav\tonly two\r\n"
-        "../../etc/passwd\ts\ten\tout\r\n"
-        "sub/d.wav\ts2\tde\tline\u2028separator\r\n".encode()
-    )
-    found, notices = labels(source(tmp_path, transcripts="t.tsv"))
-    assert set(found) == {"a.wav", "b.wav", "sub/d.wav"}
-    assert found["a.wav"]["transcript"] == 'he said "yes'
-    assert found["a.wav"]["language"] == "en"
-    assert found["b.wav"]["transcript"] is None
-    assert "2 lines of t.tsv" in notices[0]
-
-
-def test_a_transcript_of_hours_is_read_and_a_line_that_is_no_table_line_is_only_that(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_bytes(
-        b"file\tspeaker\tlanguage\ttranscript\n"
-        b"a.wav\ts\ten\t" + b"word " * 60_000 + b"\n"
-        b"b.wav\ts\ten\tbroken\rhere\n"
-        b"\n"
-        b"c.wav\ts\ten\tbell \x07 and \x1b[31mcolour\n"
-    )
-    found, notices = labels(source(tmp_path, transcripts="t.tsv"))
-    assert len(str(found["a.wav"]["transcript"])) == 299_999
-    assert "c.wav" in found
-    assert "1 lines of t.tsv" in notices[0]
-    loose = read_table(tmp_path / "t.tsv")
-    assert len(str(loose[tmp_path.resolve() / "a.wav"].transcript)) == 299_999
-    assert tmp_path.resolve() / "c.wav" in loose
-
-
-def test_a_label_may_be_of_one_channel(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_text(
-        "file\tchannel\tspeaker\ttranscript\na.wav\t0\tann\thello\na.wav\t1\tbob\thi\nb.wav\t\tcy\tboth\nc.wav\t-1\t\tno\n"
-    )
-    (tmp_path / "m.jsonl").write_text(
-        '{"audio_filepath": "a.wav", "text": "hello", "channel": 1}\n{"audio_filepath": "b.wav", "channel": "left"}\n'
-    )
-    rows, notices = rows_of(source(tmp_path, transcripts="t.tsv"))
-    assert [(row["path"], row["channel"]) for row in rows] == [
-        ("a.wav", 0),
-        ("a.wav", 1),
-        ("b.wav", None),
-    ]
-    assert "1 lines of t.tsv" in notices[0]
-    rows, notices = rows_of(source(tmp_path, transcripts="m.jsonl"))
-    assert [row["channel"] for row in rows] == [1]
-    assert "1 lines of m.jsonl" in notices[0]
-
-
-def test_a_csv_may_quote(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text('file,transcript\na.wav,"one, ""two"""\n')
-    assert labels(source(tmp_path, transcripts="t.csv"))[0]["a.wav"]["transcript"] == 'one, "two"'
-
-
-def test_a_nemo_manifest_may_hold_spans(tmp_path: Path) -> None:
-    rows = [
-        {"audio_filepath": "a.wav", "text": "all"},
-        {"audio_filepath": "c.wav", "text": "its first two seconds", "duration": 2.0},
-        {"audio_filepath": str(tmp_path / "b.wav"), "text": "part", "offset": 1.5, "duration": 0.5, "lang": "de"},
-        {"audio_filepath": "/elsewhere/c.wav", "text": "out"},
-        {"text": "no file"},
-    ]
-    (tmp_path / "m.jsonl").write_text("\n".join([*map(json.dumps, rows), "{broken"]))
-    found, notices = labels(source(tmp_path, transcripts="m.jsonl"))
-    assert found["a.wav"]["start_s"] is None
-    assert (found["c.wav"]["start_s"], found["c.wav"]["duration_s"]) == (0.0, 2.0)
-    assert (found["b.wav"]["start_s"], found["b.wav"]["duration_s"]) == (1.5, 0.5)
-    assert "3 lines of m.jsonl" in notices[0]
-
-
-def test_librispeech_transcripts_lie_beside_the_audio(tmp_path: Path) -> None:
-    folder = tmp_path / "84" / "121"
-    folder.mkdir(parents=True)
-    (folder / "84-121-0001.flac").write_bytes(b"x")
-    (folder / "84-121.trans.txt").write_text("84-121-0001 GO DO YOU HEAR\n84-121-0002 NOT HERE\n")
-    found, _ = labels(source(tmp_path, transcripts="trans.txt"))
-    assert list(found) == ["84/121/84-121-0001.flac"]
-    assert found["84/121/84-121-0001.flac"]["speaker"] == "84"
-
-
-@pytest.mark.parametrize("name", ["absent.tsv", "t.xlsx", "no_header.tsv"])
-def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "t.xlsx").write_bytes(b"x")
-    (tmp_path / "no_header.tsv").write_text("a.wav\thello\n")
-    with pytest.raises(ConfigError, match=name.replace(".", r"\.")):
-        labels(source(tmp_path, transcripts=name))
 
 
 def test_a_source_that_is_absent_is_refused(tmp_path: Path) -> None:
@@ -253,22 +147,6 @@ def test_include_reads_globs_as_shells_do(tmp_path: Path) -> None:
     assert len(taken("**/*")) == 4
     with pytest.raises(ConfigError, match=r"include 'a\*\*/x'"):
         taken("a**/x")
-
-
-def test_a_language_is_written_in_one_way_wherever_it_comes_from(tmp_path: Path) -> None:
-    assert Source(path=str(tmp_path), language="en-GB").language == "en"
-    (tmp_path / "t.tsv").write_text("file\tlanguage\na.wav\ten-GB\nb.wav\tEN_us\n")
-    found, _ = labels(source(tmp_path, transcripts="t.tsv"))
-    assert {row["language"] for row in found.values()} == {"en"}
-    assert {label.language for label in read_table(tmp_path / "t.tsv").values()} == {"en"}
-
-
-def test_loose_scoring_takes_the_columns_that_a_table_has_in_any_letters(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_text("File\t Transcript\na.wav\tone two\n")
-    assert read_table(tmp_path / "t.tsv")[tmp_path / "a.wav"].transcript == "one two"
-    (tmp_path / "t.tsv").write_text("name\ttext\na.wav\tone two\n")
-    with pytest.raises(ConfigError, match="has the columns name, text; a header line with `file`"):
-        read_table(tmp_path / "t.tsv")
 
 
 @pytest.mark.parametrize("codec", ["ac3", "eac3", "mp2"])
