@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
 from .place import Place
 from .rows import Row, Unusable
+
+
+FIRST_LINES = 20
+"""Among which a file is recognised: the first may be broken."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +45,19 @@ class Found:
 
     @cached_property
     def first(self) -> Any:
-        """The first JSON value of its first filled line; None where that is none."""
-        line = next((line for line in self.head.splitlines() if line.strip()), "")
-        try:
-            return json.loads(line)
-        except (ValueError, RecursionError):
+        """The JSON object of the first of its first lines that is one, however long; None where none is."""
+        if not self.place.has(self.name):
             return None
+        with self.place.lines(self.name) as lines, contextlib.suppress(OSError, EOFError):
+            for line in islice(lines, FIRST_LINES):
+                with contextlib.suppress(ValueError, RecursionError):
+                    found = json.loads(line)
+                    if isinstance(found, dict):
+                        return found
+        return None
 
     def keys(self) -> frozenset[str]:
-        """Keys of the first line's object."""
+        """Keys of that object."""
         return frozenset(self.first) if isinstance(self.first, dict) else frozenset()
 
 

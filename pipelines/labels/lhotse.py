@@ -47,7 +47,7 @@ def _rows(place: Place, files: Index, cells: dict[str, Any], options: Options) -
         length = cells.get("duration") if shar else recording.get("duration")
         spoken = cells.get("supervisions") or ()
         for supervision in spoken:
-            yield _supervision(supervision, path, reference, begins, length, options)
+            yield _supervision(supervision, recording, (path, reference), begins, length, options)
         if not spoken:
             start_s, duration_s = span(begins, duration=cells.get("duration"))
             whole = _is_whole(start_s, duration_s, length)
@@ -65,7 +65,7 @@ def _rows(place: Place, files: Index, cells: dict[str, Any], options: Options) -
             raise UnusableError(COMMAND)
         path = place.relative(found, PurePosixPath(".")) if found else None
         reference = reference_of(found or named)
-        yield _supervision(cells, path, reference, 0.0, None, options)
+        yield _supervision(cells, {}, (path, reference), 0.0, None, options)
     else:
         path, reference = _file(place, cells, str(cells["id"]))
         yield label(path, reference=reference)
@@ -89,21 +89,26 @@ def _file(place: Place, recording: dict[str, Any], named: str) -> tuple[str | No
 
 
 def _supervision(
-    found: dict[str, Any], path: str | None, reference: str | None, begins: float, length: Any, options: Options
+    found: dict[str, Any],
+    recording: dict[str, Any],
+    file: tuple[str | None, str | None],
+    begins: float,
+    length: Any,
+    options: Options,
 ) -> Row:
     start_s, duration_s = span(float(found.get("start") or 0.0) + begins, duration=found.get("duration"))
     whole = _is_whole(start_s, duration_s, length)
     custom = found.get("custom") or {}
     words = (found.get("alignment") or {}).get("word") or ()
     return label(
-        path,
-        reference=reference,
+        file[0],
+        reference=file[1],
         transcript=found.get("text"),
         language=found.get("language"),
         speaker=found.get("speaker"),
         start_s=None if whole else start_s,
         duration_s=None if whole else duration_s,
-        channel=_channel(found.get("channel"), {}),
+        channel=_channel(found.get("channel"), recording),
         carried={key: found.get(key, custom.get(key)) for key in options.carry},
         words=words_of((w[0], float(w[1]) + begins, float(w[1]) + float(w[2]) + begins) for w in words),
     )

@@ -16,16 +16,17 @@ NOT_SCORED = "ignore_time_segment_in_scoring"
 
 def ctm(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
     """One row per recording and channel, its words with their times: `recording channel start duration word`."""
-    spoken: list[tuple[str, str, str, float, float]] = []
+    spoken: list[tuple[str, int | None, str, float, float]] = []
 
     def flushed() -> Iterator[Row]:
-        for (recording, channel), words in groupby(sorted(spoken, key=lambda w: (w[1], w[3])), key=lambda w: w[:2]):
+        ordered = sorted(spoken, key=lambda word: (word[1] or 0, word[3]))
+        for (recording, channel), words in groupby(ordered, key=lambda word: word[:2]):
             said = words_of((word, start, start + duration) for _, _, word, start, duration in words)
             yield label(
                 options.recording,
                 reference=reference_of(recording),
                 transcript=" ".join(word["word"] for word in said),
-                channel=channel_number(channel, first=0 if channel == "0" else 1),
+                channel=channel,
                 words=said,
             )
         spoken.clear()
@@ -35,13 +36,13 @@ def ctm(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
             if len(cells) < 5:
                 raise UnusableError("a word is recording, channel, start, duration, word")
             start_s, duration_s = span(cells[2], duration=cells[3])
-            channel_number(cells[1], first=0 if cells[1] == "0" else 1)
+            channel = channel_number(cells[1], first=0 if cells[1] == "0" else 1)
         except UnusableError as error:
             yield Unusable(str(error), f"line {number} of {name}: {shown(line)}")
             continue
         if spoken and spoken[-1][0] != cells[0]:
             yield from flushed()
-        spoken.append((cells[0], cells[1], cells[4], start_s or 0.0, duration_s or 0.0))
+        spoken.append((cells[0], channel, cells[4], start_s or 0.0, duration_s or 0.0))
     yield from flushed()
 
 
