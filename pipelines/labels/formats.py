@@ -15,7 +15,6 @@ from typing import Any
 from .place import Place
 from .rows import Row, Unusable
 
-
 FIRST_LINES = 20
 """Among which a file is recognised: the first may be broken."""
 

@@ -109,8 +109,8 @@ TABLES = (
             "speaker": "VARCHAR",
             "label_file": "VARCHAR",
         },
-        "tables/ingest.py",
-        ("publishing/document.py",),
+        "labels/resolve.py",
+        ("tables/ingest.py", "tables/label_lines.py", "publishing/document.py"),
     ),
     WorkingTable(
         "files",
@@ -145,7 +145,21 @@ TABLES = (
         "a recording that is live after this listing, with all of its paths",
         {"recording": "VARCHAR", "status": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR"},
         "tables/ingest.py",
-        ("tables/overrides.py", "publishing/assemble.py", "publishing/document.py"),
+        ("tables/label_lines.py", "tables/overrides.py", "publishing/assemble.py", "publishing/document.py"),
+    ),
+    WorkingTable(
+        "span_failures",
+        "a clip that a label asks for and the recording has not, and why",
+        {"clip": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR"},
+        "tables/label_lines.py",
+        ("tables/remaining.py",),
+    ),
+    WorkingTable(
+        "clip_notes",
+        "a clip that is not all that its label is of, and what it lacks",
+        {"clip": "VARCHAR", "message": "VARCHAR"},
+        "tables/label_lines.py",
+        ("policy/decide.py",),
     ),
     WorkingTable(
         "clips_now",
