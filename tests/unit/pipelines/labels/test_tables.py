@@ -256,3 +256,19 @@ def test_score_takes_any_label_file(tmp_path: Path) -> None:
     assert {path.name: label.transcript for path, label in read_table(tmp_path / "t.csv", files).items()} == {
         "b.wav": "hi"
     }
+
+
+def test_a_language_is_written_in_one_way_wherever_it_comes_from(tmp_path: Path) -> None:
+    assert Source(path=str(tmp_path), language="en-GB").language == "en"
+    (tmp_path / "t.tsv").write_text("file\tlanguage\na.wav\ten-GB\nb.wav\tEN_us\n")
+    found, _ = labels(source(tmp_path, transcripts="t.tsv"))
+    assert {row["language"] for row in found.values()} == {"en"}
+    assert {label.language for label in read_table(tmp_path / "t.tsv", [tmp_path / "a.wav"]).values()} == {"en"}
+
+
+def test_loose_scoring_takes_the_columns_that_a_table_has_in_any_letters(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("File\t Transcript\na.wav\tone two\n")
+    assert read_table(tmp_path / "t.tsv", [tmp_path / "a.wav"])[tmp_path / "a.wav"].transcript == "one two"
+    (tmp_path / "t.tsv").write_text("name\twords\na.wav\tone two\n")
+    with pytest.raises(ConfigError, match="has the columns name, words; one that names the recording"):
+        read_table(tmp_path / "t.tsv", [tmp_path / "a.wav"])
