@@ -31,7 +31,7 @@ def document(place: Place, name: str, options: Options) -> Iterator[Row | Unusab
     except (ValueError, RecursionError):
         yield Unusable("it is not JSON", f"{name}: {shown(whole[:100])}")
         return
-    known = {"path": options.recording, "reference": reference_of(stem(name))}
+    known: dict[str, Any] = {"path": options.recording, "reference": reference_of(stem(name))}
     if isinstance(found, dict) and isinstance(found.get("alignments"), list):
         yield from _moshi(found["alignments"], known, name)
     elif isinstance(found, dict) and isinstance(found.get("segments"), list):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from typing import Any
 from xml.etree import ElementTree
 
 from ...schemas.errors import ConfigError
@@ -28,7 +29,11 @@ INSIDE = ("NOTE", "STYLE", "REGION")
 
 def cues(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
     """A row per cue of an SRT or WebVTT file, repeated lines of rolling captions once."""
-    known = {"path": options.recording, "reference": reference_of(_stem(name)), "language": _language(name)}
+    known: dict[str, Any] = {
+        "path": options.recording,
+        "reference": reference_of(_stem(name)),
+        "language": _language(name),
+    }
     shown_before: list[str] = []
     ended_s = 0.0
     for at, first, last, lines in _blocks(place, name):
@@ -107,7 +112,7 @@ def ttml(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
         return
     rates = {key.rpartition("}")[2]: value for key, value in top.attrib.items()}
     language = rates.get("lang") or _language(name)
-    known = {"path": options.recording, "reference": reference_of(_stem(name))}
+    known: dict[str, Any] = {"path": options.recording, "reference": reference_of(_stem(name))}
     stack = [(top, 0.0)]
     while stack:
         element, begins = stack.pop()

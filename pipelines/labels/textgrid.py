@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...schemas.errors import ConfigError
 from .beside import stem
@@ -42,7 +43,7 @@ def rows(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
         return
     if broken:
         yield Unusable("the TextGrid ends too early", name)
-    known = {"path": options.recording, "reference": reference_of(stem(name))}
+    known: dict[str, Any] = {"path": options.recording, "reference": reference_of(stem(name))}
     spoken = [tier for tier in tiers if not SOUNDS.search(tier.name)]
     words = [tier for tier in spoken if WORDS.search(tier.name)]
     utterances = [tier for tier in spoken if tier not in words]
@@ -89,7 +90,8 @@ def parse(whole: str) -> tuple[list[Tier], bool]:
                 if kind == "IntervalTier":
                     tier.intervals.append((take(), take(), take()))
                 else:
-                    take(), take()
+                    take()
+                    take()
     except StopIteration:
         return tiers, True
     except (ValueError, OverflowError) as error:
