@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -35,7 +35,7 @@ def rows(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
                 yield Unusable("it is no cut, supervision or recording as lhotse writes them", where)
 
 
-def _rows(place: Place, files: Index, cells: dict[str, Any], options: Options) -> Iterator[Row]:
+def _rows(place: Place, files: Index, cells: Mapping[str, Any], options: Options) -> Iterator[Row]:
     if "tracks" in cells:
         raise UnusableError("a MixedCut is several recordings at once: save the mix, or list its parts")
     if "supervisions" in cells or str(cells.get("type", "")).endswith("Cut"):
@@ -74,7 +74,7 @@ def _rows(place: Place, files: Index, cells: dict[str, Any], options: Options) -
 COMMAND = "its recording is a command, which is never run: write the file out and name it"
 
 
-def _file(place: Place, recording: dict[str, Any], named: str) -> tuple[str | None, str | None]:
+def _file(place: Place, recording: Mapping[str, Any], named: str) -> tuple[str | None, str | None]:
     """(path, reference) of a recording's manifest."""
     sources = recording.get("sources") or ()
     if len(sources) > 1:
@@ -90,7 +90,7 @@ def _file(place: Place, recording: dict[str, Any], named: str) -> tuple[str | No
 
 def _supervision(
     found: dict[str, Any],
-    recording: dict[str, Any],
+    recording: Mapping[str, Any],
     file: tuple[str | None, str | None],
     begins: float,
     length: Any,
@@ -114,7 +114,7 @@ def _supervision(
     )
 
 
-def _channel(value: Any, recording: dict[str, Any]) -> int | None:
+def _channel(value: Any, recording: Mapping[str, Any]) -> int | None:
     """A single channel; None for all of a recording's, and for channel 0 of a recording of one channel."""
     if isinstance(value, list):
         value = value[0] if len(value) == 1 else None

@@ -95,7 +95,8 @@ def _blocks(place: Place, name: str) -> Iterator[tuple[int, str, str, list[str]]
             elif line.startswith(INSIDE):
                 skipping = True
             elif "-->" in line and not skipping:
-                yield number, *(part.strip()[:40] for part in line.split("-->", 1)), []
+                first, _, last = line.partition("-->")
+                yield number, first.strip()[:40], last.strip()[:40], []
     if held:
         yield held
 

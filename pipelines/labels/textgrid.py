@@ -82,7 +82,9 @@ def parse(whole: str) -> tuple[list[Tier], bool]:
             take()
         for _ in range(int(float(take()))):
             kind, tier = take(), Tier(take())
-            take(), take()
+            # start and end of the tier
+            take()
+            take()
             count = int(float(take()))
             if kind == "IntervalTier":
                 tiers.append(tier)

@@ -50,6 +50,7 @@ def decided(clips: list[Clip], tmp: Path, **policy: Any) -> dict[str, tuple[str,
                 f"reason VARCHAR, {column} {kind}))"
             )
         state.sql("CREATE TABLE failures (clip VARCHAR, reason VARCHAR, message VARCHAR)")
+        state.sql("CREATE TABLE clip_notes (clip VARCHAR, message VARCHAR)")
         for c in clips:
             source = "ab"[c["source"]]
             state.sql(
