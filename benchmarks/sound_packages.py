@@ -3,6 +3,9 @@
     mkdir debs && cd debs && apt-get download $(cut -f1 ../benchmarks/sound_packages.tsv | tail -n +2)
     python benchmarks/sound_packages.py debs sounds
 
+With `--table benchmarks/sound_packages_unheard.tsv` (and the packages that it names) it gives the sounds that no
+network learned from: what `snr_uncertainty.py` fits on.
+
 `sound_packages.tsv` names every package with its version, the Debian release that has it and its SHA-256; all of them
 are free (DFSG), their licences lie in each package's `copyright`. Needs `dpkg-deb`, and `gresource` (libglib2.0-bin)
 for one package. Sounds over 4 s become a track of their own, 40 s at most; shorter ones follow each other with random
@@ -64,22 +67,22 @@ class Package:
     sha256: str
 
 
-def table() -> list[Package]:
+def table(path: Path) -> list[Package]:
     """The packages, in the table's order."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return [Package(row["package"], row["version"], row["debian"], row["sha256"]) for row in rows]
 
 
-def found(folder: Path) -> dict[str, Path]:
+def found(folder: Path, path: Path = TABLE) -> dict[str, Path]:
     """The table's packages in `folder` by name; exits where one is absent or another file than the table's."""
     at = {}
-    for package in table():
+    for package in table(path):
         files = sorted(folder.glob(f"{package.name}_*.deb"))
         if not files:
             raise SystemExit(f"{package.name} {package.version} is not in {folder}: Debian {package.debian} has it")
         if sha256_file(files[0]) != package.sha256:
-            raise SystemExit(f"{files[0].name} is not {package.name} {package.version} as in {TABLE.name}")
+            raise SystemExit(f"{files[0].name} is not {package.name} {package.version} as in {path.name}")
         at[package.name] = files[0]
     return at
 
@@ -172,11 +175,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("debs", type=Path, help="folder with the packages of the table")
     parser.add_argument("out", type=Path, help="folder to make; noise/ and music/ lie in it")
+    parser.add_argument("--table", type=Path, default=TABLE, help="which packages (default: those to train on)")
+    parser.add_argument("--processes", type=int, help="at a time (default: one per core)")
     a = parser.parse_args()
-    packages = found(a.debs)
+    packages = found(a.debs, a.table)
     for kind in MOST_SPEECH:
         (a.out / kind).mkdir(parents=True)
-    with Pool() as pool:
+    with Pool(a.processes) as pool:
         jobs = [(name, deb, a.out) for name, deb in packages.items()]
         for line in pool.imap_unordered(make, jobs):
             print(line, flush=True)

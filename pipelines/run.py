@@ -27,7 +27,7 @@ from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
 from .passes.probe import ProbeRecipe
-from .policy.decide import check_rules, decide
+from .policy.decide import check_rules, decide, undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
@@ -175,6 +175,8 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
             take_in(this, state)
             score(this, state)
             this.timed("decide", lambda: decide(state, config, curators))
+            for line in undecided(state, config, curators):
+                this.progress.notice(line)
             extract(this, state)
             candidate = build(this, state, curators, specs, inputs)
         except IntegrityError:

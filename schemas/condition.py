@@ -6,6 +6,7 @@ A score is compared as it is stored: a float32 column at float32, so that `min: 
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -111,15 +112,86 @@ class Condition(Strict):
         return [(sign, bound) for sign, bound in given if bound is not None]
 
 
+Verdict = Literal["holds", "fails", "unsure"]
+"""What a rule says of a clip; "unsure": neither is sure enough."""
+UNDECIDED = "undecided"
+"""Tier of clips that a rule with `unsure: tier` is unsure of."""
+
+
 class Rule(Condition):
     """A condition that kept clips satisfy; a clip that does not is dropped with `reason`."""
 
     reason: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Word that names the drop in tables and reports")
+    confidence: float | None = Field(
+        default=None,
+        gt=0.5,
+        lt=1,
+        description="How sure it must be that a clip satisfies or breaks the rule, by the score's own standard "
+        "deviation (snr_db has snr_sigma_db): what is neither is undecided. Without it a score is taken at its word",
+    )
+    unsure: Literal["keep", "drop", "tier"] = Field(
+        default="keep",
+        description="What becomes of undecided clips: keep; drop, with the rule's reason; tier, which keeps them in "
+        "the tier `undecided`",
+    )
+
+    @model_validator(mode="after")
+    def _something_unsure(self) -> Rule:
+        if self.confidence is None and self.unsure != "keep":
+            raise ValueError(f"the rule on '{self.score}' has `unsure` without a confidence: add confidence: 0.9")
+        if self.confidence is not None and self.min is None and self.max is None:
+            raise ValueError(f"the rule on '{self.score}' has a confidence, which needs min or max")
+        return self
+
+    def verdict(self, value: Any, dtype: str, reason: str | None = None, sigma: float | None = None) -> Verdict:
+        """Whether a clip satisfies the rule; "unsure" only where the rule has a confidence.
+
+        sigma: the standard deviation of the score's error, None where it is not known: then the score is taken at its
+        word.
+        """
+        if self.confidence is None or value is None or sigma is None or np.isnan(value):
+            return "holds" if self.holds(value, dtype, reason) else "fails"
+        found, margin = float(_stored(value, dtype)), self._z * float(np.float32(sigma))
+        low, high = self._low_high(dtype)
+        if found - margin >= low and found + margin <= high:
+            return "holds"
+        return "fails" if found + margin < low or found - margin > high else "unsure"
+
+    def verdict_sql(self, value: str, dtype: str, reason: str, sigma: str | None) -> str:
+        """SQL of `verdict`. value, reason, sigma: SQL of those columns."""
+        plain = f"CASE WHEN {self.sql(value, dtype, reason)} THEN 'holds' ELSE 'fails' END"
+        if self.confidence is None or sigma is None:
+            return plain
+        found, margin = f"CAST({value} AS DOUBLE)", f"({self._z!r}::DOUBLE * CAST({sigma} AS DOUBLE))"
+        low, high = (f"CAST('{bound!r}' AS DOUBLE)" for bound in self._low_high(dtype))
+        return (
+            f"(CASE WHEN {value} IS NULL OR {sigma} IS NULL OR isnan({found}) THEN {plain} "
+            f"WHEN {found} - {margin} >= {low} AND {found} + {margin} <= {high} THEN 'holds' "
+            f"WHEN {found} + {margin} < {low} OR {found} - {margin} > {high} THEN 'fails' ELSE 'unsure' END)"
+        )
+
+    @property
+    def dropping(self) -> tuple[Verdict, ...]:
+        """The verdicts for which a clip is dropped."""
+        return ("fails", "unsure") if self.unsure == "drop" else ("fails",)
+
+    def drops(self, value: Any, dtype: str, reason: str | None = None, sigma: float | None = None) -> bool:
+        """Whether a clip is dropped by the rule."""
+        return self.verdict(value, dtype, reason, sigma) in self.dropping
+
+    @property
+    def _z(self) -> float:
+        return NormalDist().inv_cdf(self.confidence or 0.5)
+
+    def _low_high(self, dtype: str) -> tuple[float, float]:
+        low = -np.inf if self.min is None else float(_stored(self.min, dtype))
+        return low, np.inf if self.max is None else float(_stored(self.max, dtype))
 
     @property
     def text(self) -> str:
         """The rule in one line: `noisy: snr_db >= 10`. Scores that early exit left out name their rule so on disk."""
-        return f"{self.reason}: {self.words}"
+        sure = "" if self.confidence is None else f", {self.confidence:g} sure, unsure: {self.unsure}"
+        return f"{self.reason}: {self.words}{sure}"
 
 
 class Tier(Strict):

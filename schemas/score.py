@@ -40,6 +40,16 @@ class ScoreColumn:
     """One line: what the number is, and for a computed one, from what."""
 
 
+SIGMA_UNITS = ("db", "dbfs", "s", "ms", "hz")
+"""Suffixes that stay last in the name of a standard deviation."""
+
+
+def sigma_name(score: str) -> str:
+    """Column that holds the standard deviation of a score's error, where its curator gives one: `snr_sigma_db`."""
+    base, _, unit = score.rpartition("_")
+    return f"{base}_sigma_{unit}" if base and unit in SIGMA_UNITS else f"{score}_sigma"
+
+
 Row = dict[str, Any]
 """One clip's scores: every column's name -> value or None, and "reason": None or why something is null,
 one of "not_applicable: ...", "unmeasurable: ...", "failed: ..."."""

@@ -55,6 +55,8 @@ class Acoustics:
     estoi: float
     present: np.ndarray
     """Probability that speech, music, noise is heard, `[F, 3]` float32, per 32 ms frame."""
+    doubt: float
+    """How undecided the mask is between speech and noise, 0 to 1: 4 p (1 - p) over the clip's power."""
 
 
 def first_guess(bands: np.ndarray, pause: np.ndarray) -> np.ndarray:
@@ -192,11 +194,13 @@ def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -
     bands = band_powers(x, float(x.mean(dtype=np.float64)))
     parts = np.array_split(np.arange(bands.shape[0]), -(-bands.shape[0] // WINDOW_FRAMES))
     clean, noise, present, clips, weight = [], [], [], [], []
+    undecided = 0.0
     for rows in parts:
         mask, presence, out = forward(w, features(bands[rows], speech[rows]), heard[rows])
         share = sigmoid(mask)
         clean.append((share * bands[rows]).sum(axis=1))
         noise.append((sigmoid(-mask) * bands[rows]).sum(axis=1))
+        undecided += float((4 * share * (1 - share) * bands[rows]).sum(dtype=np.float64))
         present.append(sigmoid(presence))
         clips.append(out)
         weight.append(float(speech[rows].sum()) + 1e-3)
@@ -208,4 +212,5 @@ def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -
         float(out[0] * C50_SCALE_DB + C50_CENTRE_DB),
         float(np.clip(out[1], 0, 1)),
         np.concatenate(present).astype(np.float32),
+        undecided / max(float(bands.sum(dtype=np.float64)), 1e-30),
     )

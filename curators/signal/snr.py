@@ -18,6 +18,7 @@ from ..perclip import PerClip, Unmeasurable
 from ..waveform import frame_power, resampled
 from .learned import AcousticOptions, acoustic_weights, acoustics
 from .level import active_frame_power
+from .snr_sigma import Measured, evidence, sigma_db, sigma_weights
 from .vad import FRAME_S, FRAME_SIZE, SAMPLE_RATE, pauses, speech_mask, speech_probabilities, vad_weights
 
 LOWEST_DB, HIGHEST_DB = -20.0, 80.0
@@ -70,9 +71,15 @@ class SnrCurator(PerClip):
     """SNR with the noise measured in the pauses, by the learned network where there are none, or by both."""
 
     name = "snr"
-    version = 6
+    version = 7
     columns = (
         ScoreColumn("snr_db", "float32", "dB", "Active speech power (P.56) over mean noise power, -20 to 80"),
+        ScoreColumn(
+            "snr_sigma_db",
+            "float32",
+            "dB",
+            "Standard deviation to expect of snr_db's error: 90 % of truths lie within 1.64 of it",
+        ),
         ScoreColumn(
             "snr_method",
             "string",
@@ -84,28 +91,32 @@ class SnrCurator(PerClip):
     Options = SnrOptions
 
     def weights(self) -> str:
-        """The voice activity model that finds the pauses, and the network."""
-        return f"{vad_weights()}+{acoustic_weights(self.options.network)}"
+        """The voice activity model that finds the pauses, the network, and what judges the two."""
+        return f"{vad_weights()}+{acoustic_weights(self.options.network)}+{sigma_weights()}"
 
     def measure(self, clip: Clip) -> Row:
-        """SNR of one clip."""
+        """SNR of one clip, and how far it may be off."""
+        found = self.found(clip)
+        x = evidence(found, acoustics(clip, self.options.network), speech_probabilities(clip))
+        return {"snr_db": found.snr_db, "snr_sigma_db": sigma_db(x), "snr_method": found.method}
+
+    def found(self, clip: Clip) -> Measured:
+        """What pauses and network say, and what is made of it. Raises `Unmeasurable`."""
         if speech_mask(clip).sum() * FRAME_S < self.options.min_speech_s:
             raise Unmeasurable("no speech")
         pause = pauses(speech_probabilities(clip), PAUSE_PROBABILITY, PAUSE_GUARD)
         pause_s = float(pause.sum()) * FRAME_S
+        guess = acoustics(clip, self.options.network).snr_db
+        guess = None if guess is None else _bounded(guess)
         if pause_s < self.options.min_pause_s:
-            if (estimated := self._estimated(clip)) is None:
+            if guess is None:
                 raise Unmeasurable("no speech or no noise that the network can tell apart")
-            return {"snr_db": estimated, "snr_method": "network"}
+            return Measured(guess, "network", None, guess, pause_s, 0.0)
         x = resampled(clip, SAMPLE_RATE)
         power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
         measured, mean = gated_snr_db(power, pause), float(power[pause].mean())
         unsteadiness = float(power[pause].std()) / mean if mean > 0 else 0.0
-        if unsteadiness <= self.options.steady or (estimated := self._estimated(clip)) is None:
-            return {"snr_db": measured, "snr_method": "vad"}
+        if unsteadiness <= self.options.steady or guess is None:
+            return Measured(measured, "vad", measured, guess, pause_s, unsteadiness)
         share = pause_s / (pause_s + self.options.even_pause_s * unsteadiness**2)
-        return {"snr_db": share * measured + (1 - share) * estimated, "snr_method": "both"}
-
-    def _estimated(self, clip: Clip) -> float | None:
-        snr_db = acoustics(clip, self.options.network).snr_db
-        return None if snr_db is None else _bounded(snr_db)
+        return Measured(share * measured + (1 - share) * guess, "both", measured, guess, pause_s, unsteadiness)

@@ -24,9 +24,10 @@ def rules_of(config: Mapping[str, Any]) -> list[Rule]:
     return found
 
 
-def breaks(rule: Rule, value: Any, reason: str | None = None) -> bool:
-    """Whether a score of the clip table is outside the rule. reason: why it is missing, where it is."""
-    return not rule.holds(value, dtype_of(value), reason)
+def breaks(rule: Rule, value: Any, reason: str | None = None, sigma: float | None = None) -> bool:
+    """Whether a score of the clip table is outside the rule. reason: why it is missing, where it is; sigma: how far it
+    may be off, where that is known."""
+    return rule.drops(value, dtype_of(value), reason, sigma)
 
 
 def said_of(config: Mapping[str, Any], reason: str) -> str:

@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from ...loaders.reading.filters import FilterError
 from ...schemas.errors import AuricleError
+from ...schemas.score import sigma_name
 from ..drawing import charts
 from ..drawing.pages import environment, style
 from ..drawing.rules import breaks, rules_of
@@ -130,7 +131,15 @@ class Explorer:
             problem, rate = str(error), 0
         owner = {name: about["curator"] for name, about in opened.descriptions.items()}
         rules = [
-            (rule, breaks(rule, row.get(rule.score), row.get(f"{owner.get(rule.score)}_reason")))
+            (
+                rule,
+                breaks(
+                    rule,
+                    row.get(rule.score),
+                    row.get(f"{owner.get(rule.score)}_reason"),
+                    row.get(sigma_name(rule.score)),
+                ),
+            )
             for rule in rules_of(opened.document.config)
         ]
         scores = [(name, row.get(name), about) for name, about in opened.descriptions.items() if name in row]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...loaders.storage.engine import engine, view_parts
 from ...schemas.condition import Rule
+from ...schemas.score import sigma_name
 from ..drawing import charts
 from ..drawing.pages import data_uri
 from ..drawing.rules import breaks
@@ -95,7 +96,7 @@ def card(example: Example, rules: Iterable[Rule], budget: int) -> dict[str, Any]
     rules = list(rules)
     tested = {rule.score for rule in rules}
     scores = [
-        (name, value, any(r.reason == example.reason and r.score == name and breaks(r, value) for r in rules))
+        (name, value, any(_breaks(r, example, name) for r in rules))
         for name, value in example.scores.items()
         if value is not None and value != ""
     ]
@@ -107,6 +108,12 @@ def card(example: Example, rules: Iterable[Rule], budget: int) -> dict[str, Any]
         "further": [s for s in scores if s[0] not in tested],
     }
     return found | heard(example.audio_wav, budget, f"Clip {example.clip}")
+
+
+def _breaks(rule: Rule, example: Example, score: str) -> bool:
+    """Whether the score breaks a rule of the example's reason."""
+    sigma: Any = example.scores.get(sigma_name(score))
+    return rule.reason == example.reason and rule.score == score and breaks(rule, example.scores[score], sigma=sigma)
 
 
 def heard(audio_wav: bytes, budget: int, label: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ...pipelines.policy.judge_clip import Judge
 from ...pipelines.score_files import score_files
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError, StorageError
-from ...schemas.score import Curator, ScoreColumn
+from ...schemas.score import Curator, ScoreColumn, sigma_name
 from ..terminal import console
 from ..terminal.config_file import EXAMPLE, load_config
 
@@ -142,13 +142,13 @@ def _print_clip(scored: Scored, row: dict[str, Any]) -> None:
     shown = [
         (
             c.name,
-            _value(row[c.name]),
+            _with_sigma(row, c.name),
             "" if c.dtype == "bool" else c.unit,
             row[f"{curator.name}_reason"] if row[c.name] is None else c.description,
         )
         for curator in scored.curators
         for c in curator.columns
-        if c.dtype != "binary"
+        if c.dtype != "binary" and c.name not in {sigma_name(other) for other in scored.columns}
     ]
     console.table("", ("score", "value", "unit", "what it is, or why it is missing"), shown)
 
@@ -217,6 +217,12 @@ def _value(value: object) -> object:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if isinstance(value, str | list) and not value else value
+
+
+def _with_sigma(row: dict[str, Any], score: str) -> object:
+    """A score with the standard deviation of its error where there is one: `17.2 ± 3.1`."""
+    value, sigma = row[score], row.get(sigma_name(score))
+    return _value(value) if value is None or sigma is None else f"{value:.1f} ± {sigma:.1f}"
 
 
 def _verdict(row: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ score:
 keep:                                 # rules that kept clips satisfy; a dropped clip keeps every reason
   - {score: speech_s, min: 0.5, reason: silent}
   - {score: snr_db, min: 10, reason: noisy}
+  # - {score: snr_db, min: 15, reason: noisy, confidence: 0.9, unsure: tier}   # the rest is kept in `undecided`
   - {score: clip_ratio, max: 0.001, reason: clipped}
   - {score: transcript_trust, min: 0.5, reason: transcript}   # null where it does not apply: kept
 

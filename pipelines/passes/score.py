@@ -16,7 +16,7 @@ from ...schemas.config import Workers
 from ...schemas.errors import ClipError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
-from ...schemas.score import SKIPPED, Curator, score_struct
+from ...schemas.score import SKIPPED, Curator, score_struct, sigma_name
 from ...schemas.tables import FailureReason
 from ..audio.clip_reader import read_clips
 from ..work.contract import Result, failure
@@ -127,6 +127,6 @@ class _Score:
 def _dropped_already(rules: Sequence[Rule], row: Mapping[str, Any], dtypes: Mapping[str, str]) -> str | None:
     """The first rule that the scores so far break, for early exit; nulls never break one here."""
     values = {name: v for struct in row.values() if isinstance(struct, dict) for name, v in struct.items()}
-    measured = ((rule, values.get(rule.score)) for rule in rules)
-    broken = (r for r, value in measured if value is not None and not r.holds(value, dtypes[r.score]))
+    measured = ((rule, values.get(rule.score), values.get(sigma_name(rule.score))) for rule in rules)
+    broken = (r for r, value, sigma in measured if value is not None and r.drops(value, dtypes[r.score], sigma=sigma))
     return next((rule.text for rule in broken), None)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ...schemas.condition import Condition
+from ...schemas.condition import UNDECIDED, Condition, Rule
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
-from ...schemas.score import Curator
+from ...schemas.score import Curator, sigma_name
 from ...schemas.sql import literal, quoted
 from ..tables.declarations import known
 from ..tables.state import State
@@ -37,6 +37,13 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
         dtype = next(c.dtype for c in owner[condition.score].columns if c.name == condition.score)
         if why := condition.unfit(dtype):
             raise ConfigError(f"the score {condition.score!r} {why}")
+    for rule in config.keep:
+        if rule.confidence is not None and sigma_name(rule.score) not in owner:
+            able = sorted(name for name in owner if sigma_name(name) in owner)
+            raise ConfigError(
+                f"the rule on {rule.score!r} has a confidence, but no curator says how far that score may be off. "
+                f"Scores that can be judged so: {', '.join(able) or 'none'}"
+            )
 
 
 def _check_tiers(config: RunConfig) -> None:
@@ -44,6 +51,8 @@ def _check_tiers(config: RunConfig) -> None:
     for i, tier in enumerate(config.tiers):
         if tier.name in names[:i]:
             raise ConfigError(f"tiers: two are called {tier.name!r}; clips of both could not be told apart")
+        if tier.name == UNDECIDED and any(rule.unsure == "tier" for rule in config.keep):
+            raise ConfigError(f"tiers: {UNDECIDED!r} is the tier that `unsure: tier` gives: call yours otherwise")
         if not tier.when and i + 1 < len(names):
             raise ConfigError(
                 f"tiers: no clip can reach {names[i + 1]!r}, because {tier.name!r} before it takes every clip. "
@@ -55,7 +64,8 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
     """Table `decided`: clip, status, reasons, message, tier, duplicate_of."""
     _scores_view(state, curators)
     owner = _owners(curators)
-    broken = [f"CASE WHEN NOT {_holds(rule, owner)} THEN {literal(rule.reason)} END" for rule in config.keep]
+    verdicts = [(rule, _verdict(rule, owner)) for rule in config.keep]
+    broken = [f"CASE WHEN {v} IN {_either(rule.dropping)} THEN {literal(rule.reason)} END" for rule, v in verdicts]
     state.sql(
         f"""CREATE OR REPLACE TABLE judged AS
         SELECT s.clip, f.reason AS failure, coalesce(f.message, o.message) AS message,
@@ -71,6 +81,8 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
             for t in config.tiers
         )
         tier = f"CASE {whens} END"
+    if unsure := [f"{v} = 'unsure'" for rule, v in verdicts if rule.unsure == "tier"]:
+        tier = f"CASE WHEN {' OR '.join(unsure)} THEN {literal(UNDECIDED)} ELSE {tier} END"
     state.sql(
         f"""CREATE OR REPLACE TABLE decided AS
         SELECT j.clip,
@@ -111,6 +123,43 @@ def _holds(condition: Condition, owner: Mapping[str, Curator]) -> str:
     dtype = next(column.dtype for column in curator.columns if column.name == condition.score)
     struct = quoted(curator.name)
     return condition.sql(f"{struct}.{quoted(condition.score)}", dtype, f"{struct}.reason")
+
+
+def _verdict(rule: Rule, owner: Mapping[str, Curator]) -> str:
+    """SQL of what the rule says of a clip: holds, fails or unsure."""
+    curator = owner[rule.score]
+    dtype = next(column.dtype for column in curator.columns if column.name == rule.score)
+    struct, sigma = quoted(curator.name), sigma_name(rule.score)
+    told = f"{struct}.{quoted(sigma)}" if owner.get(sigma) is curator else None
+    return rule.verdict_sql(f"{struct}.{quoted(rule.score)}", dtype, f"{struct}.reason", told)
+
+
+def _either(verdicts: Sequence[str]) -> str:
+    return f"({', '.join(literal(v) for v in verdicts)})"
+
+
+def undecided(state: State, config: RunConfig, curators: Sequence[Curator]) -> list[str]:
+    """A line per rule with a confidence: how many clips and hours it is unsure of, and what each choice would cost.
+
+    Of clips that no other rule drops; call after `decide`.
+    """
+    owner, lines = _owners(curators), []
+    for rule in config.keep:
+        if rule.confidence is None:
+            continue
+        clips, seconds = state.db.execute(
+            f"""SELECT count(*), coalesce(sum(s.duration_s), 0) FROM scores s JOIN judged j USING (clip)
+            WHERE {_verdict(rule, owner)} = 'unsure' AND j.failure IS NULL
+                AND len(list_filter(j.broken, lambda r: r <> {literal(rule.reason)})) = 0"""
+        ).fetchall()[0]
+        done = {"keep": "kept", "drop": "dropped", "tier": f"kept in the tier {UNDECIDED!r}"}[rule.unsure]
+        hours = f"{seconds / 3600:.2f} h"
+        other = f"dropping them would cost {hours}" if rule.unsure != "drop" else f"keeping them would add {hours}"
+        lines.append(
+            f"{rule.reason}: {clips} clips ({hours}) are undecided: {rule.words} is less than {rule.confidence:g} "
+            f"sure either way. They are {done}; {other}"
+        )
+    return lines
 
 
 def _duplicates(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:

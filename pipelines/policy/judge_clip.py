@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...schemas.condition import Condition, Rule, Tier
+from ...schemas.condition import UNDECIDED, Condition, Rule, Tier, Verdict
 from ...schemas.errors import ConfigError
-from ...schemas.score import NOT_APPLICABLE, Curator
+from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name
 from ...schemas.tables import Status
 
 UNITLESS = ("1", "text")
@@ -50,19 +50,39 @@ class Judge:
         reasons = tuple(dict.fromkeys(reason for reason, _ in broken))
         if broken:
             return Judgement(Status.DROPPED, reasons, tuple(line for _, line in broken), None)
+        if any(rule.unsure == "tier" and self.verdict(rule, row) == "unsure" for rule in self._rules):
+            return Judgement(Status.KEPT, (), (), UNDECIDED)
         tier = next((t.name for t in self._tiers if not any(self.breaks(c, row) for c in t.when)), None)
         return Judgement(Status.KEPT, (), (), tier)
+
+    def verdict(self, rule: Rule, row: Mapping[str, Any]) -> Verdict:
+        """What the rule says of the clip."""
+        curator, column = self._columns[rule.score]
+        reason = row.get(f"{curator}_reason")
+        return rule.verdict(row[rule.score], column.dtype, reason, row.get(sigma_name(rule.score)))
 
     def breaks(self, condition: Condition, row: Mapping[str, Any]) -> str | None:
         """What was found and what is required, None where the condition holds."""
         curator, column = self._columns[condition.score]
         value, reason = row[condition.score], row.get(f"{curator}_reason")
-        if condition.holds(value, column.dtype, reason):
+        if isinstance(condition, Rule):
+            verdict = self.verdict(condition, row)
+            if verdict not in condition.dropping:
+                return None
+        elif condition.holds(value, column.dtype, reason):
             return None
+        else:
+            verdict = "fails"
         if value is None:
             return f"{condition.score} is missing ({reason or NOT_APPLICABLE}), required {condition.required}"
         unit = "" if column.unit in UNITLESS else f" {column.unit}"
         shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value}"
-        if isinstance(value, float) and condition.holds(float(shown), column.dtype):
+        if isinstance(value, float) and verdict == "fails" and condition.holds(float(shown), column.dtype):
             shown = str(np.float32(value))  # rounded, it would look as if it held
+        if isinstance(condition, Rule) and condition.confidence is not None:
+            sigma = row.get(sigma_name(condition.score))
+            spread = "" if sigma is None else f" ± {sigma:.2g}"
+            return (
+                f"{condition.score} {shown}{spread}{unit}, required {condition.required}, {condition.confidence:g} sure"
+            )
         return f"{condition.score} {shown}{unit}, required {condition.required}"

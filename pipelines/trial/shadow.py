@@ -16,6 +16,7 @@ from ...loaders.storage.json_record import read_record
 from ...loaders.storage.layout import derived_path
 from ...loaders.storage.store import Store
 from ...schemas.clip import Clip
+from ...schemas.condition import Rule
 from ...schemas.config import RunConfig
 from ...schemas.derived import COMPARISON_SCHEMA
 from ...schemas.errors import ClipError, ConfigError
@@ -114,17 +115,17 @@ def _flips(version: Version, curator: Curator, rows: Sequence[Row], both: set[st
     counted: dict[str, dict[str, int]] = {}
     for rule in (rule for rule in keep if rule.score in both):
         judge = Judge([rule], (), [curator])
-        broken = [
-            [judge.breaks(rule, {rule.score: row[k].get(rule.score), f"{curator.name}_reason": row[k].get("reason")})
-             is not None for k in ("before", "after")]
-            for row in rows
-        ]  # fmt: skip
+        broken = [[_broken(judge, rule, curator.name, row[k]) for k in ("before", "after")] for row in rows]
         one = counted.setdefault(rule.reason, {"before": 0, "after": 0, "flipped": 0})
         for before, after in broken:
             one["before"] += before
             one["after"] += after
             one["flipped"] += before != after
     return counted
+
+
+def _broken(judge: Judge, rule: Rule, curator: str, scores: Mapping[str, Any]) -> bool:
+    return judge.breaks(rule, {rule.score: None, **scores, f"{curator}_reason": scores.get("reason")}) is not None
 
 
 def slices(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:

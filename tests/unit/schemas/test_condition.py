@@ -178,3 +178,41 @@ def test_a_bound_that_is_no_number_is_refused(which: str) -> None:
 
 def test_the_type_of_a_stored_score_is_seen_from_its_value() -> None:
     assert [dtype_of(v) for v in (True, "vad", 3, 0.5, None)] == ["bool", "string", "int32", "float32", "float32"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=st.none() | FLOAT32,
+    sigma=st.none() | st.floats(0, 40, width=32),
+    low=st.none() | st.floats(-50, 20),
+    high=st.none() | st.floats(20, 90),
+    confidence=st.none() | st.floats(0.51, 0.99),
+    unsure=st.sampled_from(["keep", "drop", "tier"]),
+)
+def test_a_rule_with_a_confidence_means_the_same_in_python_and_in_sql(
+    db: Any, value: Any, sigma: Any, low: Any, high: Any, confidence: Any, unsure: Any
+) -> None:
+    assume(low is not None or high is not None)
+    unsure = unsure if confidence is not None else "keep"
+    rule = Rule(score="snr_db", min=low, max=high, reason="noisy", confidence=confidence, unsure=unsure)
+    column = {"value": pa.array([value], pa.float32()), "sigma": pa.array([sigma], pa.float32())}
+    db.register("scores", pa.table({**column, "reason": pa.array([None], pa.string())}))
+    ((found,),) = db.execute(f"SELECT {rule.verdict_sql('value', 'float32', 'reason', 'sigma')} FROM scores").fetchall()
+    assert found == rule.verdict(value, "float32", None, sigma)
+    if confidence is None or value is None or sigma in (None, 0):
+        assert (found == "holds") == rule.holds(value, "float32")
+
+
+def test_a_score_within_its_own_error_of_the_bound_is_undecided() -> None:
+    rule = Rule(score="snr_db", min=15, reason="noisy", confidence=0.9)
+    found = [rule.verdict(value, "float32", None, 2.0) for value in (20.0, 17.0, 15.0, 13.0, 10.0)]
+    assert found == ["holds", "unsure", "unsure", "unsure", "fails"]
+    dropping = rule.model_copy(update={"unsure": "drop"})
+    assert [r.drops(17.0, "float32", None, 2.0) for r in (rule, dropping)] == [False, True]
+
+
+def test_unsure_without_a_confidence_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"add confidence: 0\.9"):
+        Rule(score="snr_db", min=15, reason="noisy", unsure="drop")
+    with pytest.raises(ValidationError, match="needs min or max"):
+        Rule(score="snr_method", equals="vad", reason="guess", confidence=0.9)

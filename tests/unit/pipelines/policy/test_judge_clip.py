@@ -66,3 +66,11 @@ def test_rules_on_scores_that_nobody_gives_are_named_and_left_out() -> None:
 def test_a_score_that_rounding_would_make_look_right_is_shown_in_full() -> None:
     (line,) = Judge([NOISY], [], CURATORS)(row(snr_db=9.9999)).why
     assert line == "noisy: snr_db 9.9999 dB, required at least 10"
+
+
+def test_a_clip_that_a_rule_is_unsure_of_goes_where_the_rule_says() -> None:
+    clip = row(snr_db=11.0, snr_sigma_db=2.0)
+    rules = [NOISY.model_copy(update={"confidence": 0.9, "unsure": u}) for u in ("keep", "drop", "tier")]
+    found = [Judge([rule], [Tier(name="bronze")], CURATORS)(clip) for rule in rules]
+    assert [(f.status, f.tier) for f in found] == [("kept", "bronze"), ("dropped", None), ("kept", "undecided")]
+    assert found[1].why == ("noisy: snr_db 11 ± 2 dB, required at least 10, 0.9 sure",)
