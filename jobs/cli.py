@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import typer
 
@@ -15,7 +17,7 @@ EXITS = (
     "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "
     "· 3 an optional dependency is missing · 4 the dataset is damaged or of a newer schema · 5 storage failed · "
     "6 model weights are missing · 7 not one file could be scored · 8 a takedown was interrupted and is not done · "
-    "9 workers cannot work · "
+    "9 workers cannot work · 10 a verb that deletes was not told to go ahead · "
     "20 the gate refused the candidate · 21 a source lost many of its files · 75 another run holds the dataset · "
     "130 interrupted"
 )
@@ -31,6 +33,26 @@ app = typer.Typer(
     "[bold]auricle plan mine.yaml[/bold], [bold]auricle run mine.yaml[/bold].",
     epilog=EXITS,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if not asked:
+        return
+    try:
+        typer.echo(f"auricle {version('auricle')}")
+    except PackageNotFoundError:
+        typer.echo("auricle (not installed: run from its source tree)")
+    raise typer.Exit
+
+
+@app.callback()
+def options(
+    version_: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of auricle")
+    ] = False,
+) -> None:
+    """Options of the command itself; the help of the verbs is in `commands`."""
+
 
 INTERRUPTED = 130
 RESUMED = (["run"], ["pull"], ["takedown"], ["relabel"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+
 import typer
 
-from .datasets import verbs_dataset, verbs_epoch, verbs_schemas, verbs_versions
+from .datasets import verbs_dataset, verbs_delete, verbs_epoch, verbs_schemas, verbs_versions
 from .judging import verbs_judge
 from .loose import verbs_loose
 from .models import verbs_models, verbs_registry
@@ -13,7 +15,7 @@ from .runs import verbs_build
 HEADINGS = {
     "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),
     "Read and judge it": (
-        *("versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
+        *("status", "versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
         *("pull", "export", "plan-epoch"),
     ),
     "Care for it": ("tag", "rollback", "verify", "repair", "gc", "compact", "takedown", "abandon"),
@@ -31,6 +33,7 @@ def register(app: typer.Typer) -> None:
         verbs_judge,
         verbs_loose,
         verbs_versions,
+        verbs_delete,
         verbs_models,
         verbs_registry,
         verbs_schemas,
@@ -41,7 +44,16 @@ def register(app: typer.Typer) -> None:
     for listed in (app.registered_commands, app.registered_groups):
         for entry in listed:
             entry.rich_help_panel = heading_of.get(_name(entry), places[-1][1])
+            _unwrap(entry)
         listed.sort(key=lambda entry: rank.get(_name(entry), len(rank)))
+
+
+def _unwrap(entry: typer.models.CommandInfo | typer.models.TyperInfo) -> None:
+    """Docstrings are wrapped for the source; typer would keep their line breaks on any terminal."""
+    group = getattr(entry, "typer_instance", None)
+    for command in group.registered_commands if group else (entry,):
+        text = inspect.getdoc(command.callback) or ""
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _name(entry: object) -> str:

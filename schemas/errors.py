@@ -12,6 +12,7 @@ AuricleError
 ├── NothingScoredError not one of the files given could be scored              exit 7
 ├── PendingError       a takedown was interrupted and is not done              exit 8
 ├── WorkerError        workers cannot do their work, whatever the item         exit 9
+├── NotConfirmedError  a verb that deletes was not told to go ahead            exit 10
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
 ├── BusyError          another run holds the dataset                           exit 75
@@ -98,6 +99,12 @@ class WorkerError(AuricleError):
     """A pass ended, and not because of one item: workers keep dying, or what they build fails."""
 
     exit_code = 9
+
+
+class NotConfirmedError(AuricleError):
+    """A verb that deletes was not told to go ahead: nothing was done."""
+
+    exit_code = 10
 
 
 class GateError(AuricleError):

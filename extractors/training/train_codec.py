@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -190,8 +191,11 @@ class Run:
         return next((stage[setting] for stage in reversed(self.stages) if setting in stage), None)
 
 
-def train(config: CodecTraining) -> dict[str, Any]:
-    """Train to `config.steps`, or on from the checkpoint in `config.out`; the report of the averaged weights."""
+def train(config: CodecTraining, progress: Callable[[str], None] = print) -> dict[str, Any]:
+    """Train to `config.steps`, or on from the checkpoint in `config.out`; the report of the averaged weights.
+
+    progress: gets a line of JSON at every checkpoint.
+    """
     torch.set_num_threads(config.threads)
     run = Run(config, load_speech(config.sources, BuiltinConfig().sample_rate, config.held_out_share))
     began, saved, before = time.monotonic(), time.monotonic(), run.elapsed_s
@@ -211,7 +215,7 @@ def train(config: CodecTraining) -> dict[str, Any]:
             run.log.append(line)
             sums, count = {}, 0
             run.save()
-            print(json.dumps(line), flush=True)
+            progress(json.dumps(line))
     return {"step": run.step, "elapsed_s": run.elapsed_s, "log": run.log}
 
 

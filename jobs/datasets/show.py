@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
 
 if TYPE_CHECKING:
+    from ...loaders.copies.diff import Diff
     from ...pipelines.plan import Plan
 
 CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
@@ -57,14 +59,25 @@ def print_version(version: Version) -> None:
             )
 
 
-def print_clips(version: Version, where: str | None, limit: int) -> None:
+@dataclass(frozen=True)
+class Clips:
+    """The first clips of a version for which a condition holds."""
+
+    where: str | None
+    total: int
+    """Clips for which it holds; `clips` may be the first of them only."""
+    clips: list[dict[str, Any]]
+    """`CLIP_COLUMNS` of each, and the columns that the condition reads."""
+
+
+def clips_where(version: Version, where: str | None, limit: int) -> Clips:
     """The first `limit` clips for which `where` holds, in the order of the table, with their keys.
 
     Raises `ConfigError` for a condition that cannot be used.
     """
     files = version.files()
     test = Where(where, pq.read_schema(files[-1])) if where and files else None
-    shown: list[tuple[Any, ...]] = []
+    found: list[dict[str, Any]] = []
     total = 0
     for file in files:
         names = pq.read_schema(file).names
@@ -73,16 +86,58 @@ def print_clips(version: Version, where: str | None, limit: int) -> None:
         if test is not None:
             table = table.filter(test.mask(table))
         total += table.num_rows
-        for row in table.slice(0, limit - len(shown)).to_pylist():
-            verdict = row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ())
-            shown.append(
-                (row["clip"], row["status"], verdict, row["duration_s"], row["speaker"], row["language"],
-                 row["path"], row["channel"])
-            )  # fmt: skip
-    heads = ("clip", "status", "tier or reasons", "s", "speaker", "lang", "path", "ch")
-    console.table("", heads, shown)
-    more = f"; --limit {total} lists all" if total > len(shown) else ""
-    console.say(f"{len(shown):,} of {total:,} clips{' where ' + where if where else ''}{more}")
+        found += table.slice(0, limit - len(found)).to_pylist()
+    return Clips(where, total, found)
+
+
+def print_clips(found: Clips) -> None:
+    """The clips, and how many more there are."""
+    rows = [
+        (
+            row["clip"],
+            row["status"],
+            row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ()),
+            *(row[name] for name in ("duration_s", "speaker", "language", "path", "channel")),
+        )
+        for row in found.clips
+    ]
+    console.table("", ("clip", "status", "tier or reasons", "s", "speaker", "lang", "path", "ch"), rows)
+    more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
+    condition = f" where {found.where}" if found.where else ""
+    console.say(f"{len(rows):,} of {found.total:,} clips{condition}{more}")
+
+
+def print_diff(found: Diff) -> None:
+    """What changed between two versions."""
+    console.say(f"from version {found.a} to version {found.b}")
+    console.table("", ("count", str(found.a), str(found.b)), [(name, *pair) for name, pair in found.counts.items()])
+    moves = [("came in", why, n) for why, n in found.came.items()]
+    moves += [("went out", why, n) for why, n in found.went.items()]
+    moves += [("status", why, n) for why, n in found.flips.items()]
+    moves += [("label", why, n) for why, n in found.relabelled.items() if n]
+    if moves:
+        console.table("", ("clips", "why", "n"), moves)
+    shifted = [
+        (s.score, s.unit, *s.mean, s.changed, s.mean_change)
+        for s in found.scores
+        if s.changed or s.mean[0] != s.mean[1]
+    ]
+    if shifted:
+        console.table("", ("score", "unit", "mean before", "mean after", "changed", "by"), shifted)
+    hours = [(h.by, h.value or "-", round(h.a, 3), round(h.b, 3)) for h in found.hours if h.a != h.b]
+    if hours:
+        console.table("", ("hours kept by", "", "before", "after"), hours)
+    for line in (*found.schema, *found.config):
+        console.say(line)
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """What `auricle plan --json` says."""
+    work = {
+        name: {model: {"clips": n, "hours": h} for model, (n, h) in items.items()}
+        for name, items in (("to_score", plan.to_score), ("to_extract", plan.to_extract))
+    }
+    return vars(plan) | work
 
 
 def print_plan(plan: Plan) -> None:

@@ -1,24 +1,38 @@
-"""Verbs over published versions: versions, show, pull."""
+"""Verbs that look at a dataset or copy from it: status, versions, show, pull."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-DatasetArg = Annotated[
-    str, typer.Argument(metavar="DATASET[@VERSION]", help="Folder or s3:// prefix; @7 or @tag picks a version")
-]
+from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet
 
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
-    for verb in (versions, show, pull):
+    for verb in (status, versions, show, pull):
         app.command()(verb)
 
 
-def versions(dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]) -> None:
+def status(dataset: DatasetOnly, as_json: Json = False) -> None:
+    """Say how a dataset stands: newest version and its age, unfinished work, who holds it, what waits for a takedown.
+
+    Reads small files only and changes nothing. The dataset may be in use.
+
+    Example: auricle status ./speech-dataset
+    """
+    from ...loaders.storage.store import Store
+    from ...pipelines.upkeep.status import dataset_status
+    from ..terminal.answer import answer
+    from ..terminal.dataset_argument import existing
+    from .status_lines import print_status
+
+    found = dataset_status(Store(existing(dataset)))
+    answer(as_json, vars(found), lambda: print_status(found))
+
+
+def versions(dataset: DatasetOnly, as_json: Json = False) -> None:
     """List the published versions of a dataset.
 
     Example: auricle versions ./speech-dataset
@@ -26,18 +40,26 @@ def versions(dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Fol
     from ...loaders.reading.refs import readable
     from ...loaders.reading.version import open_version
     from ...loaders.storage.store import Store
+    from ..terminal.answer import answer
     from ..terminal.console import table
     from ..terminal.dataset_argument import existing, reading
 
     store = Store(existing(reading(dataset)))
-    rows = []
+    found = []
     for number in readable(store):
         d = open_version(store, number).document
-        c = d.counts
-        rows.append(
-            (number, d.created, d.kind, c.clips, c.kept, round(d.hours.get("kept", 0.0), 3), d.gate.verdict, d.note)
+        hours = d.hours.get("kept", 0.0)
+        found.append(
+            {"version": number, "created": d.created, "kind": d.kind, "counts": d.counts, "kept_hours": hours}
+            | {"gate": d.gate.verdict, "note": d.note}
         )
-    table("", ("version", "created", "by", "clips", "kept", "kept h", "gate", "note"), rows)
+
+    def row(v: dict[str, Any]) -> tuple[Any, ...]:
+        held = v["counts"].clips, v["counts"].kept, round(v["kept_hours"], 3)
+        return v["version"], v["created"], v["kind"], *held, v["gate"], v["note"]
+
+    heads = ("version", "created", "by", "clips", "kept", "kept h", "gate", "note")
+    answer(as_json, {"versions": found}, lambda: table("", heads, [row(v) for v in found]))
 
 
 def show(
@@ -45,7 +67,6 @@ def show(
     files: Annotated[
         bool, typer.Option("--files", help="Print the Parquet parts, one a line, for DuckDB and others")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the version document")] = False,
     clips: Annotated[
         bool, typer.Option("--clips", help="List clips with their keys, which decode and takedown take")
     ] = False,
@@ -53,31 +74,35 @@ def show(
         str | None, typer.Option(help="With --clips: SQL condition, for example \"status = 'dropped' and snr_db < 5\"")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="With --clips: rows at most")] = 20,
+    as_json: Json = False,
 ) -> None:
-    """Show what a version holds.
+    """Show what a version holds. With --json: its document, or the clips, or the parts.
 
     Example: auricle show ./speech-dataset@7 --clips --where "speaker = 's1'"
 
     Example: duckdb -c "SELECT status, count(*) FROM read_parquet([$(auricle show ./speech-dataset --files
     | sed "s/.*/'&'/" | paste -sd,)], union_by_name = true) GROUP BY 1"
     """
+    import json
+
     from ...loaders.reading.version import open_version
     from ...schemas.errors import ConfigError
+    from ..terminal.answer import answer
     from ..terminal.dataset_argument import reading
-    from .show import print_clips, print_version
+    from .show import clips_where, print_clips, print_version
 
     if where is not None and not clips:
         raise ConfigError("--where chooses clips: give --clips too")
     version = open_version(reading(dataset))
     if clips:
-        print_clips(version, where, limit)
+        found = clips_where(version, where, limit)
+        answer(as_json, vars(found), lambda: print_clips(found))
     elif files:
-        for file in version.files():
-            typer.echo(str(file))
-    elif as_json:
-        typer.echo(json.dumps(json.loads(version.document.to_json()), indent=2))
+        parts = [str(file) for file in version.files()]
+        answer(as_json, {"files": parts}, lambda: typer.echo("".join(f"{part}\n" for part in parts), nl=False))
     else:
-        print_version(version)
+        document = json.loads(version.document.to_json())
+        answer(as_json, document, lambda: print_version(version))
 
 
 def pull(
@@ -89,7 +114,8 @@ def pull(
         list[str], typer.Option("--representation", "-r", help="A representation or the start of its name; repeatable")
     ],
     where: Annotated[str | None, typer.Option(help="SQL condition on clips, for example \"tier = 'gold'\"")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Copy the live samples of some representations to another folder; hashes checked, resumable.
 
@@ -98,18 +124,23 @@ def pull(
     from ...loaders.copies.pull import pull as pull_version
     from ...loaders.reading.version import split_version
     from ..terminal import console
+    from ..terminal.answer import answer
     from ..terminal.dataset_argument import working
 
     url, version = split_version(working(dataset))
 
     with console.counting("pulling", "bytes", quiet) as tell:
         result = pull_version(url, dest, representation, version=version, where=where, progress=tell)
-    samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
-    if result.status == "unchanged":
-        console.say(f"{result.dest} held version {result.number} already: {samples}; nothing was copied")
-    else:
-        console.say(
-            f"pulled version {result.number} into {result.dest}: {samples}; shards copied whole: {result.copied}, "
-            f"packed from live samples: {result.packed}, there from before: {result.reused}; "
-            f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
-        )
+
+    def printed() -> None:
+        samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
+        if result.status == "unchanged":
+            console.say(f"{result.dest} held version {result.number} already: {samples}; nothing was copied")
+        else:
+            console.say(
+                f"pulled version {result.number} into {result.dest}: {samples}; shards copied whole: {result.copied}, "
+                f"packed from live samples: {result.packed}, there from before: {result.reused}; "
+                f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
+            )
+
+    answer(as_json, {"version": result.number} | vars(result), printed)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..terminal.options import DatasetArg, Json
+
 if TYPE_CHECKING:
     from ...loaders.plan.settings import Mixing
-
-from .verbs_dataset import DatasetArg
+    from ...loaders.plan.summary import EpochSummary
 
 
 def add(app: typer.Typer) -> None:
@@ -35,7 +34,7 @@ def plan_epoch(
         str | None, typer.Option(metavar="C", help="A stage (1), or the epoch in which each opens (0,2,5)")
     ] = None,
     mix: Annotated[str | None, typer.Option(help="language:en=0.7,de=0.3 for shares of an epoch by clips")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what an epoch of training reads: steps, padding, tokens, bytes and requests per rank, shares. Reads no shard.
 
@@ -46,8 +45,10 @@ def plan_epoch(
     from ...loaders.plan.settings import Settings
     from ...loaders.plan.summary import summarise
     from ...loaders.reading.version import open_version
+    from ..terminal.answer import answer
+    from ..terminal.dataset_argument import reading
 
-    version = open_version(dataset)
+    version = open_version(reading(dataset))
     mixing = _mixing(mix) if mix else None
     settings = Settings(
         seed=seed, microbatches=microbatches, batch_tokens=batch_tokens, row_tokens=row_tokens, mixing=mixing,
@@ -62,9 +63,10 @@ def plan_epoch(
         columns=["source", "language"],
     )
     found = summarise(index, settings, make_plan(index, settings, epoch), world)
-    if as_json:
-        typer.echo(json.dumps(asdict(found)))
-        return
+    answer(as_json, vars(found), lambda: _print(found))
+
+
+def _print(found: EpochSummary) -> None:
     from ..terminal import console
 
     console.say(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..datasets.verbs_dataset import DatasetArg
+from ..terminal.options import DatasetArg, Json, Quiet
 
 Representations = Annotated[
     list[str] | None,
@@ -25,6 +24,8 @@ def add(app: typer.Typer) -> None:
 def judge(
     dataset: DatasetArg,
     worst: Annotated[int, typer.Option(min=1, help="Members shown of each of sources, speakers and languages")] = 10,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Rank sources, speakers and languages by how bad they are: share of bad clips, hours, medians, what is scarce.
 
@@ -35,10 +36,16 @@ def judge(
     """
     from ...loaders.reading.version import open_version
     from ...pipelines.derived.judge import judge as judge_version
+    from ..terminal import console
+    from ..terminal.answer import answer
     from ..terminal.dataset_argument import working
     from .judgement_table import print_judgement
 
-    print_judgement(judge_version(open_version(working(dataset))), worst)
+    version = open_version(working(dataset))
+    with console.working("judging", quiet):
+        table = judge_version(version)
+    facts = {"version": version.document.number, "members": table}
+    answer(as_json, facts, lambda: print_judgement(table, worst))
 
 
 def diagnose(
@@ -48,8 +55,8 @@ def diagnose(
         str | None,
         typer.Option(help="Time to train a neural model of each codes representation, for example 10m; default none"),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The record as JSON instead of the table")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Measure how predictable each representation is: code rate in bit/s, information about later frames in nat.
 
@@ -59,19 +66,15 @@ def diagnose(
     """
     from ...loaders.reading.version import open_version
     from ...pipelines.derived.diagnose import diagnose as diagnose_version
+    from ..terminal import console
+    from ..terminal.answer import answer
     from ..terminal.dataset_argument import working
     from .diagnosis_table import print_diagnosis
 
-    def say(line: str) -> None:
-        if not quiet:
-            typer.echo(line, err=True)
-
-    budget_s = _seconds(budget) if budget is not None else None
-    record = diagnose_version(open_version(working(dataset)), representation, budget_s=budget_s, begin=say)
-    if as_json:
-        typer.echo(json.dumps(record))
-    else:
-        print_diagnosis(record)
+    version, budget_s = open_version(working(dataset)), _seconds(budget) if budget is not None else None
+    with console.working("diagnosing", quiet) as tell:
+        record = diagnose_version(version, representation, budget_s=budget_s, begin=tell)
+    answer(as_json, record, lambda: print_diagnosis(record))
 
 
 def _seconds(budget: str) -> float:
@@ -96,6 +99,8 @@ def curriculum(
     opens: Annotated[
         str, typer.Option(help="Share of hours open at each stage before the last, comma-separated")
     ] = "0.5,0.8",
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Order the kept clips into stages by tier and difficulty, as a table beside the version.
 
@@ -108,7 +113,8 @@ def curriculum(
     from ...loaders.reading.version import open_version
     from ...pipelines.derived.curriculum import curriculum as make
     from ...schemas.errors import ConfigError
-    from ..terminal.console import table
+    from ..terminal import console
+    from ..terminal.answer import answer
     from ..terminal.dataset_argument import working
 
     try:
@@ -117,13 +123,18 @@ def curriculum(
         raise ConfigError(f"--opens {opens!r}: numbers between 0 and 1 are required, for example 0.5,0.8") from error
     if not shares or sorted(shares) != list(shares) or not all(0 < s < 1 for s in shares):
         raise ConfigError(f"--opens {opens!r}: shares must rise and lie between 0 and 1")
-    found = make(open_version(working(dataset)), representation, opens=shares)
+    version = open_version(working(dataset))
+    with console.working("ordering clips", quiet):
+        found = make(version, representation, opens=shares)
     rows = []
     for stage in range(len(shares) + 1):
         open_now = found.filter(pc.less_equal(found["stage"], stage))
         seconds = pc.sum(open_now["duration_s"]).as_py() or 0.0
         rows.append((stage, open_now.num_rows, round(seconds / 3600, 3), pc.mean(open_now["difficulty"]).as_py()))
-    table("", ("stage", "clips open", "hours open", "mean difficulty, bit/s"), rows)
+    keys = ("stage", "clips", "hours", "mean_difficulty_bits_per_s")
+    facts = {"version": version.document.number, "stages": [dict(zip(keys, row, strict=True)) for row in rows]}
+    heads = ("stage", "clips open", "hours open", "mean difficulty, bit/s")
+    answer(as_json, facts, lambda: console.table("", heads, rows))
 
 
 def report(
@@ -132,13 +143,18 @@ def report(
         Path | None, typer.Option("--out", "-o", help="Where to write the page; default beside the version")
     ] = None,
     diagnostics: Annotated[bool, typer.Option(help="Diagnose first where it was not done")] = True,
+    quiet: Quiet = False,
 ) -> None:
     """Write one self-contained HTML page about a version, with playable examples; no network needed to read it.
 
     Example: auricle report ./speech-dataset@3 --out report.html
     """
     from ...loaders.reading.version import open_version
+    from ..terminal import console
     from ..terminal.dataset_argument import reading
     from .report import write_report
 
-    typer.echo(str(write_report(open_version(reading(dataset)), out, diagnose_first=diagnostics)))
+    version = open_version(reading(dataset))
+    with console.working("writing the report", quiet):
+        written = write_report(version, out, diagnose_first=diagnostics)
+    typer.echo(str(written))

@@ -11,6 +11,8 @@ from ...schemas.config import RepresentationConfig
 from ...schemas.errors import AuricleError
 
 Row = tuple[str, str, str, str, str]
+KEYS = ("codec", "kind", "rates_hz", "sample", "options")
+"""Of a row, as `--json` names them."""
 HEADS = ("codec", "kind", "rate_hz, the first is the default", "one sample", "num_codebooks and options")
 
 

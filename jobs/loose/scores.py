@@ -109,7 +109,13 @@ def write(scored: Scored, out: Path) -> None:
         pq.write_table(scored.table, out)
     except OSError as error:
         raise StorageError(f"--out {out}: cannot be written ({error.strerror or error})") from error
-    console.say(f"{scored.table.num_rows} rows in {out}")
+
+
+def facts(scored: Scored) -> dict[str, Any]:
+    """What `auricle score --json` says: every score of every clip, without embeddings and fingerprints."""
+    hidden = {c.name for curator in scored.curators for c in curator.columns if c.dtype == "binary"}
+    shown = [name for name in scored.table.column_names if name not in hidden]
+    return {"clips": scored.table.select(shown), "rules": scored.rules, "not_judged": list(scored.judge.unjudged)}
 
 
 def print_scores(scored: Scored, columns: str | None) -> None:

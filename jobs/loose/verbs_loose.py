@@ -9,6 +9,7 @@ import typer
 
 from ...schemas.errors import NothingScoredError
 from ..runs.verbs_build import Overrides
+from ..terminal.options import Json, Quiet
 
 
 def add(app: typer.Typer) -> None:
@@ -40,7 +41,8 @@ def score(
         typer.Option(help="Scores to show, with commas between, or all; default: all of up to 3 clips, else the main"),
     ] = None,
     curator: Annotated[list[str] | None, typer.Option("--curator", help="Only these curators; repeatable")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Score loose files, with units, and say which rules each clip breaks and why.
 
@@ -54,6 +56,8 @@ def score(
 
     auricle score ./folder --columns snr_db,c50_db,speech_quality
     """
+    from ..terminal import console
+    from ..terminal.answer import answer
     from . import scores
 
     if out is not None:
@@ -67,10 +71,16 @@ def score(
         overrides=set_ or (),
         quiet=quiet,
     )
-    if out is None or columns is not None:
-        scores.print_scores(found, columns)
     if out is not None:
         scores.write(found, out)
+
+    def printed() -> None:
+        if out is None or columns is not None:
+            scores.print_scores(found, columns)
+        if out is not None:
+            console.say(f"{found.table.num_rows} rows in {out}")
+
+    answer(as_json, scores.facts(found) | {"out": out}, printed)
     if found.all_failed:
         raise NothingScoredError(f"not one of {found.table.num_rows} files could be scored; each row says why")
 
@@ -83,29 +93,38 @@ def doctor(
             help="Also look at what this configuration needs, or at the disk of this dataset",
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Say what this machine has: cores, GPUs, weights, disk; what is missing and how to get it.
 
     Example: auricle doctor speech.yaml
     """
+    from ..terminal.answer import answer
     from ..terminal.console import table
     from .doctor import examine
 
-    rows = [(f.status, f.name, f.detail, f.hint) for f in examine(subject)]
-    table("", ("", "what", "found", "what to do"), rows)
+    found = examine(subject)
+    rows = [(f.status, f.name, f.detail, f.hint) for f in found]
+    answer(as_json, {"findings": found}, lambda: table("", ("", "what", "found", "what to do"), rows))
 
 
-def codecs() -> None:
+def codecs(as_json: Json = False) -> None:
     """List the codecs that representations can name: kinds, frame rates, sizes, options.
 
     Example: auricle codecs, then in the configuration {codec: mimi, kind: latents, rate_hz: 25}
     """
     from ..terminal import console
-    from .codec_table import HEADS, codec_rows, weights_notes
+    from ..terminal.answer import answer
+    from .codec_table import HEADS, KEYS, codec_rows, weights_notes
 
-    console.table("", HEADS, codec_rows())
-    for note in weights_notes():
-        console.say(note)
+    rows, notes = codec_rows(), weights_notes()
+
+    def printed() -> None:
+        console.table("", HEADS, rows)
+        for note in notes:
+            console.say(note)
+
+    answer(as_json, {"codecs": [dict(zip(KEYS, row, strict=True)) for row in rows], "notes": notes}, printed)
 
 
 def schedule_export(

@@ -16,9 +16,10 @@ from ...loaders.storage.store import Store
 from ...pipelines.trial.promoted import candidate, codes_of, described, in_words, promote, roll_back
 from ...pipelines.trial.shadow import compare_codec, compare_curator
 from ...schemas.errors import AuricleError, ConfigError, MissingExtraError, WeightsError
-from ...schemas.models import PromotedModel
+from ...schemas.models import ModelsDocument, PromotedModel
 from ..terminal import console
-from ..terminal.dataset_argument import reading, working
+from ..terminal.answer import answer
+from ..terminal.dataset_argument import existing, reading, working
 
 
 def parsed(options: Sequence[str]) -> dict[str, Any]:
@@ -32,28 +33,47 @@ def parsed(options: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def print_models(dataset: str | None) -> None:
+def print_models(dataset: str | None, as_json: bool = False) -> None:
     """Curators and codecs that exist; with a dataset, what it has promoted and what its newest version ran."""
     if dataset is None:
-        rows = [_curator_row(name) for name in available()] + [("codec", name, None, "", "") for name in codecs()]
-        console.table("", ("", "name", "version", "", "scores"), rows)
+        known = [_curator(name) for name in available()]
+        known += [{"kind": "codec", "name": name, "version": None, "amiss": "", "scores": []} for name in codecs()]
+        rows = [(m["kind"], m["name"], m["version"], m["amiss"], ", ".join(m["scores"])) for m in known]
+        heads = ("", "name", "version", "", "scores")
+        answer(as_json, {"models": known}, lambda: console.table("", heads, rows))
         return
-    store = Store(reading(dataset))
+    store = Store(existing(reading(dataset)))
     document = read_models(store)
-    rows = [(m.kind, m.slot, m.name, m.fingerprint[:12], in_words(m.options)) for m in document.models.values()]
-    if rows:
-        console.say(f"promotion {document.number}" + (f": {document.note}" if document.note else ""))
-        console.table("promoted", ("", "in place of", "runs", "fingerprint", "options"), rows)
-    else:
-        console.say("nothing is promoted: models are those of the configuration")
-    if numbers(store):
-        newest = open_version(store).document
-        used = [("curator", n, e.version, e.fingerprint[:12]) for n, e in newest.curators.items()]
-        used += [("codec", n, None, e.spec.fingerprint[:12]) for n, e in newest.representations.items()]
-        console.table(f"in version {newest.number}", ("", "name", "version", "fingerprint"), used)
+    newest = open_version(store).document if numbers(store) else None
+    used: list[dict[str, Any]] = []
+    if newest is not None:
+        for name, entry in newest.curators.items():
+            used.append({"kind": "curator", "name": name, "version": entry.version, "fingerprint": entry.fingerprint})
+        for name, made in newest.representations.items():
+            used.append({"kind": "codec", "name": name, "version": None, "fingerprint": made.spec.fingerprint})
+
+    def printed() -> None:
+        rows = [(m.kind, m.slot, m.name, m.fingerprint[:12], in_words(m.options)) for m in document.models.values()]
+        if rows:
+            console.say(f"promotion {document.number}" + (f": {document.note}" if document.note else ""))
+            console.table("promoted", ("", "in place of", "runs", "fingerprint", "options"), rows)
+        else:
+            console.say("nothing is promoted: models are those of the configuration")
+        if newest is not None:
+            shown = [(m["kind"], m["name"], m["version"], m["fingerprint"][:12]) for m in used]
+            console.table(f"in version {newest.number}", ("", "name", "version", "fingerprint"), shown)
+
+    facts = {
+        "promotion": document.number,
+        "note": document.note,
+        "promoted": list(document.models.values()),
+        "version": newest.number if newest else None,
+        "used": used,
+    }
+    answer(as_json, facts, printed)
 
 
-def _curator_row(name: str) -> tuple[object, ...]:
+def _curator(name: str) -> dict[str, Any]:
     """What the table says of a curator. One that cannot be made here is listed by its class, with what is amiss."""
     known: Any = None
     try:
@@ -65,11 +85,25 @@ def _curator_row(name: str) -> tuple[object, ...]:
         amiss = "package absent"
     except AuricleError:
         amiss = "cannot be made"
-    scores = ", ".join(column.name for column in getattr(known, "columns", ()))
-    return "curator", name, getattr(known, "version", None), amiss, scores
+    scores = [column.name for column in getattr(known, "columns", ())]
+    return {
+        "kind": "curator",
+        "name": name,
+        "version": getattr(known, "version", None),
+        "amiss": amiss,
+        "scores": scores,
+    }
 
 
-def compare(dataset: str, slot: str, name: str | None, options: Mapping[str, Any], clips: int, quiet: bool) -> None:
+def compare(
+    dataset: str,
+    slot: str,
+    name: str | None,
+    options: Mapping[str, Any],
+    clips: int,
+    quiet: bool,
+    as_json: bool = False,
+) -> None:
     """Run the candidate in shadow and print what changes, slice by slice."""
     model, version = candidate(slot, name, options), open_version(working(dataset))
     with Progress(console=console.err, transient=True, disable=quiet or not console.err.is_terminal) as bar:
@@ -83,7 +117,7 @@ def compare(dataset: str, slot: str, name: str | None, options: Mapping[str, Any
             now = read_models(version.store).models.get(slot)
             current = Fidelity(codes_of(now.name, now.options) if now else codes_of(slot, {}))
             record = compare_codec(version, current, Fidelity(codes_of(model.name, model.options)), model, clips, done)
-    print_comparison(record)
+    answer(as_json, record, lambda: print_comparison(record))
 
 
 def print_comparison(record: Mapping[str, Any]) -> None:
@@ -132,17 +166,24 @@ def _candidate(record: Mapping[str, Any]) -> str:
     return f"{record['name']} with {in_words(record['options'])}"
 
 
-def promote_model(dataset: str, slot: str, name: str | None, options: Mapping[str, Any], note: str) -> None:
+def promote_model(
+    dataset: str, slot: str, name: str | None, options: Mapping[str, Any], note: str, as_json: bool = False
+) -> None:
     """Make the candidate what runs use."""
-    made = promote(Store(working(dataset)), candidate(slot, name, options), note)
-    console.say(f"promotion {made.number}: {_used(made.models[slot])} from now on")
+    made = promote(Store(existing(working(dataset))), candidate(slot, name, options), note)
+    said = f"promotion {made.number}: {_used(made.models[slot])} from now on"
+    answer(as_json, _promotion(made), lambda: console.say(said))
 
 
-def roll_back_models(dataset: str, to: int | None) -> None:
+def roll_back_models(dataset: str, to: int | None, as_json: bool = False) -> None:
     """Publish an older promotion again."""
-    made = roll_back(Store(working(dataset)), to)
+    made = roll_back(Store(existing(working(dataset))), to)
     held = "; ".join(_used(m) for m in made.models.values()) or "runs use what configurations say"
-    console.say(f"promotion {made.number} ({made.note}): {held}")
+    answer(as_json, _promotion(made), lambda: console.say(f"promotion {made.number} ({made.note}): {held}"))
+
+
+def _promotion(made: ModelsDocument) -> dict[str, Any]:
+    return {"promotion": made.number, "note": made.note, "promoted": list(made.models.values())}
 
 
 def _used(model: PromotedModel) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..datasets.verbs_dataset import DatasetArg
+from ..terminal.options import DatasetArg, DatasetOnly, DryRun, Json, Quiet, Wait, Yes
 
 
 def add(app: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def add(app: typer.Typer) -> None:
 
 
 def relabel(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
+    dataset: DatasetOnly,
     recogniser: Annotated[
         str, typer.Option(help="pocketsphinx (English, offline), ctc, or one of an installed package")
     ] = "pocketsphinx",
@@ -46,29 +47,34 @@ def relabel(
         str | None, typer.Option(metavar="MODEL", help="Take back what this model proposed, and ask nothing")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; default one per CPU that Ray sees")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Queue behind a run that holds the dataset")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    wait: Wait = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Propose new transcripts for low-trust clips; a better one becomes the clip's label with the next run.
 
     Every answer stays under relabels/: old and new text, both trusts, the model. A label that the source corrects
-    later wins.
+    later wins. --forget says what would go and asks, or takes --yes, or ends with 10.
 
     Example: auricle relabel ./speech-dataset, then auricle run speech.yaml
     """
     import yaml
 
-    from ...loaders.care.relabels import forget_relabels
-    from ...loaders.storage.store import Store
     from ...pipelines.relabel import relabel_dataset
     from ...schemas.errors import ConfigError
     from ..terminal import console
-    from ..terminal.dataset_argument import working
+    from ..terminal.answer import answer
+    from ..terminal.dataset_argument import existing, working
+    from .forget_model import forget_model
 
+    existing(dataset)
     if forget is not None:
-        undone = forget_relabels(Store(working(dataset)), forget)
-        console.say(f"{undone} texts of {forget} are taken back with the next run")
+        forget_model(working(dataset), forget, yes=yes, dry_run=dry_run, as_json=as_json)
         return
+    if yes or dry_run:
+        raise ConfigError(f"{'--yes' if yes else '--dry-run'} belongs to --forget MODEL: without it nothing is deleted")
     options = {}
     for text in option or []:
         key, equals, value = text.partition("=")
@@ -88,12 +94,16 @@ def relabel(
         wait=wait,
         progress=console.Watcher(quiet),
     )
-    console.say(
-        f"{found.model}: {found.asked} clips looked at, {found.taken} texts taken; {found.known} were known, "
-        f"{found.failed} could not be read"
-    )
-    if found.taken:
-        console.say("run the dataset's configuration again to take the texts in")
+
+    def printed() -> None:
+        console.say(
+            f"{found.model}: {found.asked} clips looked at, {found.taken} texts taken; {found.known} were known, "
+            f"{found.failed} could not be read"
+        )
+        if found.taken:
+            console.say("run the dataset's configuration again to take the texts in")
+
+    answer(as_json, vars(found), printed)
 
 
 def decode(
@@ -118,7 +128,7 @@ def decode(
 
 
 def explore(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")],
+    dataset: DatasetOnly,
     host: Annotated[
         str, typer.Option(help="Address to listen on; on any but loopback it asks for a token, which it prints")
     ] = "127.0.0.1",
@@ -142,17 +152,20 @@ def explore(
     serve(reading(dataset), host, port, hosts=allow_host or (), token=token, read_audio=reader())
 
 
-def weights_list() -> None:
-    """List the codecs with published weights, and whether this machine has them."""
+def weights_list(as_json: Json = False) -> None:
+    """List the codecs with published weights, and whether this machine has them.
+
+    Example: auricle weights list --json
+    """
     from ...extractors.codecs.builtin import WEIGHTS
     from ...extractors.coding.weights import list_weights
+    from ..terminal.answer import answer
     from ..terminal.console import table
 
-    rows = [("builtin", "here", WEIGHTS.name, "the package's own", str(WEIGHTS))]
-    rows += [
-        (w["name"], "here" if w["present"] else "absent", w["file"], w["licence"], w["path"]) for w in list_weights()
-    ]
-    table("", ("codec", "", "file", "licence", "path"), rows)
+    ours = {"name": "builtin", "present": True, "file": WEIGHTS.name, "licence": "the package's own"}
+    known = [ours | {"path": str(WEIGHTS)}, *list_weights()]
+    rows = [(w["name"], "here" if w["present"] else "absent", w["file"], w["licence"], w["path"]) for w in known]
+    answer(as_json, {"weights": known}, lambda: table("", ("codec", "", "file", "licence", "path"), rows))
 
 
 def weights_fetch(
@@ -160,14 +173,17 @@ def weights_fetch(
     source: Annotated[
         str | None, typer.Option("--from", help="hub id, path or s3://; default where they are published")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Download weights into the cache and record their hash.
 
     Example: auricle weights fetch mimi
     """
     from ...extractors.coding.weights import fetch
+    from ..terminal import console
 
-    found = fetch(name, source)
+    with console.working(f"fetching {name}", quiet):
+        found = fetch(name, source)
     typer.echo(f"{found.path}  sha256 {found.sha256}")
 
 
@@ -199,6 +215,7 @@ def train_codec(
     export_to: Annotated[
         Path | None, typer.Option("--export", help="Write the weights and their card here at the end")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train the built-in codec on your speech; an existing checkpoint is resumed.
 
@@ -210,7 +227,7 @@ def train_codec(
     from ..terminal.config_file import load_model
 
     settings = load_model(CodecTraining, config)
-    report = train(settings)
+    report = train(settings, progress=_progress(quiet))
     if export_to is not None:
         report = export(settings.out, export_to)
     typer.echo(json.dumps(report, indent=2, default=str))
@@ -225,6 +242,7 @@ def train_curator(
     more_music: Annotated[list[Path] | None, typer.Option(help="Folder of music to train on only; repeatable")] = None,
     recipe: Annotated[Path | None, typer.Option(help="YAML: mixtures, steps, width, seed, ...")] = None,
     owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+    quiet: Quiet = False,
 ) -> None:
     """Train the learned curator (SNR, reverberation, speech quality) from clean speech, noise and made-up rooms.
 
@@ -250,6 +268,7 @@ def train_curator(
         more_noise=sounds(more_noise),
         more_music=sounds(more_music),
         owner=owner,
+        progress=_progress(quiet),
     )
     typer.echo(json.dumps(card, indent=2, default=str))
 
@@ -266,7 +285,7 @@ def train_units(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes, if there is much to do; default one per CPU that Ray sees")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit units (k-means codes) on the kept clips of a dataset; interrupted, the same command goes on.
 
@@ -283,3 +302,9 @@ def train_units(
     with console.counting("fitting", "clips, all passes", quiet) as tell:
         card = units_of(version, sizes, out, over, rate_hz, passes, seed, owner, workers, tell)
     typer.echo(json.dumps(card, indent=2))
+
+
+def _progress(quiet: bool) -> Callable[[str], None]:
+    from ..terminal.console import notice
+
+    return (lambda line: None) if quiet else notice

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]
+from ..terminal.options import DatasetOnly, Json, Quiet
+
 Slot = Annotated[str, typer.Argument(metavar="MODEL", help="The curator or codec that configurations name")]
 With = Annotated[str | None, typer.Option("--with", help="Another curator or codec to take its place; default itself")]
 Options = Annotated[
@@ -27,6 +28,7 @@ def add(app: typer.Typer) -> None:
 
 def models_list(
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the models there are; with a dataset, those it has promoted and those its newest version ran.
 
@@ -34,16 +36,17 @@ def models_list(
     """
     from .models import print_models
 
-    print_models(dataset)
+    print_models(dataset, as_json)
 
 
 def models_compare(
-    dataset: Dataset,
+    dataset: DatasetOnly,
     model: Slot,
     name: With = None,
     option: Options = None,
     clips: Annotated[int, typer.Option(help="Clips of the newest version that are looked at")] = 200,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Run another model, or the same with other options, in shadow on a sample, and say what would change.
 
@@ -53,15 +56,16 @@ def models_compare(
     """
     from .models import compare, parsed
 
-    compare(dataset, model, name, parsed(option or []), clips, quiet)
+    compare(dataset, model, name, parsed(option or []), clips, quiet, as_json)
 
 
 def models_promote(
-    dataset: Dataset,
+    dataset: DatasetOnly,
     model: Slot,
     name: With = None,
     option: Options = None,
     note: Annotated[str, typer.Option(help="Why, for whoever reads it later")] = "",
+    as_json: Json = False,
 ) -> None:
     """Make a model that was compared what runs of this dataset use; the next run does what that makes necessary.
 
@@ -71,14 +75,15 @@ def models_promote(
     """
     from .models import parsed, promote_model
 
-    promote_model(dataset, model, name, parsed(option or []), note)
+    promote_model(dataset, model, name, parsed(option or []), note, as_json)
 
 
 def models_rollback(
-    dataset: Dataset,
+    dataset: DatasetOnly,
     to: Annotated[
         int | None, typer.Option(help="Promotion to go back to; 0: what configurations say; default what held before")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Go back to what held before the promotion that holds now, as a new one; again, one further. Nothing is deleted.
 
@@ -86,4 +91,4 @@ def models_rollback(
     """
     from .models import roll_back_models
 
-    roll_back_models(dataset, to)
+    roll_back_models(dataset, to, as_json)

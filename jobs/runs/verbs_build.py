@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..terminal.options import Json, Quiet, Wait
+
 ConfigPath = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The YAML file; `auricle config example` prints one")
 ]
@@ -19,7 +21,6 @@ Overrides = Annotated[
         "to a list: 'keep+={score: snr_db, min: 10, reason: noisy}'",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; notices and the result only")]
 
 
 def add(app: typer.Typer) -> None:
@@ -37,6 +38,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where the corpus and the dataset go")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Another seed plants other defects")] = 0,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Make a talking corpus with planted defects, run the whole job on it, and count what was found.
 
@@ -44,15 +46,13 @@ def demo(
     """
     from ..demo.demo import run_demo
 
-    run_demo(folder, seed, quiet)
+    run_demo(folder, seed, quiet, as_json)
 
 
 def run(
     config: ConfigPath,
     set_: Overrides = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Queue behind a run that holds the dataset (else exit 75)")
-    ] = False,
+    wait: Wait = False,
     paranoid: Annotated[
         bool, typer.Option("--paranoid", help="Hash every file again instead of trusting its time")
     ] = False,
@@ -63,6 +63,7 @@ def run(
         bool, typer.Option("--accept-losses", help="It is meant that many files of a source are gone (else exit 21)")
     ] = False,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Bring a dataset up to date: ingest, score, decide, extract, judge, publish.
 
@@ -74,6 +75,7 @@ def run(
     """
     from ...pipelines.run import run as run_job
     from ..datasets.show import print_version
+    from ..terminal.answer import answer
     from ..terminal.config_file import load_config
     from ..terminal.console import Watcher
 
@@ -86,22 +88,33 @@ def run(
         accept_losses=accept_losses,
         progress=Watcher(quiet),
     )
-    if outcome.status == "unchanged":
-        typer.echo(f"nothing new: version {outcome.version.document.number} is up to date")
-    else:
-        print_version(outcome.version)
+    version = outcome.version
+
+    def printed() -> None:
+        if outcome.status == "unchanged":
+            typer.echo(f"nothing new: version {version.document.number} is up to date")
+        else:
+            print_version(version)
+
+    facts = {"status": outcome.status, "version": version.document.number, "document": version.document}
+    answer(as_json, facts, printed)
 
 
-def plan(config: ConfigPath, set_: Overrides = None) -> None:
+def plan(config: ConfigPath, set_: Overrides = None, quiet: Quiet = False, as_json: Json = False) -> None:
     """Count what a run would do: new, changed and gone files, scores and latents that are missing. Does no work.
 
     Example: auricle plan speech.yaml --set keep.0.min=15
     """
     from ...pipelines.plan import plan as make_plan
-    from ..datasets.show import print_plan
+    from ..datasets.show import plan_facts, print_plan
+    from ..terminal import console
+    from ..terminal.answer import answer
     from ..terminal.config_file import load_config
 
-    print_plan(make_plan(load_config(config, set_ or [])))
+    settings = load_config(config, set_ or [])
+    with console.working("counting", quiet):
+        found = make_plan(settings)
+    answer(as_json, plan_facts(found), lambda: print_plan(found))
 
 
 def config_example() -> None:

@@ -38,6 +38,11 @@ def say(text: str) -> None:
     out.print(text, markup=False)
 
 
+def notice(text: str) -> None:
+    """A line for the person at the terminal or in the log, on standard error: no part of the answer."""
+    err.print(text, markup=False)
+
+
 def hours(value_h: float) -> str:
     """Hours as people say them: `2.31 h`, `4.2 min`, `30.5 s`."""
     if value_h >= 1:
@@ -50,6 +55,11 @@ def span(seconds: float) -> str:
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def ago(seconds: float) -> str:
+    """An age as people say it: `45 s`, `12 min`, `3.4 h`, `12 days`."""
+    return span(seconds) if seconds < 48 * 3600 else f"{seconds / 86400:,.0f} days"
 
 
 @contextlib.contextmanager
@@ -90,6 +100,27 @@ def counting(label: str, unit: str, quiet: bool = False) -> Iterator[Callable[[i
         yield tell
 
 
+@contextlib.contextmanager
+def working(label: str, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """For work whose amount is not known beforehand: on a terminal its name and the time that passed, elsewhere and
+    when `quiet` nothing. Call what this gives with a line about the step, which a log gets too."""
+    with Progress(
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as line:
+        task = line.add_task(label, total=None)
+
+        def tell(step: str) -> None:
+            line.update(task, description=step)
+            if line.disable and not quiet:
+                notice(step)
+
+        yield tell
+
+
 class Watcher:
     """Progress of a run for a person or a log.
 
@@ -104,7 +135,7 @@ class Watcher:
         self._reset("", 0, 0.0)
 
     def notice(self, text: str) -> None:
-        err.print(text, markup=False)
+        notice(text)
 
     def begin(self, stage: str, items: int, audio_s: float, units: int) -> None:
         self._reset(stage, items, audio_s)

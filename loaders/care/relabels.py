@@ -8,6 +8,8 @@ the rejected ones stay, so that the same model is not asked again.
 # pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,6 +54,32 @@ def relabels(store: Store) -> pa.Table:
 def relabel_files(store: Store) -> list[str]:
     """Paths of the tables, sorted: equal lists, equal relabels."""
     return sorted(entry.path for entry in store.list("relabels"))
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What a model proposed."""
+
+    answers: int
+    """Clips that it was asked about."""
+    texts: int
+    """Of them, those whose text was taken."""
+    files: list[tuple[str, int]]
+    """Path and bytes of the tables that hold them; rows of other models stay, in tables written anew."""
+
+
+def proposals_of(store: Store, model: str) -> Proposals:
+    """What `forget_relabels` would take back."""
+    answers = texts = 0
+    files = []
+    for entry in sorted(store.list("relabels"), key=lambda e: e.path):
+        table = _read(store, entry.path)
+        mine = table.filter(pc.equal(table["model"], model))
+        if mine.num_rows:
+            answers += mine.num_rows
+            texts += pc.sum(mine["taken"]).as_py() or 0
+            files.append((entry.path, entry.size))
+    return Proposals(answers, texts, files)
 
 
 def forget_relabels(store: Store, model: str) -> int:

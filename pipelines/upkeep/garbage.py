@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...loaders.reading.refs import readable, tags
 from ...loaders.storage.layout import run_path
@@ -22,6 +22,10 @@ class RunLeft:
     num_bytes: int
     published: bool
     """It was published and only its tidying is left."""
+    entries: list[tuple[str, int]] = field(default_factory=list)
+    """Path and bytes of each file."""
+    modified_s: float = 0.0
+    """When its newest file was written, by the store's clock, seconds since 1970."""
 
 
 def collect(
@@ -53,9 +57,25 @@ def unfinished(dataset: str | Store) -> list[RunLeft]:
     for entry in store.list("runs"):
         held.setdefault(entry.path.split("/")[1], []).append(entry)
     return [
-        RunLeft(run, len(es), sum(e.size for e in es), any(e.path == run_path(run, "published.json") for e in es))
+        RunLeft(
+            run,
+            len(es),
+            sum(e.size for e in es),
+            any(e.path == run_path(run, "published.json") for e in es),
+            sorted((e.path, e.size) for e in es),
+            max(e.modified_s for e in es),
+        )
         for run, es in sorted(held.items())
     ]
+
+
+def unfinished_run(dataset: str | Store, run: str) -> RunLeft:
+    """What the run `run` holds. Raises `ConfigError` for a run that is not there."""
+    store = dataset if isinstance(dataset, Store) else Store(dataset)
+    known = {left.run: left for left in unfinished(store)}
+    if run not in known:
+        raise ConfigError(f"no run {run!r} under {store.url}/runs; there are: {', '.join(known) or 'none'}")
+    return known[run]
 
 
 def abandon(
@@ -67,8 +87,6 @@ def abandon(
     """
     store = dataset if isinstance(dataset, Store) else Store(dataset)
     with at_work(store, wait=wait, notify=notify):
-        known = {left.run: left for left in unfinished(store)}
-        if run not in known:
-            raise ConfigError(f"no run {run!r} under {store.url}/runs; there are: {', '.join(known) or 'none'}")
+        left = unfinished_run(store, run)
         store.delete([e.path for e in (*store.list(f"runs/{run}"), *store.left_behind(f"runs/{run}"))])
-        return known[run]
+        return left

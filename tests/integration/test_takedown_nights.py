@@ -177,8 +177,8 @@ def test_neither_logs_nor_output_carry_what_is_said(
     assert command("diff", data, "1", "2") == 0
     assert command("verify", data) == 0
     assert command("takedown", data, "--where", "nothing = 'a zanzibar that nobody may read'") == 2
-    assert command("takedown", data, "--speaker", "speaker1", "--purge") == 0
-    assert command("gc", data, "--keep-last", "1", "--delete") == 0
+    assert command("takedown", data, "--speaker", "speaker1", "--purge", "--yes") == 0
+    assert command("gc", data, "--keep-last", "1", "--yes") == 0
     told = "".join(capfd.readouterr()) + caplog.text
     assert "version 2" in told
     assert "words of" not in told

@@ -18,7 +18,7 @@ from auricle.pipelines.upkeep.takedown import takedown
 
 EVE = Recording("eve", speaker="eve")
 FINISH = {
-    "compact": [], "rollback": ["1"], "repair": [], "gc": ["--delete"], "takedown": [], "abandon": ["left"],
+    "compact": [], "rollback": ["1"], "repair": [], "gc": ["--yes"], "takedown": [], "abandon": ["left", "--yes"],
     "relabel": [],
 }  # fmt: skip
 """Verbs that hold the dataset, with what else they need; `relabel` then says that nothing can be judged."""
@@ -28,7 +28,7 @@ REFUSE = {
     "models promote": ["snr"], "models rollback": [], "relabel --forget x": [],
 }  # fmt: skip
 SAY = {"versions": [], "show": [], "report": ["--no-diagnostics"], "verify": [], "diff": ["1", "2"], "tag": [],
-       "gc": [], "abandon": [], "models list": []}  # fmt: skip
+       "gc": [], "abandon": [], "models list": [], "plan-epoch": ["-r", CODES.name]}  # fmt: skip
 ELSEWHERE = {
     "run": "tests/integration/test_takedown_nights.py", "plan": "the same", "explore": "a server: says it at its start",
     "status": "its own tests",

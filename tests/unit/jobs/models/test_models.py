@@ -47,7 +47,7 @@ def test_a_curator_that_cannot_be_made_for_another_reason_is_listed_too(monkeypa
         raise MissingExtraError("score", "curate", "onnxruntime")
 
     monkeypatch.setattr(models, "build", unpacked)
-    assert models._curator_row("vad")[3] == "package absent"
+    assert models._curator("vad")["amiss"] == "package absent"
 
 
 def test_the_dataset_of_the_list_is_optional_once() -> None:
