@@ -89,7 +89,7 @@ def _file(place: Place, recording: Mapping[str, Any], named: str) -> tuple[str |
 
 
 def _supervision(
-    found: dict[str, Any],
+    found: Mapping[str, Any],
     recording: Mapping[str, Any],
     file: tuple[str | None, str | None],
     begins: float,

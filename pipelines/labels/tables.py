@@ -130,8 +130,8 @@ def _row(
         raise UnusableError("its transcript is no text")
     return label(
         path,
-        # as conventions with one folder of clips, or with names without endings, have it
-        reference=reference_of(file) if "/" not in file else None,
+        # a name without folder and ending is no path
+        reference=file if "/" not in file and reference_of(file) == file else None,
         transcript=cell("transcript"),
         language=cell("language"),
         speaker=cell("speaker"),
