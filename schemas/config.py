@@ -69,7 +69,7 @@ class Source(Strict):
     carry: list[str] = Field(
         default_factory=list,
         description="Further columns of the labels, for example gender, age, licence, that go along to the clip table "
-        "(struct `carried`) and the report",
+        "(struct `carried`)",
     )
     language: str | None = Field(
         default=None, description="ISO 639-1 code for clips whose label names none; a region (en-GB) is dropped"

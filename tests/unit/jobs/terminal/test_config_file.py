@@ -141,5 +141,5 @@ def test_tiers_that_no_clip_can_have_are_refused(tmp_path: Path, tiers: list[dic
         check_rules(config, build(["snr"], {}))
 
 
-def test_languages_may_name_a_region(tmp_path: Path) -> None:
-    assert load_config(write(tmp_path, SMALLEST), ["sources.0.language=en-GB"]).sources[0].language == "en-GB"
+def test_a_language_may_name_a_region_which_is_left_out_as_in_labels(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, SMALLEST), ["sources.0.language=en-GB"]).sources[0].language == "en"
