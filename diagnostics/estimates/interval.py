@@ -60,7 +60,8 @@ def paired_difference(
     separate ones suggest. Each pair holds `[N]` per clip.
     """
     sums = _sums_by_group((numerators[0], denominators[0], numerators[1], denominators[1]), groups)
-    return _interval(*sums, level)
+    top, bottom, other_top, other_bottom = sums
+    return _interval(top, bottom, other_top, other_bottom, level)
 
 
 def effective_groups(sizes: np.ndarray) -> float:

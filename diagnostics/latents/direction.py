@@ -104,7 +104,7 @@ def measure(
 
     def excess(tops: str, bottoms: str = "count", sign: float = 1.0) -> tuple[float, Interval]:
         """Mean of the nulls, and what is above it; the nulls' scatter is that of fitting, which clips share."""
-        top, bottom = (sum(getattr(null, name) for null in nulls) for name in (tops, bottoms))
+        top, bottom = (np.sum([getattr(null, name) for null in nulls], axis=0) for name in (tops, bottoms))
         each = [getattr(null, tops).sum() / getattr(null, bottoms).sum() for null in nulls]
         pairs = (getattr(found, tops) * sign, top * sign), (getattr(found, bottoms), bottom)
         scatter = 2 * float(np.std(each, ddof=1)) * np.sqrt(1 + 1 / _NULLS)
@@ -171,7 +171,11 @@ def _score(frames: _Frames, num_folds: int) -> _Scores:
     return _Scores(
         dim,
         np.bincount(clip, minlength=size).astype(np.float64),
-        *(sums(each) for each in (cosine, direction_gain, error, deviation, gain)),
+        sums(cosine),
+        sums(direction_gain),
+        sums(error),
+        sums(deviation),
+        sums(gain),
         num_still,
         coefficients,
     )

@@ -18,28 +18,29 @@ class FrameModel(nn.Module):
     ) -> None:
         """vectors: `[Q, cardinality, D]`, what the codec adds up for each code; embeddings start from them."""
         super().__init__()
-        self.embeddings = nn.ModuleList(nn.Embedding(cardinality + 1, embedding) for _ in range(num_codebooks))
+        embeddings = [nn.Embedding(cardinality + 1, embedding) for _ in range(num_codebooks)]
+        self.embeddings, self.cardinality = nn.ModuleList(embeddings), cardinality
         self.frames = nn.GRU(embedding, hidden, batch_first=True)
         self.state = nn.ModuleList(nn.Linear(hidden, embedding) for _ in range(num_codebooks))
         self.depth = nn.ModuleList(nn.Linear(embedding, embedding, bias=False) for _ in range(num_codebooks))
         self.heads = nn.ModuleList(nn.Linear(embedding, cardinality) for _ in range(num_codebooks))
-        for each in self.embeddings:
+        for each in embeddings:
             nn.init.normal_(each.weight, std=embedding**-0.5)
         if vectors is not None:
-            self._start_from(vectors)
+            self._start_from(embeddings, vectors)
 
-    def _start_from(self, vectors: torch.Tensor) -> None:
+    def _start_from(self, embeddings: list[nn.Embedding], vectors: torch.Tensor) -> None:
         flat = vectors.reshape(-1, vectors.shape[2])
         scale = flat.std().clamp_min(1e-9)
-        width = self.embeddings[0].weight.shape[1]
+        width = embeddings[0].embedding_dim
         mix = torch.randn(vectors.shape[2], width) / vectors.shape[2] ** 0.5
         with torch.no_grad():
-            for each, table in zip(self.embeddings, vectors, strict=True):
+            for each, table in zip(embeddings, vectors, strict=True):
                 each.weight[:-1] = (table / scale) @ mix * width**-0.5
 
     def nats(self, codes: torch.Tensor) -> torch.Tensor:
         """Code length of every frame `[B, T]` of clips `[B, T, Q]`, int64, that begin with their first frame."""
-        before = torch.cat((torch.full_like(codes[:, :1], self.embeddings[0].num_embeddings - 1), codes[:, :-1]), 1)
+        before = torch.cat((torch.full_like(codes[:, :1], self.cardinality), codes[:, :-1]), 1)
         heard = torch.stack([e(before[..., q]) for q, e in enumerate(self.embeddings)]).sum(0)
         state, _ = self.frames(heard)
         above = torch.zeros_like(heard)
