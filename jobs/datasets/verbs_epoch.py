@@ -46,8 +46,9 @@ def plan_epoch(
     from ...loaders.plan.settings import Settings
     from ...loaders.plan.summary import summarise
     from ...loaders.reading.version import open_version
+    from ..terminal.dataset_argument import reading
 
-    version = open_version(dataset)
+    version = open_version(reading(dataset))
     mixing = _mixing(mix) if mix else None
     settings = Settings(
         seed=seed, microbatches=microbatches, batch_tokens=batch_tokens, row_tokens=row_tokens, mixing=mixing,

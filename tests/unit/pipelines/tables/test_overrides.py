@@ -55,7 +55,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     return State(Store(str(root)), None, root)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(clips=st.lists(CLIP, min_size=1, max_size=8), stones=st.lists(STONE, max_size=4))
 def test_runs_and_takedowns_agree(state: State, clips: list[dict[str, Any]], stones: list[dict[str, Any]]) -> None:
     table, ban = rows(clips), pa.Table.from_pylist(stones, schema=TOMBSTONES)
