@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
 PLUGINS = HERE / "plugins"
@@ -14,6 +15,9 @@ sys.path[:0] = [str(HERE), str(PLUGINS)]
 os.environ["PYTHONPATH"] = os.pathsep.join([str(PLUGINS), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["OMP_NUM_THREADS"] = "1"
+# a slow machine is no defect of the code
+settings.register_profile("auricle", deadline=None)
+settings.load_profile("auricle")
 
 
 @pytest.fixture(scope="session")
