@@ -8,7 +8,7 @@ demo: .venv/ready  ## Make a talking corpus with planted defects and run the who
 	$(BIN)/auricle demo
 
 test: .venv/ready  ## Everything that CI tests.
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 N ?= 500
 faults: .venv/ready  ## Kill drivers, workers and nodes N times; the last line is the proof.

@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import argparse
 import io
-import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from synthetic_fingerprints import write_synthetic
 
 from auricle.curators.copies import duplicates as module
-from auricle.curators.copies.duplicate_proposals import gather, proposals
+from auricle.curators.copies.corpus import gather
+from auricle.curators.copies.duplicate_proposals import proposals
 from auricle.curators.copies.duplicates import find_duplicates, overlap_similarity
 from auricle.curators.copies.fingerprint import (
-    BANDS,
-    LAG,
-    PROJECTION,
     SAMPLE_RATE,
-    SKETCH_SPANS,
-    SKETCH_VALUES,
-    STRIDE,
-    WORD_BITS,
-    Fingerprint,
-    band_powers,
     fingerprint,
 )
 from auricle.curators.training.transcript_cases import at_snr
@@ -225,72 +222,41 @@ def tail(clips: list[tuple[str, np.ndarray]], alignments: int = 2_000_000) -> No
     )
 
 
-def synthetic_corpus(count: int, clips: list[tuple[str, np.ndarray]], seed: int = 0) -> tuple[list[bytes], np.ndarray]:
-    """`count` fingerprints whose slopes have the covariance over bands and the decay over time of real ones; every
-    thousandth clip is a copy of the one before it with one bit in six flipped, as noise at 10 dB does."""
-    some = [resample(x, RATE, SAMPLE_RATE) for _, x in clips[:60]]
-    slopes = [-np.diff(np.log(band_powers(x)[::STRIDE] + 1e-9), axis=1) for x in some]
-    stacked = np.concatenate([s - s.mean(0) for s in slopes])
-    factor = np.linalg.cholesky(np.cov(stacked.T) + 1e-6 * np.eye(BANDS - 1)).astype(np.float32)
-    decay = float(np.mean([np.corrcoef(s[:-1, 8], s[1:, 8])[0, 1] for s in slopes]))
-    spacing = float(np.median([np.diff(fingerprint(x).anchors).mean() / STRIDE for x in some]))
-    rng = np.random.default_rng(seed)
-    made: list[bytes] = []
-    durations = np.empty(count)
-    while len(made) < count:
-        size = min(1000, count - len(made))
-        length = rng.integers(80, 240, size=size)
-        total = int(length.sum() + 40)
-        drive = rng.standard_normal((total, BANDS - 1), dtype=np.float32) @ factor.T
-        from scipy.signal import lfilter
-
-        process = lfilter([np.sqrt(1 - decay**2)], [1, -decay], drive, axis=0).astype(np.float32)
-        words = ((process[LAG:] - process[:-LAG]) > 0) @ WORD_BITS.astype(np.float64)
-        words = np.maximum(words.astype(np.uint64).astype(np.uint32), 1)
-        silent = rng.random(total - LAG) < 0.2
-        words[silent] = 0
-        starts = np.concatenate([[0], np.cumsum(length)])
-        for k in range(size):
-            own = words[starts[k] : starts[k + 1]].copy()
-            at = np.arange(14, length[k] - 14, spacing).astype(int)
-            place = starts[k] + at
-            around = np.concatenate([process[place + a] - process[place + b] for a, b in SKETCH_SPANS], axis=1)
-            sketches = np.where(around @ PROJECTION > 0, SKETCH_VALUES, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-            anchors = (at * STRIDE).astype(np.uint32)
-            if len(made) % 1000 == 999:
-                original = Fingerprint.from_bytes(made[-1])
-                flips = rng.random((len(original.words), BANDS - 1)) < 1 / 6
-                noise = (flips @ WORD_BITS.astype(np.float64)).astype(np.uint64).astype(np.uint32)
-                own = np.where(original.words > 0, np.maximum(original.words ^ noise, 1), 0).astype(np.uint32)
-                turned = np.where(rng.random((len(original.anchors), 64)) < 1 / 12, SKETCH_VALUES, np.uint64(0))
-                sketches = original.sketches ^ turned.sum(axis=1, dtype=np.uint64)
-                anchors = original.anchors
-            durations[len(made)] = len(own) * 0.032
-            made.append(Fingerprint(own, anchors, sketches).to_bytes())
-    return made, durations
+def scale(count: int, clips: list[tuple[str, np.ndarray]], scratch: Path | None) -> None:
+    """The synthetic corpus searched by a process of its own, with time and memory."""
+    with tempfile.TemporaryDirectory(prefix="auricle-duplicates-", dir=scratch) as folder:
+        path = Path(folder) / "fingerprints.parquet"
+        start = time.perf_counter()
+        write_synthetic(path, count, [resample(x, RATE, SAMPLE_RATE) for _, x in clips[:60]])
+        print(f"\n{count} synthetic clips made in {time.perf_counter() - start:.0f} s", flush=True)
+        # what made them must not count as memory of the search
+        subprocess.run([sys.executable, __file__, str(path), "--search"], check=True)
 
 
-def scale(count: int, clips: list[tuple[str, np.ndarray]]) -> None:
-    """The synthetic corpus searched, with time and memory."""
-    start = time.perf_counter()
-    made, durations = synthetic_corpus(count, clips)
-    corpus = gather([""] * count, made, durations)
-    proposed = len(proposals(corpus)[0])
-    print(
-        f"\n{count} synthetic clips, {durations.sum() / 3600:.0f} h, "
-        f"{sum(map(len, made)) / 1e6:.0f} MB of fingerprints, "
-        f"{len(corpus.anchors)} anchors, {proposed} proposals; made and proposed in {time.perf_counter() - start:.0f} s"
-    )
-    del corpus
+def peak_mb() -> float:
+    """Peak resident memory of this process; getrusage would count what the parent had when it started this one."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def search(path: Path) -> None:
+    """Time and peak memory of the search among the fingerprints of a Parquet file, and what it found."""
+    file = pq.ParquetFile(path)
+    durations = pq.read_table(path, columns=["duration_s"])["duration_s"].to_numpy()
+    count, base = len(durations), peak_mb()
+    names = pa.chunked_array([pa.repeat("", count)])
+    held = (d.as_py() for batch in file.iter_batches(4096, columns=["fingerprint"]) for d in batch.column(0))
     start, cpu = time.perf_counter(), time.process_time()
-    found = find_duplicates([""] * count, made, durations)
+    found = find_duplicates(names, held, durations, folder=path.parent)
     planted = {(k - 1, k) for k in range(999, count, 1000)}
     right = sum((i, j) in planted for i, j, _ in found)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    spent = time.process_time() - cpu
     print(
+        f"{durations.sum() / 3600:.0f} h, {path.stat().st_size / 1e6:.0f} MB of fingerprints. "
         f"Found {right} of {len(planted)} planted copies and {len(found) - right} false pairs in "
-        f"{time.perf_counter() - start:.0f} s ({time.process_time() - cpu:.0f} s of processor), "
-        f"peak memory {peak:.0f} MB"
+        f"{time.perf_counter() - start:.0f} s ({spent:.0f} s of processor, {spent / count * 1e6:.0f} us per clip), "
+        f"peak memory {peak_mb():.0f} MB, {base:.0f} MB of it before the search",
+        flush=True,
     )
 
 
@@ -312,9 +278,14 @@ def main() -> None:
     """Prints all tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
+    parser.add_argument("--search", action="store_true", help="search the Parquet file that DATA is (used by --clips)")
+    parser.add_argument("--scratch", type=Path, help="folder for the synthetic corpus, 1 GB per million clips")
     parser.add_argument("--clips", type=int, default=0, help="size of the synthetic corpus, 0 for none")
     parser.add_argument("--only-scale", action="store_true", help="the synthetic corpus alone")
     chosen = parser.parse_args()
+    if chosen.search:
+        search(chosen.data)
+        return
     clips = recordings(chosen.data)
     if not chosen.only_scale:
         noises = [x for path in sorted((chosen.data / "noise").iterdir()) if len(x := load(path)) >= 3 * RATE]
@@ -324,7 +295,7 @@ def main() -> None:
         synthetic_takes()
         tail(clips)
     if chosen.clips:
-        scale(chosen.clips, clips)
+        scale(chosen.clips, clips, chosen.scratch)
 
 
 if __name__ == "__main__":

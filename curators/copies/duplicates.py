@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from ...schemas.clip import Clip
 from ...schemas.score import UNMEASURABLE, Row, ScoreColumn
 from ..perclip import PerClip
 from ..waveform import RESAMPLER, resampled
-from .duplicate_proposals import CHUNK, MIN_DURATION_S, Corpus, gather, proposals
+from .corpus import MIN_DURATION_S, Corpus, gather
+from .duplicate_proposals import proposals
 from .fingerprint import LAG, SAMPLE_RATE, STRIDE, Fingerprint, fingerprint
 
 MIN_SIMILARITY = 0.66
@@ -32,6 +35,8 @@ EDGE_WORDS = 16
 """Words (0.5 s) that a sketch reaches to either side, half a window included."""
 MIN_COVERAGE = 0.8
 MIN_AUDIBLE = 32
+WORDS_AT_ONCE = 1 << 22
+"""Pairs of words that are compared at once."""
 
 
 class DuplicatesCurator(PerClip):
@@ -147,25 +152,26 @@ def local_similarity(a: Fingerprint, b: Fingerprint, shift: int) -> np.ndarray:
 
 
 def find_duplicates(
-    keys: Sequence[str],
-    fingerprints: Sequence[bytes | None],
+    keys: Sequence[str] | pa.ChunkedArray,
+    fingerprints: Iterable[bytes | None],
     durations_s: np.ndarray,
     min_similarity: float = MIN_SIMILARITY,
+    folder: Path | None = None,
 ) -> list[tuple[int, int, float]]:
     """Pairs (i, j, similarity) of clips that are copies of one another, i < j, in order.
 
-    keys: names of the clips, for messages. fingerprints: of `DuplicatesCurator`, None where there is none.
-    durations_s: `[N]`. similarity: share of equal bits where both are audible; 0.5 is chance, 1.0 the same audio.
-    A copy of a part of another clip, less than `MIN_COVERAGE` of it, is no duplicate.
+    keys: names of the clips, for messages. fingerprints: of `DuplicatesCurator`, as many as keys, None where there is
+    none; read once. durations_s: `[N]`. folder: for the files that hold them meanwhile (`gather`). similarity: share
+    of equal bits where both are audible; 0.5 is chance, 1.0 the same audio. A copy of a part of another clip, less
+    than `MIN_COVERAGE` of it, is no duplicate. Memory: about 32 bytes per clip, and what is found.
     """
-    if not len(keys) == len(fingerprints) == len(durations_s):
-        raise ValueError(f"{len(keys)} keys, {len(fingerprints)} fingerprints and {len(durations_s)} durations")
+    if len(keys) != len(durations_s):
+        raise ValueError(f"{len(keys)} keys and {len(durations_s)} durations")
     durations_s = np.asarray(durations_s, dtype=np.float64)
-    corpus = gather(keys, fingerprints, durations_s)
+    corpus = gather(keys, fingerprints, durations_s, folder)
     i, j, shift = proposals(corpus)
     best: dict[tuple[int, int], tuple[float, int]] = {}
-    for first in range(0, len(i), CHUNK):
-        part = slice(first, first + CHUNK)
+    for part in _portions(corpus, i, j):
         for nudge in (0, -1, 1):
             a, b, s = i[part], j[part], shift[part] + nudge
             similarity, worst, compared = overlap_similarity(corpus, a, b, s)
@@ -178,6 +184,7 @@ def find_duplicates(
             for k in np.flatnonzero(good):
                 pair = (int(a[k]), int(b[k]))
                 best[pair] = max(best.get(pair, (0.0, 0)), (float(similarity[k]), int(s[k])))
+        corpus.forget()
     return [
         (a, b, similarity)
         for (a, b), (similarity, at) in sorted(best.items())
@@ -185,17 +192,32 @@ def find_duplicates(
     ]
 
 
-def clusters(num: int, pairs: Sequence[tuple[int, int, float]]) -> np.ndarray:
+def _portions(corpus: Corpus, i: np.ndarray, j: np.ndarray) -> Iterator[slice]:
+    """Slices of pairs of clips, each of about `WORDS_AT_ONCE` words or of one pair."""
+    length = np.diff(corpus.word_start)
+    until = np.cumsum(np.minimum(length[i], length[j]))
+    first = 0
+    while first < len(i):
+        done = until[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(until, done + WORDS_AT_ONCE, side="right")))
+        yield slice(first, last)
+        first = last
+
+
+def clusters(num: int, pairs: Iterable[tuple[int, int, float]]) -> np.ndarray:
     """`[num]` int64: the smallest clip of each clip's connected component; itself where it has no copy."""
-    parent = list(range(num))
+    parent: dict[int, int] = {}
 
     def root(x: int) -> int:
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
+        while (above := parent.setdefault(x, x)) != x:
+            parent[x] = parent[above]
             x = parent[x]
         return x
 
     for a, b, _ in pairs:
         low, high = sorted((root(a), root(b)))
         parent[high] = low
-    return np.array([root(x) for x in range(num)], dtype=np.int64)
+    smallest = np.arange(num)
+    for x in parent:
+        smallest[x] = root(x)
+    return smallest

@@ -26,6 +26,8 @@ BUILT_IN: tuple[LabelFormat, ...] = (
     tables.JSON_LINES,
 )
 """In the order in which a file is tried."""
+BLANK = LabelFormat("blank", "a file without a line", lambda f: not f.head.strip(), lambda *given: iter(()))
+"""Tried last: whatever wrote it had nothing to say yet. A table whose header is required is refused before."""
 
 
 @cache
@@ -62,6 +64,8 @@ def recognise(place: Place, name: str) -> LabelFormat:
     if not place.has(name):
         # says that it cannot be read
         place.head(name)
+    if BLANK.fits(found):
+        return BLANK
     lines = "\n".join(f"  {f.name}: {f.summary}" for f in formats().values())
     raise ConfigError(
         f"source {place.source!r}: transcripts {name!r} is in no form that is known. Name its form with "

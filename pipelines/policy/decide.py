@@ -189,26 +189,30 @@ def _merge_near(state: State, curator: Curator) -> None:
     """Join the labels of clips whose fingerprints match, one representative per set of equal samples."""
     from ...curators.copies.duplicates import clusters, find_duplicates
 
-    column = quoted(curator.columns[0].name)
-    table = state.arrow(
-        f"""SELECT label, arg_min(clip, clip) AS clip, arg_min(d.val.{column}, clip) AS fingerprint,
-            arg_min(duration_s, clip) AS duration_s, arg_min("group", clip) AS "group"
-        FROM same_audio JOIN ranked USING (clip) JOIN {quoted(known(curator.name))} d USING (clip)
-        WHERE d.val.{column} IS NOT NULL AND duration_s >= {MIN_NEAR_S} GROUP BY label ORDER BY clip"""
+    value = f"d.val.{quoted(curator.columns[0].name)}"
+    known_values = f"{quoted(known(curator.name))} d"
+    # a window spills where arg_min of a name would not
+    state.sql(
+        f"""CREATE OR REPLACE TABLE near_asked AS
+        SELECT label, clip, duration_s, "group"
+        FROM same_audio JOIN ranked USING (clip) JOIN {known_values} USING (clip)
+        WHERE {value} IS NOT NULL AND duration_s >= {MIN_NEAR_S}
+        QUALIFY row_number() OVER (PARTITION BY label ORDER BY clip) = 1"""
     )
+    table = state.arrow("SELECT * FROM near_asked ORDER BY clip")
     if table.num_rows < 2:
         return
-    keys = table["clip"].to_pylist()
-    groups = table["group"].to_pylist()
-    found = find_duplicates(keys, table["fingerprint"].to_pylist(), table["duration_s"].to_numpy())
+    batches = state.stream(f"SELECT {value} AS held FROM near_asked JOIN {known_values} USING (clip) ORDER BY clip")
+    fingerprints = (held.as_py() for batch in batches for held in batch.column(0))
+    durations_s = table["duration_s"].to_numpy()
+    found = find_duplicates(table["clip"], fingerprints, durations_s, folder=state.scratch)
+    groups = table["group"]
     # the channels of one recording sound alike without being copies: only equal samples make them duplicates
-    pairs = [pair for pair in found if groups[pair[0]] != groups[pair[1]]]
-    if not pairs:
-        return
-    component = np.asarray(clusters(len(keys), pairs))
+    pairs = [(i, j, similarity) for i, j, similarity in found if groups[i] != groups[j]]
+    component = clusters(table.num_rows, pairs)
+    copies = np.flatnonzero(component != np.arange(table.num_rows))
     labels = table["label"].to_numpy()
     # each set takes the label of its first member
-    first = {int(c): int(labels[i]) for i, c in reversed(list(enumerate(component)))}
-    merged = pa.table({"label": labels, "joined": np.array([first[int(c)] for c in component], dtype=np.int64)})
+    merged = pa.table({"label": labels[copies], "joined": labels[component[copies]]})
     state.table("near", merged)
     state.sql("UPDATE same_audio SET label = near.joined FROM near WHERE same_audio.label = near.label")

@@ -35,19 +35,22 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
 
     Table `final_<representation>` gets every valid pointer, into kept shards or new ones. Samples are ordered by
     source, tier and position, so that a filter on them drops whole shards rather than picking crumbs from each.
+    Samples of a clip that failed for want of another representation are kept, dead: it is tried again, or given up,
+    and neither makes them anew.
     """
     valid, made = quoted(known(spec.name)), quoted(final(spec.name))
-    live = dict(
-        state.sql(
-            f"SELECT k.shard, count(*) FROM {valid} k JOIN decided USING (clip) "
-            "WHERE status = 'kept' AND k.shard IS NOT NULL GROUP BY k.shard"
-        ).fetchall()
-    )
-    staying = [s for s in old if live.get(s.sha256, 0) > 0 and live[s.sha256] / s.rows >= LIVE_SHARE_TO_KEEP]
+    counts = state.sql(
+        f"""SELECT k.shard, count(*), count(*) FILTER (o.status = 'kept')
+        FROM {valid} k JOIN decided d USING (clip) JOIN outcome o USING (clip)
+        WHERE d.status = 'kept' AND k.shard IS NOT NULL GROUP BY k.shard"""
+    ).fetchall()
+    wanted = {shard: count for shard, count, _ in counts}
+    live = {shard: count for shard, _, count in counts}
+    staying = [s for s in old if wanted.get(s.sha256, 0) > 0 and wanted[s.sha256] / s.rows >= LIVE_SHARE_TO_KEEP]
     stays = ", ".join(literal(s.sha256) for s in staying) or "''"
     rows = state.stream(
-        f"""SELECT k.*, n.recording, n.channel, n.start, n."end", n.sample_rate
-        FROM {valid} k JOIN clips_now n USING (clip) JOIN decided d USING (clip)
+        f"""SELECT k.*, n.recording, n.channel, n.start, n."end", n.sample_rate, o.status = 'kept' AS live
+        FROM {valid} k JOIN clips_now n USING (clip) JOIN decided d USING (clip) JOIN outcome o USING (clip)
         WHERE d.status = 'kept' AND k.error IS NULL AND (k.shard IS NULL OR k.shard NOT IN ({stays}))
         ORDER BY n.source_rank, d.tier NULLS LAST, n.path, n.start, n.channel, n.clip"""
     )
@@ -61,7 +64,8 @@ def pack(state: State, store: Store, spec: RepresentationSpec, old: Sequence[Sha
         )
         sha256 = sha256_bytes(data)
         put_object(store, shard_path(spec.name, sha256), data)
-        fresh.append(Shard(sha256=sha256, num_bytes=len(data), rows=len(keys), live=len(keys)))
+        alive = sum(row["live"] for row in group)
+        fresh.append(Shard(sha256=sha256, num_bytes=len(data), rows=len(keys), live=alive))
         packed.append(
             pa.RecordBatch.from_arrays(
                 [pa.array(keys), pa.array([sha256] * len(keys)), pa.array(offsets)], schema=PACKED

@@ -288,7 +288,7 @@ TABLES = (
         {"clip": "VARCHAR", "status": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR", "tier": "VARCHAR"}
         | {"tries": "BIGINT"},
         "publishing/assemble.py",
-        ("publishing/document.py",),
+        ("publishing/document.py", "publishing/pack.py"),
     ),
 )
 """In the order in which a round makes them."""

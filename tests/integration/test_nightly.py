@@ -181,8 +181,9 @@ def test_a_clip_that_kills_its_worker_becomes_an_error_row(tmp_path: Path) -> No
     assert run(poisoned).status == "unchanged"
 
 
-def test_a_curator_that_hangs_costs_its_clip_this_score_only(tmp_path: Path) -> None:
-    """Also one that keeps the interpreter to itself; the next night does not try it again."""
+def test_a_curator_that_hangs_costs_its_clip_this_score_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that keeps the interpreter to itself; when its tries are used up, nights leave it alone."""
+    monkeypatch.setattr("auricle.pipelines.tables.retries.TRIES", 1)
     audio, dataset = tmp_path / "audio", tmp_path / "dataset"
     write_corpus(audio, 6, poison=[2], seconds=0.05)
     workers = {"num": 2, "unit_clips": 4, "limit_s": 2}

@@ -19,6 +19,7 @@ from auricle.pipelines.work.progress import Silent
 from auricle.schemas.config import RunConfig
 
 CODES = "cheap-codes-100hz"
+TWO_KINDS = [{"codec": "cheap", "kind": kind} for kind in ("codes", "latents")]
 
 
 class Away(Silent):
@@ -158,6 +159,24 @@ def test_a_latent_that_failed_for_want_of_memory_is_made_again(
     second = night(settings).version
     assert failed(second) == []
     assert second.document.representations[CODES].live == 3
+
+
+def test_a_clip_that_lacks_its_second_representation_for_a_night_keeps_the_first_and_the_counts_agree(
+    settings: RunConfig,
+) -> None:
+    night(settings)
+    both = RunConfig.model_validate(settings.model_dump() | {"representations": TWO_KINDS})
+    without = night(both, "extract").version
+    assert [row[:2] for row in failed(without)] == [("clip_0001.wav", "missing")]
+    assert verify(settings.dataset) == []
+    codes = without.document.representations[CODES]
+    [shard] = codes.shards
+    assert (codes.live, shard.live, shard.rows) == (2, 2, 3)
+    with_it = night(both).version
+    assert failed(with_it) == []
+    assert {entry.live for entry in with_it.document.representations.values()} == {3}
+    assert [s.sha256 for s in with_it.document.representations[CODES].shards] == [shard.sha256], "nothing is made anew"
+    assert verify(settings.dataset) == []
 
 
 def words(version: Version) -> dict[int, str | None]:

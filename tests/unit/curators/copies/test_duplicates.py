@@ -136,6 +136,27 @@ def test_bytes_that_are_no_fingerprint_are_refused_by_the_clips_name():
         Fingerprint.from_bytes(good[0][:-4])
 
 
+def test_more_or_fewer_fingerprints_than_names_are_refused():
+    good, durations = prints(say(), say())
+    for given_prints in (good[:1], [*good, good[0]]):
+        with pytest.raises(ValueError, match=r"zip\(\)"):
+            find_duplicates(["a", "b"], given_prints, durations)
+
+
+def test_a_corpus_searched_piece_by_piece_gives_what_the_whole_gives(monkeypatch, tmp_path):
+    """Ranges of keys, what waits, and pairs compared at once are about memory, not about what is found."""
+    clips = [say(text, voice) for text in SENTENCES for voice in VOICES]
+    found, durations = prints(*clips, *[noisy(x, 15, k) for k, x in enumerate(clips)])
+    names = [str(k) for k in range(len(found))]
+    whole = find_duplicates(names, found, durations)
+    assert [(i, j) for i, j, _ in whole] == [(k, k + len(clips)) for k in range(len(clips))]
+    for name, value in (("RANGE", 8), ("SCAN", 5), ("CHUNK", 3), ("MOST_PENDING", 2)):
+        monkeypatch.setattr(f"auricle.curators.copies.duplicate_proposals.{name}", value)
+    monkeypatch.setattr("auricle.curators.copies.duplicates.WORDS_AT_ONCE", 100)
+    assert find_duplicates(names, iter(found), durations, folder=tmp_path) == whole
+    assert list(tmp_path.iterdir()) == [], "its files have no name"
+
+
 def test_a_fingerprint_survives_being_written():
     made = fingerprint(resample(say(), RATE, 4000))
     read = Fingerprint.from_bytes(made.to_bytes())

@@ -23,6 +23,13 @@ def test_another_package_adds_a_format_and_it_is_the_one_in_the_docs(tmp_path: P
     assert len([line for line in example.splitlines() if line.strip()]) <= 30
 
 
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_label_file_without_a_line_labels_nothing(tmp_path: Path, name: str, content: str) -> None:
+    write(tmp_path, {name: content, "a.wav": b"x"})
+    assert spans(source(tmp_path, transcripts=name)) == []
+
+
 def test_every_format_is_in_the_docs() -> None:
     table = (ROOT / "docs" / "labels.md").read_text()
     assert [f.name for f in BUILT_IN if f"`{f.name}`" not in table] == []
