@@ -15,9 +15,12 @@ from auricle.curators.training import rooms
 from auricle.curators.waveform import resample
 from auricle.schemas.clip import Clip
 
+GATE_HZ, GATE_CLIP_RATIOS = 5000, (0.001, 0.0001)
+"""Bounds of the rules that docs/curators.md recommends; neither was chosen on these clips."""
+
 
 def signal() -> Iterator[Line]:
-    """Bandwidth, clipping and DC: area under the ROC curve of planted defects, and MP3 beside it."""
+    """Bandwidth, clipping and DC: area under the ROC curve of planted defects, and what rules keep of them."""
     (curator,) = build(["signal"])
     rng = np.random.default_rng(5)
     pool = [u for i, u in enumerate(utterances(True)) if i % 2 == 0]
@@ -39,11 +42,23 @@ def signal() -> Iterator[Line]:
         top = np.float32(10 ** (-db / 20))
         return lambda x: np.clip(x, -top, top) / top * np.float32(0.5)
 
+    def kept(column: str, change: Callable[[np.ndarray], np.ndarray], rule: Callable[[float], bool]) -> Figure:
+        rows = [float(rule(curator.score([clip_of(change(x))])[0][column])) for _, x in clean]
+        return figure(lambda r: float(r.mean()), np.array(rows), [speaker for speaker, _ in clean])
+
     line = compare("bandwidth_hz", through_8k, -1)
     yield Line("bandwidth_hz", "ours", "8 kHz sampled up", "AUC", line, 0.99, "high")
+    for condition, change in (("as recorded", np.asarray), ("8 kHz sampled up", through_8k)):
+        line = kept("bandwidth_hz", change, lambda hz: hz >= GATE_HZ)
+        yield Line("bandwidth_hz", f"ours, rule min: {GATE_HZ}", condition, "share kept", line)
     for db in (3, 6, 12):
         line = compare("clip_ratio", clipped(db), 1)
         yield Line("clip_ratio", "ours", f"{db} dB over, scaled down", "AUC", line, 0.99, "high")
+    changes = {"as recorded": np.asarray} | {f"{db} dB over, scaled down": clipped(db) for db in (3, 6, 12)}
+    for condition, change in changes.items():
+        for bound in GATE_CLIP_RATIOS:
+            line = kept("clip_ratio", change, lambda share, bound=bound: share <= bound)
+            yield Line("clip_ratio", f"ours, rule max: {bound:g}", condition, "share kept", line)
     line = compare("clip_ratio", lambda x: coded(clipped(6)(x), "MP3", "MPEG_LAYER_III"), 1)
     yield Line("clip_ratio", "ours", "6 dB over, then MP3", "AUC", line)
     line = compare("dc_offset", lambda x: x + np.float32(0.02), 1)

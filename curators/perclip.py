@@ -52,8 +52,8 @@ class PerClip(ABC):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """Resolved options, JSON-able."""
-        return self.options.model_dump(mode="json")
+        """Resolved options, JSON-able; one that was renamed keeps its first name here, and so the fingerprint holds."""
+        return self.options.model_dump(mode="json", by_alias=True)
 
     def weights(self) -> str:
         """What the scores rest on beside the options: SHA-256 of weights, names of fixed kernels. "" when nothing."""

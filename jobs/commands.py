@@ -6,11 +6,11 @@ import inspect
 
 import typer
 
-from .datasets import verbs_dataset, verbs_delete, verbs_epoch, verbs_schemas, verbs_versions
-from .judging import verbs_judge
-from .loose import verbs_loose
-from .models import verbs_models, verbs_registry
-from .runs import verbs_build
+from .datasets import dataset_commands, delete_commands, epoch_commands, schema_commands, version_commands
+from .judging import judge_commands
+from .loose import file_commands
+from .models import model_commands, registry_commands
+from .runs import run_commands
 
 HEADINGS = {
     "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),
@@ -27,16 +27,16 @@ HEADINGS = {
 def register(app: typer.Typer) -> None:
     """Add all verbs to `app`."""
     for module in (
-        verbs_build,
-        verbs_dataset,
-        verbs_epoch,
-        verbs_judge,
-        verbs_loose,
-        verbs_versions,
-        verbs_delete,
-        verbs_models,
-        verbs_registry,
-        verbs_schemas,
+        run_commands,
+        dataset_commands,
+        epoch_commands,
+        judge_commands,
+        file_commands,
+        version_commands,
+        delete_commands,
+        model_commands,
+        registry_commands,
+        schema_commands,
     ):
         module.add(app)
     places = [(verb, heading) for heading, verbs in HEADINGS.items() for verb in verbs]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..extractors.coding.registry import describe_all
-from ..loaders.care.apply_tombstones import obeys
+from ..loaders.care.apply_tombstones import tombstones_applied
 from ..loaders.reading.pending import pending
 from ..loaders.reading.tombstones import tombstones
 from ..loaders.storage.store import Store
@@ -20,7 +20,7 @@ from .publishing.document import inputs_digest
 from .publishing.lease import holder
 from .tables import ingest
 from .tables.losses import losses
-from .tables.remaining import curators_of, missing_latents, missing_scores
+from .tables.remaining import clips_to_extract, clips_to_score, curators_of
 from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
@@ -85,15 +85,15 @@ def plan(config: RunConfig) -> Plan:
             parent = state.parent
             again, given_up = to_try_again(state)
             same = parent and parent.document.inputs == inputs_digest(state, config, curators, specs)
-            if parent and same and not again and obeys(parent, tombstones(store)):
+            if parent and same and not again and tombstones_applied(parent, tombstones(store)):
                 files = int(state.one("SELECT count(*) FROM files"))
                 return Plan(parent.document.number, True, files=files, notices=tuple(unused), given_up=given_up)
             runs = unfinished_runs(store)
             ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
             ingest.live_tables(state, config)
-            missing_scores(state, store, runs, config)
+            clips_to_score(state, store, runs, config)
             decide(state, config, curators)
-            missing_latents(state, store, runs, config)
+            clips_to_extract(state, store, runs, config)
             number = parent.document.number if parent else None
             found = _counts(state, number, tuple(runs), holder(store), tuple(notices))
             return replace(found, to_try_again=again, given_up=given_up)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from ..extractors.coding.registry import describe_all
-from ..loaders.care.apply_tombstones import obeys
+from ..loaders.care.apply_tombstones import tombstones_applied
 from ..loaders.reading.tombstones import tombstones
 from ..loaders.reading.version import Version, numbers, open_version
 from ..loaders.storage.store import Store
@@ -33,7 +33,7 @@ from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
 from .tables import ingest, label_lines
 from .tables.losses import refuse_losses
-from .tables.remaining import curators_of, extract_recipe, missing_latents, missing_scores, score_recipe
+from .tables.remaining import clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
 from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
@@ -168,7 +168,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
                 refuse_losses(state, config)
             inputs = document.inputs_digest(state, config, curators, specs)
             parent = state.parent
-            same = parent and parent.document.inputs == inputs and obeys(parent, tombstones(store))
+            same = parent and parent.document.inputs == inputs and tombstones_applied(parent, tombstones(store))
             same = same and not to_try_again(state)[0]
             if parent and same and not this.paranoid and not this.retry_failed:
                 return Outcome("unchanged", parent)
@@ -209,20 +209,20 @@ def take_in(this: Run, state: State) -> None:
 def score(this: Run, state: State) -> None:
     """Run exactly the curators that clips are missing."""
     runs = sorted({this.run, *unfinished_runs(this.store)})
-    missing_scores(state, this.store, runs, this.config, retry_failed=this.retry_failed)
+    clips_to_score(state, this.store, runs, this.config, retry_failed=this.retry_failed)
     known = int(state.one("SELECT (SELECT count(*) FROM clips_now) - (SELECT count(*) FROM score_items)"))
     this.do(state, score_recipe(this.config), "score_items", known)
-    missing_scores(state, this.store, runs, this.config, retry_failed=this.retry_failed)
+    clips_to_score(state, this.store, runs, this.config, retry_failed=this.retry_failed)
 
 
 def extract(this: Run, state: State) -> None:
     """Make exactly the latents that kept clips are missing."""
     runs = sorted({this.run, *unfinished_runs(this.store)})
-    missing_latents(state, this.store, runs, this.config, retry_failed=this.retry_failed)
+    clips_to_extract(state, this.store, runs, this.config, retry_failed=this.retry_failed)
     kept = int(state.one("SELECT count(*) FROM decided WHERE status = 'kept'"))
     known = kept - int(state.one("SELECT count(*) FROM extract_items"))
     this.do(state, extract_recipe(this.config), "extract_items", known)
-    missing_latents(state, this.store, runs, this.config, retry_failed=this.retry_failed)
+    clips_to_extract(state, this.store, runs, this.config, retry_failed=this.retry_failed)
 
 
 def build(

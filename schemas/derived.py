@@ -10,7 +10,7 @@ from .version import Record
 
 DIAGNOSTICS_SCHEMA = "auricle.diagnostics/2"
 DIAGNOSTICS_SCHEMA_1 = "auricle.diagnostics/1"
-"""Other names, gains not corrected for finite data: `renamed` reads them."""
+"""Its gains were not corrected for finite data, and some measures had other names: `renamed` reads them."""
 PROFILE_SCHEMA = "auricle.profile/1"
 COMPARISON_SCHEMA = "auricle.shadow/1"
 
@@ -78,15 +78,18 @@ _RENAMED = {
     "pred_info": "lagged_mutual_information",
     "rate_by_reach": "context_gain",
     "unseen_mass": "missing_mass",
-    "missing_bits": "promised_bits",
-    "missing_context": "promised_context",
-    "missing_coverage": "promised_coverage",
+    "missing_bits": "extrapolated_gain_bits",
+    "missing_context": "extrapolated_gain_context",
+    "missing_coverage": "extrapolated_gain_coverage",
+    "promised_bits": "extrapolated_gain_bits",
+    "promised_context": "extrapolated_gain_context",
+    "promised_coverage": "extrapolated_gain_coverage",
     "capacity": "finite_sample_bias",
 }
 
 
 def renamed(measures: Any) -> Any:
-    """Measures of a representation as `auricle.diagnostics/1` wrote them, under the names of /2; others unchanged."""
+    """Measures of a representation under their present names, whichever name they were written with."""
     if isinstance(measures, dict):
         return {_RENAMED.get(name, name): renamed(value) for name, value in measures.items()}
     return [renamed(value) for value in measures] if isinstance(measures, list) else measures

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from ...schemas.clip import Clip
 from ...schemas.score import Row, ScoreColumn
@@ -42,9 +42,11 @@ class SnrOptions(AcousticOptions):
         description="Standard deviation of the pauses' power over its mean, up to which they speak for all noise; "
         "beyond it the network is heard too: noise that comes and goes may be louder under the speech",
     )
-    even_pause_s: float = Field(
+    equal_weight_pause_s: float = Field(
         default=4.0,
         ge=0,
+        validation_alias=AliasChoices("equal_weight_pause_s", "even_pause_s"),
+        serialization_alias="even_pause_s",
         description="Pause (s) per squared unsteadiness (see `steady`) that counts as much as the network: the error "
         "of a mean falls with the time that it is taken over, and rises with what it is taken of",
     )
@@ -118,5 +120,5 @@ class SnrCurator(PerClip):
         unsteadiness = float(power[pause].std()) / mean if mean > 0 else 0.0
         if unsteadiness <= self.options.steady or guess is None:
             return Measured(measured, "vad", measured, guess, pause_s, unsteadiness)
-        share = pause_s / (pause_s + self.options.even_pause_s * unsteadiness**2)
+        share = pause_s / (pause_s + self.options.equal_weight_pause_s * unsteadiness**2)
         return Measured(share * measured + (1 - share) * guess, "both", measured, guess, pause_s, unsteadiness)

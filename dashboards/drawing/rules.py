@@ -30,7 +30,7 @@ def breaks(rule: Rule, value: Any, reason: str | None = None, sigma: float | Non
     return rule.drops(value, dtype_of(value), reason, sigma)
 
 
-def said_of(config: Mapping[str, Any], reason: str) -> str:
+def describe_reason(config: Mapping[str, Any], reason: str) -> str:
     """What kept clips satisfy, in words: the rules, group rules and quotas that give `reason`."""
     if reason == "duplicate":
         return "the one kept of each set of copies"

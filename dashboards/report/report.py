@@ -18,7 +18,7 @@ from ...schemas.tables import TRIES, kind_of
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import rules_of, said_of
+from ..drawing.rules import describe_reason, rules_of
 from . import diagnosis
 from .decoded import Decoded, pairs
 from .examples import Example, listening
@@ -154,7 +154,7 @@ def _reasons(
         rows.append(
             {
                 "reason": reason,
-                "rule": said_of(document.config, reason),
+                "rule": describe_reason(document.config, reason),
                 "clips": n,
                 "share": n / clips,
                 "only": more.get("only"),

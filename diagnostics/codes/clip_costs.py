@@ -61,7 +61,7 @@ def clip_costs(
         none, two = np.full(len(store), np.nan), np.full((len(store), 2), np.nan)
         return ClipCosts(none, two, seconds[0], two, seconds[1], none, none, None, None, None, None)
     bits = rate.frame_bits.astype(np.float64)
-    raw = sums.halves(bits)
+    raw = sums.split_half(bits)
     voiced, explained = np.full(len(store), np.nan), None
     hard = bits
     sounds, known = frame_sound(sound or {}, store.keys, store.lengths)
@@ -72,7 +72,7 @@ def clip_costs(
         hard = np.full(bits.shape[0], np.nan)
         hard[heard] = left + bits[heard].mean()
         voiced[known] = sums.clips(sounds[1] > VOICED)[known] / frame_rate
-    halves, blocks = sums.halves(hard), sums.blocks(hard)
+    halves, blocks = sums.split_half(hard), sums.blocks(hard)
     return ClipCosts(
         halves.sum(1),
         halves,

@@ -27,9 +27,9 @@ class ClipSums:
 
     def clips(self, of_frame: np.ndarray) -> np.ndarray:
         """`[N]`"""
-        return self.halves(of_frame).sum(1)
+        return self.split_half(of_frame).sum(1)
 
-    def halves(self, of_frame: np.ndarray) -> np.ndarray:
+    def split_half(self, of_frame: np.ndarray) -> np.ndarray:
         """`[N, 2]` over the first and the second half of each clip."""
         return self._two(self._half, of_frame)
 
@@ -39,7 +39,7 @@ class ClipSums:
 
     def half_seconds(self) -> np.ndarray:
         """`[N, 2]`"""
-        return self.halves(np.ones(self.num_frames)) / self._frame_rate
+        return self.split_half(np.ones(self.num_frames)) / self._frame_rate
 
     def block_seconds(self) -> np.ndarray:
         """`[N, 2]`; nothing in the second column where a clip is shorter than two blocks."""

@@ -17,7 +17,7 @@ MAX_MISSING_MASS = 0.2
 MAX_FALL = 0.02
 MAX_SLOW_FALL = 0.005
 MIN_EXPONENT = 0.5
-MAX_PROMISED = 0.05
+MAX_EXTRAPOLATED_GAIN = 0.05
 
 
 def judge(
@@ -63,11 +63,11 @@ def judge(
     if mass > MAX_MISSING_MASS:
         reasons.append(f"{mass:.0%} of the n-gram mass is missing")
         remedies.append(more)
-    promised = sum(book.promised_bits for book in books) / total if total else 0.0
-    if promised > MAX_PROMISED:
-        worst = max(books, key=lambda book: book.promised_bits)
-        covers = f"{worst.promised_context} covers {worst.promised_coverage:.0%}"
-        reasons.append(f"longer contexts promise {promised:.0%} less ({covers})")
+    extrapolated = sum(book.extrapolated_gain_bits for book in books) / total if total else 0.0
+    if extrapolated > MAX_EXTRAPOLATED_GAIN:
+        worst = max(books, key=lambda book: book.extrapolated_gain_bits)
+        covers = f"{worst.extrapolated_gain_context} was seen for {worst.extrapolated_gain_coverage:.0%} of the codes"
+        reasons.append(f"longer contexts, seen everywhere, would save about {extrapolated:.0%} ({covers})")
         remedies.append(more)
     if reasons:
         return Estimate.unresolved(

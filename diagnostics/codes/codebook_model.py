@@ -27,7 +27,7 @@ _TELLING = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class ExtrapolatedGain:
     """What a context would save, bits per code, if it had been seen everywhere as it was seen in places."""
 
     bits: float
@@ -55,7 +55,7 @@ class Choice:
     mixture: Mixture
     past_only: Mixture
     """The same without looking at the codebooks above in the frame."""
-    promise: Promise
+    extrapolated_gain: ExtrapolatedGain
     by_lag: tuple[float, ...]
     """Bits per code with contexts reaching back 0, 1, ... MAX_LAG frames at most, on the validation fold."""
 
@@ -130,7 +130,7 @@ class CodebookModel:
         positions = self._validation_positions(validation)
         if not positions.shape[0]:
             blind = Mixture(((), None), (0.5, 0.5))
-            return Choice(blind, blind, Promise(0.0, (), 1.0), (0.0,) * (MAX_LAG + 1))
+            return Choice(blind, blind, ExtrapolatedGain(0.0, (), 1.0), (0.0,) * (MAX_LAG + 1))
         bits: dict[Context, np.ndarray] = {}
         known: dict[Context, np.ndarray] = {}
         for chain in self.chains:
@@ -143,7 +143,7 @@ class CodebookModel:
         mixture = self._mixture(bits)
         same = all(context is None or is_past_only(context) for context in mixture.contexts)
         past_only = mixture if same else self._mixture({c: each for c, each in bits.items() if is_past_only(c)})
-        return Choice(mixture, past_only, _promise(bits, known), tuple(self._by_lag(bits)))
+        return Choice(mixture, past_only, _extrapolated_gain(bits, known), tuple(self._by_lag(bits)))
 
     def _mixture(self, bits: dict[Context, np.ndarray]) -> Mixture:
         """The best length of each chain, and how to weigh them; bits: per context, over the same held-out codes."""
@@ -200,7 +200,7 @@ class FittedMixture:
         return -np.log2(probability)
 
 
-def _promise(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) -> Promise:
+def _extrapolated_gain(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) -> ExtrapolatedGain:
     """The context whose rarity costs most.
 
     Each context is compared, where it was seen in training, with the best context that was seen nearly everywhere;
@@ -210,12 +210,12 @@ def _promise(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) 
     coverage = {context: float(each.mean()) for context, each in known.items()}
     everywhere = [context for context in bits if not context or coverage[context] >= _COVERED]
     baseline = min((bits[context] for context in everywhere), key=lambda each: each.mean())
-    worst = Promise(0.0, (), 1.0)
+    worst = ExtrapolatedGain(0.0, (), 1.0)
     for context, each in bits.items():
         if coverage[context] >= _TELLING:
             saved = (baseline - each)[known[context]]
             surely = saved.mean() - 2 * saved.std() / np.sqrt(saved.shape[0])
             missing = float(surely * (1 - coverage[context]))
             if missing > worst.bits:
-                worst = Promise(missing, context, coverage[context])
+                worst = ExtrapolatedGain(missing, context, coverage[context])
     return worst

@@ -36,10 +36,10 @@ class CodebookRate:
     """Good-Turing, of the chosen n-grams, weighted as they are mixed."""
     contexts: dict[str, float]
     """What it is predicted from: mean mixture weight over folds."""
-    promised_bits: float
-    """What longer contexts would save if they were seen everywhere as they are in places; see `Promise`."""
-    promised_context: str
-    promised_coverage: float
+    extrapolated_gain_bits: float
+    """What longer contexts would save if they were seen everywhere as they are in places; see `ExtrapolatedGain`."""
+    extrapolated_gain_context: str
+    extrapolated_gain_coverage: float
 
 
 def summarise(model: CodebookModel, choices: list[Choice], bits: float, chain_gain: float) -> CodebookRate:
@@ -56,7 +56,7 @@ def summarise(model: CodebookModel, choices: list[Choice], bits: float, chain_ga
             missing += weight / len(choices) * (model.missing_mass(context) if context is not None else 0.0)
     entropy, entropy_missing = model.entropy(0)
     entropy_1, entropy_1_missing = model.entropy(1)
-    worst = max((choice.promise for choice in choices), key=lambda promise: promise.bits)
+    worst = max((choice.extrapolated_gain for choice in choices), key=lambda gain: gain.bits)
     return CodebookRate(
         codebook=model.codebook,
         bits=bits / frames,
@@ -68,7 +68,7 @@ def summarise(model: CodebookModel, choices: list[Choice], bits: float, chain_ga
         perplexity=float(2**entropy),
         missing_mass=missing,
         contexts=dict(sorted(weights.items(), key=lambda item: -item[1])),
-        promised_bits=float(np.mean([choice.promise.bits for choice in choices])),
-        promised_context=describe(worst.context),
-        promised_coverage=worst.coverage,
+        extrapolated_gain_bits=float(np.mean([choice.extrapolated_gain.bits for choice in choices])),
+        extrapolated_gain_context=describe(worst.context),
+        extrapolated_gain_coverage=worst.coverage,
     )

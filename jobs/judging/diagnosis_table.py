@@ -17,7 +17,7 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
     heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *later, "dimensions", "over")
     console.table("how predictable", heads, rows)
     for difference in record.get("comparisons", ()):
-        console.say(_said(difference))
+        console.say(_difference(difference))
     for name, r in record["representations"].items():
         for key in ("code_rate", "pred_gain"):
             if r.get(key, {}).get("reason"):
@@ -39,7 +39,7 @@ def _row(name: str, r: Mapping[str, Any]) -> tuple[str, ...]:
     return title, rate, "-", "-", "-", *nats, f"{r['rank']} of {r['dim']}", over
 
 
-def _said(d: Mapping[str, Any]) -> str:
+def _difference(d: Mapping[str, Any]) -> str:
     """One line: which is lower and by how much, or that it is undecided."""
     by = f"{d['value']:+,.3g} {d['unit']} ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
     verdict = "" if d["decided"] else ": undecided"

@@ -1,4 +1,4 @@
-"""Obeying tombstones: a version without the rows that they ban, and without the text and paths that they redact."""
+"""Applying tombstones: a version without the rows that they ban, and without the text and paths that they redact."""
 
 # pyarrow.compute makes its functions at import, where no type checker sees them
 # pyright: reportAttributeAccessIssue=false
@@ -24,8 +24,10 @@ HIDDEN = "redacted"
 TEXT_COLUMNS = ("transcript", "transcript_sha256", "label_source", "path", "message", CARRIED, LABEL_WORDS)
 
 
-def obeying(version: Version, stones: pa.Table, tainted: Collection[str] = (), shard_bytes: int = 64 << 20) -> Recipe:
-    """How to rewrite `version` so that it obeys `stones` (`tombstones.TOMBSTONES`).
+def tombstone_rewrite(
+    version: Version, stones: pa.Table, tainted: Collection[str] = (), shard_bytes: int = 64 << 20
+) -> Recipe:
+    """How to rewrite `version` so that `stones` are applied (`tombstones.TOMBSTONES`).
 
     tainted: shards that must go, their other samples packed anew; else banned samples stay in them, dead.
     """
@@ -46,8 +48,8 @@ def obeying(version: Version, stones: pa.Table, tainted: Collection[str] = (), s
     )
 
 
-def obeys(version: Version, stones: pa.Table) -> bool:
-    """Whether no row of a version is banned, and no text or path in it redacted."""
+def tombstones_applied(version: Version, stones: pa.Table) -> bool:
+    """Whether a version holds no row that is banned, and no text or path that is redacted."""
     if not stones.num_rows:
         return True
     gone = pc.unique(pa.chunked_array([whole_recordings(stones)]))

@@ -21,14 +21,14 @@ def derived_record(version: Version, name: str, tag: str) -> dict[str, Any] | No
 def diagnostics_record(version: Version) -> dict[str, Any] | None:
     """`diagnostics.json` of a version, None when it was not made.
 
-    Of /1 the names are those of /2; its gains were not corrected for finite data. Raises as `derived_record` does.
+    Measures are given under their present names. The gains of a /1 were not corrected for finite data. Raises as
+    `derived_record` does.
     """
     data = version.derived("diagnostics.json")
     if data is None:
         return None
-    if f'"{DIAGNOSTICS_SCHEMA_1}"'.encode() not in data[:200]:
-        return derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA)
-    record = derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA_1)
+    first = f'"{DIAGNOSTICS_SCHEMA_1}"'.encode() in data[:200]
+    record = derived_record(version, "diagnostics.json", DIAGNOSTICS_SCHEMA_1 if first else DIAGNOSTICS_SCHEMA)
     assert record is not None
     kept = {name: renamed(each) for name, each in record["representations"].items()}
-    return record | {"representations": kept, "comparisons": []}
+    return record | {"representations": kept} | ({"comparisons": []} if first else {})

@@ -21,7 +21,7 @@ from ...schemas.derived import DIAGNOSTICS_SCHEMA
 from ...schemas.errors import IntegrityError
 from ...schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
-from ..policy.speakers import kinds_said, version_speakers
+from ..policy.speakers import describe_speaker_kinds, version_speakers
 from .clip_sound import clip_sound
 from .comparisons import Measured, comparisons
 
@@ -139,7 +139,7 @@ def _groups(version: Version, name: str) -> tuple[str, dict[str, str]]:
     live = version.live(name, columns=["clip"])["clip"]
     speakers = speakers.filter(pc.is_in(speakers["clip"], value_set=live.combine_chunks()))
     group = dict(zip(speakers["clip"].to_pylist(), speakers["speaker"].to_pylist(), strict=True))
-    return kinds_said(speakers["kind"]), group
+    return describe_speaker_kinds(speakers["kind"]), group
 
 
 def _samples(version: Version, name: str, group: Mapping[str, str]) -> Starts:

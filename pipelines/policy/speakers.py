@@ -28,7 +28,7 @@ def speaker_groups(state: State) -> None:
     voice = f"v.val.{quoted(COLUMN)}" if heard else "NULL::BLOB"
     join = f"LEFT JOIN {quoted(table)} v USING (clip)" if heard else ""
     rows = state.arrow(f"SELECT n.clip, n.recording, n.speaker, {voice} AS voice FROM clips_now n {join}")
-    state.table("speaker_groups", told_apart(rows))
+    state.table("speaker_groups", group_by_speaker(rows))
 
 
 def version_speakers(version: Version) -> pa.Table:
@@ -37,10 +37,10 @@ def version_speakers(version: Version) -> pa.Table:
     voice = pa.nulls(clips.num_rows, pa.binary())
     if CURATOR in clips.column_names:
         voice = pc.struct_field(clips[CURATOR], COLUMN)
-    return told_apart(clips.select(["clip", "recording", "speaker"]).append_column("voice", voice))
+    return group_by_speaker(clips.select(["clip", "recording", "speaker"]).append_column("voice", voice))
 
 
-def told_apart(rows: pa.Table) -> pa.Table:
+def group_by_speaker(rows: pa.Table) -> pa.Table:
     """`SPEAKERS` from clip, recording, speaker and voice (bytes); depends on which rows there are, not their order."""
     nameless = rows.filter(pc.and_(pc.is_null(rows["speaker"]), pc.is_valid(rows["voice"])))
     voices = pa.table({"clip": pa.array([], pa.string()), "group": pa.array([], pa.string())})
@@ -55,7 +55,7 @@ def told_apart(rows: pa.Table) -> pa.Table:
     return pa.table([rows["clip"], who, kind], schema=SPEAKERS)
 
 
-def kinds_said(kinds: pa.ChunkedArray) -> str:
+def describe_speaker_kinds(kinds: pa.ChunkedArray) -> str:
     """What groups stand for, in words: "speaker", or "speaker, else voice, else recording" for those that occur."""
     found = set(pc.unique(kinds).to_pylist())
     return ", else ".join(kind for kind in KINDS if kind in found) or "recording"

@@ -46,7 +46,7 @@ def extract_recipe(config: RunConfig) -> ExtractRecipe:
     return ExtractRecipe(tuple(config.representations), config.workers.limit_s)
 
 
-def missing_scores(
+def clips_to_score(
     state: State, store: Store, runs: Sequence[str], config: RunConfig, *, retry_failed: bool = False
 ) -> None:
     """Tables `known_<curator>`, `failures` (clip, reason, message, tries, again), `score_tries` and `score_items` with
@@ -73,7 +73,7 @@ def missing_scores(
     )
 
 
-def missing_latents(
+def clips_to_extract(
     state: State, store: Store, runs: Sequence[str], config: RunConfig, *, retry_failed: bool = False
 ) -> None:
     """Tables `known_<representation>`, `lost` (clip, reason, message, tries, again: clips that extraction could not

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ...loaders.care.apply_tombstones import obeying
+from ...loaders.care.apply_tombstones import tombstone_rewrite
 from ...loaders.care.relabels import purge_relabels
 from ...loaders.care.rewrite import Rewrite
 from ...loaders.reading.pending import Pending, rows_of
@@ -40,7 +40,7 @@ class Done:
 
 
 def carry_out(store: Store, begun: Pending) -> Done:
-    """Put the tombstones, publish a version that obeys them, purge where that was asked. The caller holds the lease."""
+    """Put the tombstones, publish a version that applies them, purge if that was asked. The caller holds the lease."""
     stones = rows_of(store, begun)
     # banned first: from here on nothing brings back what goes
     put_tombstones(store, stones)
@@ -56,7 +56,7 @@ def _publish_without(store: Store, reach: Reach) -> int:
         stones = tombstones(store)
         tainted = reach.shards | tainted_shards(version, stones, {}) if reach.versions else set[str]()
         shard_bytes = int(version.document.config.get("shard_bytes", 64 << 20))
-        fields = Rewrite(version, store, obeying(version, stones, tainted, shard_bytes)).run()
+        fields = Rewrite(version, store, tombstone_rewrite(version, stones, tainted, shard_bytes)).run()
         if all(getattr(version.document, name) == value for name, value in fields.items()):
             return None
         note = f"version {version.document.number} without what was taken down or redacted"

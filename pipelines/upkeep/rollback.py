@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...loaders.care.apply_tombstones import obeying
+from ...loaders.care.apply_tombstones import tombstone_rewrite
 from ...loaders.care.rewrite import Rewrite
 from ...loaders.reading.tombstones import tombstones
 from ...loaders.reading.version import Version, open_version
@@ -41,7 +41,7 @@ def rollback(
             for part in old.document.recordings:
                 checked_part(store, part, recordings_path(part.sha256), old._cache)
             stones = tombstones(store)
-            fields = Rewrite(old, store, obeying(old, stones)).run() if stones.num_rows else {}
+            fields = Rewrite(old, store, tombstone_rewrite(old, stones)).run() if stones.num_rows else {}
             return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
 
         document = amend(store, "rollback", make)

@@ -227,7 +227,7 @@ def test_the_night_after_a_takedown_that_was_killed_finishes_it(
     assert run(settings).status == "unchanged"
 
 
-def test_a_night_over_tombstones_that_the_newest_version_does_not_obey_is_not_called_unchanged(night: Path) -> None:
+def test_a_night_over_tombstones_not_yet_applied_to_the_newest_version_is_not_called_unchanged(night: Path) -> None:
     """As they are found after a restored backup, or a takedown that an older auricle did not end."""
     row = next(r for r in open_version(str(night / "data")).clips().to_pylist() if r["speaker"] == "speaker1")
     for stone in ({"recording": row["recording"]}, {n: row[n] for n in ("recording", "channel", "start", "end")}):

@@ -71,3 +71,27 @@ def test_the_functions_of_filters_are_listed() -> None:
     listed = re.search(r"these functions: `([^`]*)`", section)
     assert listed is not None
     assert set(listed[1].split()) == set(FUNCTIONS)
+
+
+def test_the_page_of_the_curators_is_its_template_filled_in() -> None:
+    template = (ROOT / "benchmarks" / "curators_document.md").read_text()
+    between = re.split(r"\{\{\w+\}\}", template)
+    assert re.fullmatch(".*?".join(map(re.escape, between)), (ROOT / "docs" / "curators.md").read_text(), re.DOTALL)
+
+
+def test_the_rules_that_the_page_of_the_curators_recommends_are_accepted() -> None:
+    import yaml
+
+    from auricle.pipelines.policy.decide import check_rules
+    from auricle.pipelines.tables.remaining import curators_of
+    from auricle.schemas.config import RunConfig
+
+    start = (ROOT / "docs" / "curators.md").read_text().partition("## Start here")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```yaml\n(.*?)```", start, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        config = RunConfig.model_validate(
+            {"dataset": "./d", "sources": [{"path": "./r"}], "representations": [{"codec": "builtin", "kind": "codes"}]}
+            | yaml.safe_load(block)
+        )
+        check_rules(config, curators_of(config))

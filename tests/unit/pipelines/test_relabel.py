@@ -1,4 +1,4 @@
-"""New transcripts: proposed, judged, kept; honoured by every later night, until the source corrects its own."""
+"""New transcripts: proposed, judged, kept; applied by every later night, until the source corrects its own."""
 
 import pickle
 from pathlib import Path

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pydantic import Field
 
-from auricle.jobs.datasets.verbs_schemas import all_documents
+from auricle.jobs.datasets.schema_commands import all_documents
 from auricle.schemas import json_schemas as publish
 from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import SchemaVersionError

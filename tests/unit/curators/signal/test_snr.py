@@ -38,9 +38,18 @@ def test_where_noise_comes_and_goes_in_the_pauses_the_network_is_heard_too_and_l
     steady, unsteady = SnrCurator().score([gated(y, 16000, speech) for y in (x, swelling)])
     assert (steady["snr_method"], unsteady["snr_method"]) == ("vad", "both")
     pauses, network = (
-        SnrCurator(even_pause_s=weight).score([gated(swelling, 16000, speech)])[0]["snr_db"] for weight in (0, 1e9)
+        SnrCurator(equal_weight_pause_s=weight_s).score([gated(swelling, 16000, speech)])[0]["snr_db"]
+        for weight_s in (0, 1e9)
     )
     assert sorted((pauses, unsteady["snr_db"], network))[1] == unsteady["snr_db"]
+
+
+def test_the_weight_of_pauses_has_its_first_name_on_disk_and_is_still_read_by_it():
+    curator = SnrCurator(equal_weight_pause_s=2)
+    assert curator.parameters["even_pause_s"] == 2
+    assert "equal_weight_pause_s" not in curator.parameters
+    assert SnrCurator(**curator.parameters).fingerprint == curator.fingerprint
+    assert curator.fingerprint != SnrCurator().fingerprint
 
 
 def test_gain_and_offset_do_not_change_it():

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from auricle.dashboards.drawing.rules import breaks, rules_of, said_of
+from auricle.dashboards.drawing.rules import breaks, describe_reason, rules_of
 from auricle.schemas.condition import Rule
 
 
@@ -34,8 +34,8 @@ def test_what_gives_a_reason_is_said_be_it_rule_group_or_quota() -> None:
         "drop_groups": [{"by": "source", "max_share": 0.3, "counting": ["noisy"], "reason": "bad_source"}],
         "quotas": [{"by": "speaker", "max_hours": 2.0, "max_clips": None, "reason": "quota"}],
     }
-    assert said_of(config, "noisy") == "snr_db >= 10"
-    assert said_of(config, "bad_source") == "at most 30 % of the source's clips bad (noisy)"
-    assert said_of(config, "quota") == "within 2 h per speaker"
-    assert said_of(config, "duplicate") == "the one kept of each set of copies"
-    assert said_of(config, "unknown") == ""
+    assert describe_reason(config, "noisy") == "snr_db >= 10"
+    assert describe_reason(config, "bad_source") == "at most 30 % of the source's clips bad (noisy)"
+    assert describe_reason(config, "quota") == "within 2 h per speaker"
+    assert describe_reason(config, "duplicate") == "the one kept of each set of copies"
+    assert describe_reason(config, "unknown") == ""

@@ -31,7 +31,9 @@ def test_a_record_with_the_first_names_is_read_as_one_with_todays(sample: Any) -
 
 def _with_first_names(record: Any) -> Any:
     names = {"lagged_mutual_information": "pred_info", "finite_sample_bias": "capacity_note",
-             "context_gain": "rate_by_reach", "missing_mass": "unseen_mass"}  # fmt: skip
+             "context_gain": "rate_by_reach", "missing_mass": "unseen_mass",
+             "extrapolated_gain_bits": "promised_bits", "extrapolated_gain_context": "promised_context",
+             "extrapolated_gain_coverage": "promised_coverage"}  # fmt: skip
     if isinstance(record, dict):
         return {names.get(key, key): _with_first_names(value) for key, value in record.items()}
     return record

@@ -12,7 +12,7 @@ from inprocess import without_ray
 from typer.testing import CliRunner
 
 from auricle.curators.words.ctc import CtcCurator
-from auricle.jobs.models import models, verbs_registry
+from auricle.jobs.models import models, registry_commands
 from auricle.jobs.models.models import (
     compare,
     print_comparison,
@@ -52,7 +52,7 @@ def test_a_curator_that_cannot_be_made_for_another_reason_is_listed_too(monkeypa
 
 def test_the_dataset_of_the_list_is_optional_once() -> None:
     app = typer.Typer()
-    verbs_registry.add(app)
+    registry_commands.add(app)
     shown = CliRunner().invoke(app, ["models", "list", "--help"]).output
     assert "[DATASET]" in shown
     assert "[[DATASET]]" not in shown

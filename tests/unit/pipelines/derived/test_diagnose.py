@@ -14,7 +14,7 @@ from dataset_factory import CODES, Recording, write_version
 
 from auricle.extractors.coding import registry
 from auricle.jobs.judging.diagnosis_table import print_diagnosis
-from auricle.jobs.judging.verbs_judge import _seconds
+from auricle.jobs.judging.judge_commands import _seconds
 from auricle.loaders.reading.derived import diagnostics_record
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.derived.curriculum import curriculum

@@ -13,7 +13,7 @@ from auricle.curators import registry
 from auricle.curators.voices.voice_embedding import DIMENSIONS, to_bytes
 from auricle.pipelines.derived.diagnose import diagnose
 from auricle.pipelines.derived.judge import judge
-from auricle.pipelines.policy.speakers import SPEAKERS, kinds_said, told_apart, version_speakers
+from auricle.pipelines.policy.speakers import SPEAKERS, describe_speaker_kinds, group_by_speaker, version_speakers
 from auricle.pipelines.run import run
 from auricle.schemas.keys import fingerprint
 from auricle.schemas.score import ScoreColumn
@@ -54,7 +54,7 @@ def test_the_label_wins_then_the_voice_then_the_recording() -> None:
         {"clip": "d", "recording": "r4", "speaker": None, "voice": voice(1)},
         {"clip": "e", "recording": "r5", "speaker": None, "voice": None},
     ]
-    found = told_apart(pa.Table.from_pylist(rows, ROWS))
+    found = group_by_speaker(pa.Table.from_pylist(rows, ROWS))
     assert found.schema.equals(SPEAKERS)
     assert [tuple(row.values()) for row in found.to_pylist()] == [
         ("a", "ann", "speaker"),
@@ -63,9 +63,9 @@ def test_the_label_wins_then_the_voice_then_the_recording() -> None:
         ("d", "voice d", "voice"),
         ("e", "r5", "recording"),
     ]
-    assert kinds_said(found["kind"]) == "speaker, else voice, else recording"
-    assert kinds_said(found["kind"].slice(0, 1)) == "speaker"
-    assert told_apart(ROWS.empty_table()).num_rows == 0
+    assert describe_speaker_kinds(found["kind"]) == "speaker, else voice, else recording"
+    assert describe_speaker_kinds(found["kind"].slice(0, 1)) == "speaker"
+    assert group_by_speaker(ROWS.empty_table()).num_rows == 0
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...schemas.errors import NothingScoredError
-from ..runs.verbs_build import Overrides
+from ..runs.run_commands import Overrides
 from ..terminal.options import Json, Quiet
 
 
