@@ -19,7 +19,7 @@ EXITS = (
     "6 model weights are missing · 7 not one file could be scored · 8 a takedown was interrupted and is not done · "
     "9 workers cannot work · 10 a verb that deletes was not told to go ahead · "
     "20 the gate refused the candidate · 21 a source lost many of its files · 75 another run holds the dataset · "
-    "130 interrupted"
+    "130 interrupted · 141 nobody read the output to its end"
 )
 
 app = typer.Typer(

@@ -125,9 +125,8 @@ def pull(
     from ...loaders.reading.version import split_version
     from ..terminal import console
     from ..terminal.answer import answer
-    from ..terminal.dataset_argument import working
 
-    url, version = split_version(working(dataset))
+    url, version = split_version(dataset)
 
     with console.counting("pulling", "bytes", quiet) as tell:
         result = pull_version(url, dest, representation, version=version, where=where, progress=tell)

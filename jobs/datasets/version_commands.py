@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..terminal.dataset_argument import existing, reading, working
+from ..terminal.dataset_argument import existing, reading
 from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet, Wait
 
 
@@ -185,7 +185,7 @@ def export(
     from ..terminal import console
     from ..terminal.answer import answer
 
-    url, version = split_version(working(dataset))
+    url, version = split_version(dataset)
     with console.counting("exporting", "clips", quiet) as tell:
         made = write(url, dest, to, version, representation or (), where, progress=tell)
 

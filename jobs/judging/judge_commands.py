@@ -38,10 +38,9 @@ def judge(
     from ...pipelines.derived.judge import judge as judge_version
     from ..terminal import console
     from ..terminal.answer import answer
-    from ..terminal.dataset_argument import working
     from .judgement_table import print_judgement
 
-    version = open_version(working(dataset))
+    version = open_version(dataset)
     with console.working("judging", quiet):
         table = judge_version(version)
     facts = {"version": version.document.number, "members": table}
@@ -68,10 +67,9 @@ def diagnose(
     from ...pipelines.derived.diagnose import diagnose as diagnose_version
     from ..terminal import console
     from ..terminal.answer import answer
-    from ..terminal.dataset_argument import working
     from .diagnosis_table import print_diagnosis
 
-    version, budget_s = open_version(working(dataset)), _seconds(budget) if budget is not None else None
+    version, budget_s = open_version(dataset), _seconds(budget) if budget is not None else None
     with console.working("diagnosing", quiet) as tell:
         record = diagnose_version(version, representation, budget_s=budget_s, begin=tell)
     answer(as_json, record, lambda: print_diagnosis(record))
@@ -115,7 +113,6 @@ def curriculum(
     from ...schemas.errors import ConfigError
     from ..terminal import console
     from ..terminal.answer import answer
-    from ..terminal.dataset_argument import working
 
     try:
         shares = tuple(float(x) for x in opens.split(","))
@@ -123,7 +120,7 @@ def curriculum(
         raise ConfigError(f"--opens {opens!r}: numbers between 0 and 1 are required, for example 0.5,0.8") from error
     if not shares or sorted(shares) != list(shares) or not all(0 < s < 1 for s in shares):
         raise ConfigError(f"--opens {opens!r}: shares must rise and lie between 0 and 1")
-    version = open_version(working(dataset))
+    version = open_version(dataset)
     with console.working("ordering clips", quiet):
         found = make(version, representation, opens=shares)
     rows = []

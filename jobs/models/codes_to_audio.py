@@ -13,6 +13,7 @@ import soundfile
 
 from ...extractors.codecs.conversation import sides
 from ...extractors.coding.registry import describe, load_codec
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Sample, Version
 from ...schemas.config import RepresentationConfig
 from ...schemas.errors import ConfigError
@@ -25,6 +26,7 @@ def decode_clip(version: Version, clip: str, representation: str, out: Path | No
     clip: its key, or the beginning of it. Raises `ConfigError` for a clip or representation that is not there,
     `WeightsError` when the codec's weights are not those that made the codes.
     """
+    require_none(version.store)
     spec = version.representation(representation)
     if not spec.is_codes:
         raise ConfigError(f"{spec.name} is continuous; codes are needed to decode")

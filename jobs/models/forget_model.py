@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...loaders.care.relabels import Proposals, forget_relabels, proposals_of
+from ...loaders.reading.pending import require_none
 from ...loaders.storage.store import Store
 from ..terminal import deletion
 
@@ -10,6 +11,8 @@ from ..terminal import deletion
 def forget_model(dataset: str, model: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Remove the answers of `model` from `relabels/`; the next run gives its clips their own labels back."""
     store = Store(dataset)
+    # before anything is counted and asked
+    require_none(store)
 
     def told(found: Proposals, done: bool) -> deletion.Going:
         if not found.answers:

@@ -66,12 +66,12 @@ def relabel(
     from ...schemas.errors import ConfigError
     from ..terminal import console
     from ..terminal.answer import answer
-    from ..terminal.dataset_argument import existing, working
+    from ..terminal.dataset_argument import existing
     from .forget_model import forget_model
 
     existing(dataset)
     if forget is not None:
-        forget_model(working(dataset), forget, yes=yes, dry_run=dry_run, as_json=as_json)
+        forget_model(dataset, forget, yes=yes, dry_run=dry_run, as_json=as_json)
         return
     if yes or dry_run:
         raise ConfigError(f"{'--yes' if yes else '--dry-run'} belongs to --forget MODEL: without it nothing is deleted")
@@ -121,10 +121,9 @@ def decode(
     Example: auricle decode ./speech-dataset@3 4f1c -r builtin-codes -o heard.wav
     """
     from ...loaders.reading.version import open_version
-    from ..terminal.dataset_argument import working
     from .codes_to_audio import decode_clip
 
-    typer.echo(str(decode_clip(open_version(working(dataset)), clip, representation, out)))
+    typer.echo(str(decode_clip(open_version(dataset), clip, representation, out)))
 
 
 def explore(
@@ -295,10 +294,9 @@ def train_units(
 
     from ...loaders.reading.version import open_version
     from ..terminal import console
-    from ..terminal.dataset_argument import working
     from .train_units import units_of
 
-    version, sizes = open_version(working(dataset)), size or [100, 500]
+    version, sizes = open_version(dataset), size or [100, 500]
     with console.counting("fitting", "clips, all passes", quiet) as tell:
         card = units_of(version, sizes, out, over, rate_hz, passes, seed, owner, workers, tell)
     typer.echo(json.dumps(card, indent=2))

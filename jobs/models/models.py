@@ -19,7 +19,7 @@ from ...schemas.errors import AuricleError, ConfigError, MissingExtraError, Weig
 from ...schemas.models import ModelsDocument, PromotedModel
 from ..terminal import console
 from ..terminal.answer import answer
-from ..terminal.dataset_argument import existing, reading, working
+from ..terminal.dataset_argument import existing, reading
 
 
 def parsed(options: Sequence[str]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def compare(
     as_json: bool = False,
 ) -> None:
     """Run the candidate in shadow and print what changes, slice by slice."""
-    model, version = candidate(slot, name, options), open_version(working(dataset))
+    model, version = candidate(slot, name, options), open_version(dataset)
     with Progress(console=console.err, transient=True, disable=quiet or not console.err.is_terminal) as bar:
         task = bar.add_task("comparing", total=clips)
         done = lambda count: bar.update(task, completed=count)  # noqa: E731
@@ -170,14 +170,14 @@ def promote_model(
     dataset: str, slot: str, name: str | None, options: Mapping[str, Any], note: str, as_json: bool = False
 ) -> None:
     """Make the candidate what runs use."""
-    made = promote(Store(existing(working(dataset))), candidate(slot, name, options), note)
+    made = promote(Store(existing(dataset)), candidate(slot, name, options), note)
     said = f"promotion {made.number}: {_used(made.models[slot])} from now on"
     answer(as_json, _promotion(made), lambda: console.say(said))
 
 
 def roll_back_models(dataset: str, to: int | None, as_json: bool = False) -> None:
     """Publish an older promotion again."""
-    made = roll_back(Store(existing(working(dataset))), to)
+    made = roll_back(Store(existing(dataset)), to)
     held = "; ".join(_used(m) for m in made.models.values()) or "runs use what configurations say"
     answer(as_json, _promotion(made), lambda: console.say(f"promotion {made.number} ({made.note}): {held}"))
 

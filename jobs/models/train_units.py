@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...extractors.features.units import source_card, write_units
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...pipelines.derived.fit_speech_units import Heard, Stored, fit_version
 from ...schemas.errors import ConfigError
@@ -32,6 +33,7 @@ def units_of(
     much of it on `workers` processes; the result does not depend on them. Interrupted, the same call goes on after the
     last finished pass (`<out>.fit` until the end). told: gets (clips gone over, clips in all passes).
     """
+    require_none(version.store)
     if not any(row.as_py() == Status.KEPT for row in version.clips(["status"])["status"]):
         raise ConfigError(f"version {version.document.number} keeps no clip: there is nothing to fit units on")
     if over is None:

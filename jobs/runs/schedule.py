@@ -11,12 +11,29 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ...schemas.errors import BusyError, ConfigError, GateError, LossError
+from ...schemas.errors import (
+    BusyError,
+    ConfigError,
+    DatasetError,
+    GateError,
+    LossError,
+    MissingExtraError,
+    PendingError,
+    WeightsError,
+    WorkerError,
+)
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _AT = re.compile(r"^\s*(?:(?P<days>\S+)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})\s*$")
-_NO_RETRY = (2, 3, 4, 6, GateError.exit_code, LossError.exit_code, BusyError.exit_code)
-"""Exit codes that the same command would only give again: config, extra, broken dataset, weights, gate, losses."""
+_NO_RETRY = tuple(
+    error.exit_code
+    for error in (
+        ConfigError, MissingExtraError, DatasetError, WeightsError, PendingError, WorkerError, GateError, LossError,
+        BusyError,
+    )
+)  # fmt: skip
+"""Exit codes that the same command would only give again minutes later: each waits for somebody, or for the next
+night. Workers have by then been started again many times, and a pending takedown that stopped a run is damaged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...loaders.reading.pending import pending, require_none
+from ...loaders.reading.pending import pending
 from ...loaders.reading.version import numbers, split_version
 from ...loaders.storage.store import Store
 from ...schemas.errors import NoDatasetError
@@ -25,19 +25,11 @@ def existing(dataset: str) -> str:
 
 
 def reading(dataset: str) -> str:
-    """`dataset` itself, for verbs that read; takedowns that are not done are said on standard error.
+    """`dataset` itself, for verbs that read; takedowns that are not done are said on standard error. Verbs that copy or
+    derive need nothing here: what they call refuses by itself (`loaders/reading/pending.require_none`).
 
     Raises as `Store` does.
     """
     for begun in pending(Store(split_version(dataset)[0])):
         console.err.print(f"note: {begun}", markup=False)
-    return dataset
-
-
-def working(dataset: str) -> str:
-    """`dataset` itself, for verbs that make something of it without the lease: copies, tables, models.
-
-    Raises `PendingError` while a takedown is not done: what they make would hold what was taken down.
-    """
-    require_none(Store(split_version(dataset)[0]))
     return dataset

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..reading.pending import require_none
 from ..reading.tombstones import redacted
 from ..storage.hashed_table import put_hashed, read_hashed
 from ..storage.store import Store
@@ -84,6 +85,7 @@ def proposals_of(store: Store, model: str) -> Proposals:
 
 def forget_relabels(store: Store, model: str) -> int:
     """Remove what a model proposed; the next run gives its clips their own labels back. Returns the texts undone."""
+    require_none(store)
     undone = 0
     for path in relabel_files(store):
         table = _read(store, path)

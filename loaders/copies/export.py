@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...schemas.errors import ConfigError
-from ..reading.version import Version, open_version
+from ..reading.pending import open_to_copy
+from ..reading.version import Version
 from ..storage.store import Store
 from . import export_tables, export_tars
 from .export_rows import Exported, exported, fields_of
@@ -53,11 +54,11 @@ def export(
     where: only clips for which this SQL expression over clip columns holds.
     progress: told clips done and kept clips in all.
     Raises `ConfigError` for an unknown format or a destination that holds something, `MissingExtraError` where the
-    format needs a package, `IntegrityError` for a damaged object.
+    format needs a package, `IntegrityError` for a damaged object, `PendingError` while a takedown is not done.
     """
     if to not in FORMATS:
         raise ConfigError(f"--to {to}: unknown format; there are {', '.join(FORMATS)}")
-    source = open_version(dataset, version)
+    source = open_to_copy(dataset, version)
     names = representation or (tuple(source.document.representations) if to in (*WITH_ARRAYS, "delta") else ())
     specs = list({s.name: s for s in map(source.representation, names)}.values())
     if to in WITH_ARRAYS and not specs:

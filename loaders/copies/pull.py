@@ -15,6 +15,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.keys import digest
 from ...schemas.version import VersionDocument
 from ..care.rewrite import Planned, Progress, Recipe, Rewrite, Rows
+from ..reading.pending import open_to_copy
 from ..reading.version import Version, numbers, open_version
 from ..reading.where import Where
 from ..storage.layout import derived_path, version_path
@@ -59,9 +60,10 @@ def pull(
     representation: names, or unambiguous beginnings of names.
     where: only clips for which this SQL expression over clip columns holds; default all rows of the table.
     progress: told bytes done and bytes in all, shard by shard.
-    Raises `ConfigError` when `dest` holds something else, `IntegrityError` for a damaged object of the source.
+    Raises `ConfigError` when `dest` holds something else, `IntegrityError` for a damaged object of the source,
+    `PendingError` while a takedown there is not done.
     """
-    source = open_version(dataset, version)
+    source = open_to_copy(dataset, version)
     names, rows = _names(source, representation), _rows(source, where)
     selection = digest("pull/1", source.sha256, *sorted(names), where or "")
     target = Store(dest, create=True)

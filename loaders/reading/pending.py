@@ -16,6 +16,7 @@ from ...schemas.records import PURGE_SCHEMA
 from ..storage.json_record import read_record
 from ..storage.store import Store
 from .tombstones import read_tombstones, write_rows
+from .version import Version, open_version, split_version
 
 TAKING_DOWN, PURGING = "taking-down", "purging"
 
@@ -47,10 +48,27 @@ def pending(store: Store) -> list[Pending]:
 
 
 def require_none(store: Store) -> None:
-    """Raises `PendingError` while a takedown is not done."""
+    """Whatever makes something of a dataset without holding it (copies, tables, models) begins here, called as a
+    function or as a command: what it makes would hold what is taken down. What holds the dataset finishes it instead
+    (`pipelines/upkeep/pending.py`).
+
+    Raises `PendingError` while a takedown is not done.
+    """
     found = pending(store)
     if found:
         raise PendingError(f"{store.root or store.url}: {found[0]}. Nothing was done")
+
+
+def open_to_copy(dataset: str | Store, version: int | str | None = None) -> Version:
+    """`open_version`, for whoever copies it.
+
+    Raises `PendingError` while a takedown is not done, before anything else.
+    """
+    if isinstance(dataset, str):
+        require_none(Store(split_version(dataset)[0]))
+    else:
+        require_none(dataset)
+    return open_version(dataset, version)
 
 
 def begin(store: Store, rows: pa.Table, *, purge: bool) -> Pending:

@@ -98,7 +98,7 @@ class Payloads:
     def _copy(self, path: str, num_bytes: int) -> Path | None:
         """The shard's copy in the cache; None while a large one is on its way."""
         assert self.cache is not None
-        found = self.cache.find(path, num_bytes)
+        found = self.cache.find(self.store, path, num_bytes)
         if found is not None:
             return found
         if num_bytes <= WHOLE_BYTES:

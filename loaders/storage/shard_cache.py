@@ -1,7 +1,8 @@
 """Whole shards of an object store on this machine's disk, in a bounded folder that all processes share.
 
 A shard is named by the hash of its bytes, so a copy never goes stale. The least recently used ones go when the folder
-would grow beyond its limit; a reader that has one mapped keeps it.
+would grow beyond its limit; a reader that has one mapped keeps it. Each dataset has a folder of its own in it, so that
+what is purged from a dataset can be found here too (`reading/retired_copies.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...schemas.keys import sha256_bytes
 from .store import Store
 
 LIMIT_BYTES = 32 << 30
@@ -28,9 +30,13 @@ class ShardCache:
     def __init__(self, folder: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> None:
         self.folder, self.limit_bytes = folder or default_folder(), limit_bytes
 
-    def find(self, path: str, num_bytes: int) -> Path | None:
+    def copies(self, store: Store) -> Path:
+        """The folder of the copies of one dataset; shards lie in it by their paths."""
+        return self.folder / sha256_bytes(store.url.encode())[:16]
+
+    def find(self, store: Store, path: str, num_bytes: int) -> Path | None:
         """The copy of a shard, None when there is no whole one."""
-        file = self._file(path)
+        file = self.copies(store) / path
         try:
             if file.stat().st_size != num_bytes:
                 return None
@@ -45,27 +51,24 @@ class ShardCache:
 
         wait: or give None while another process is making it. Raises `IntegrityError` and `StorageError` as `Store`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self._file(path)
-        with self._lock(f"{file.name}.lock", wait) as held:
+        file = self.copies(store) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock(Path(f"{file}.lock"), wait) as held:
             if not held:
                 return None
-            found = self.find(path, num_bytes)
+            found = self.find(store, path, num_bytes)
             if found is not None:
                 return found
-            part = file.with_suffix(".part")
+            part = Path(f"{file}.part")
             part.write_bytes(store.get(path))
             part.replace(file)
         self._evict(file)
         return file
 
-    def _file(self, path: str) -> Path:
-        return self.folder / path.rpartition("/")[2]
-
     def _evict(self, newest: Path) -> None:
-        with self._lock("evict.lock", True):
+        with self._lock(self.folder / "evict.lock", True):
             files = []
-            for file in self.folder.glob("*.tar"):
+            for file in self.folder.rglob("*.tar"):
                 with contextlib.suppress(FileNotFoundError):
                     status = file.stat()
                     files.append((status.st_mtime_ns, status.st_size, file))
@@ -79,11 +82,11 @@ class ShardCache:
                     total -= size
 
     @contextlib.contextmanager
-    def _lock(self, name: str, wait: bool) -> Iterator[bool]:
+    def _lock(self, file: Path, wait: bool) -> Iterator[bool]:
         # not on every system, and only object stores need it
         import fcntl
 
-        descriptor = os.open(self.folder / name, os.O_CREAT | os.O_RDWR, 0o644)
+        descriptor = os.open(file, os.O_CREAT | os.O_RDWR, 0o644)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -15,6 +15,7 @@ from ...schemas.errors import ConfigError
 from ..plan.index import read_index
 from ..plan.plan import Plan, make_plan
 from ..plan.settings import Settings, fingerprint, read_state
+from ..reading.retired_copies import drop_retired
 from ..reading.version import Version, open_version
 from ..storage.payloads import Payloads
 from ..storage.shard_cache import LIMIT_BYTES, ShardCache
@@ -103,8 +104,9 @@ class TrainingData:
                 "curriculum": self.index.curriculum,
             },
         )
-        folder = Path(cache) if cache is not None else None
-        payloads = Payloads(self.version.store, ShardCache(folder, cache_bytes))
+        shards = ShardCache(Path(cache) if cache is not None else None, cache_bytes)
+        drop_retired(self.version.store, shards)
+        payloads = Payloads(self.version.store, shards)
         self.reader = BatchReader(payloads, self._sources(), self.layout, settings.row_tokens, tokenizer, text)
         self._plan: Plan | None = None
 

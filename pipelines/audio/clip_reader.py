@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -15,6 +16,8 @@ from .recordings import opened
 from .tape import read_spans
 
 Decoded = tuple[dict[str, Any], Clip | ClipError]
+Span = tuple[int, int]
+"""Samples [start, end) of a recording."""
 
 
 def read_clips(items: Sequence[dict[str, Any]]) -> Iterator[Decoded]:
@@ -29,17 +32,19 @@ def read_clips(items: Sequence[dict[str, Any]]) -> Iterator[Decoded]:
 
 
 def _read_recording(recording: str, uri: str, items: list[dict[str, Any]]) -> Iterator[Decoded]:
-    waiting = list(items)
+    waiting = deque(items)
     try:
         with opened(uri, recording) as source:
-            spans = [(item["start"], item["end"]) for item in items]
-            ready: dict[tuple[int, int], tuple[np.ndarray, int]] = {}
+            spans = [_span(item) for item in items]
+            wanted = Counter(spans)
+            ready: dict[Span, tuple[np.ndarray, int]] = {}
             for span, waveform, sample_rate in read_spans(source.tape, spans):
                 ready[span] = (waveform, sample_rate)
-                while waiting and (key := (waiting[0]["start"], waiting[0]["end"])) in ready:
-                    item = waiting.pop(0)
+                while waiting and (key := _span(waiting[0])) in ready:
+                    item = waiting.popleft()
                     yield item, _clip(item, *ready[key])
-                    if not any((other["start"], other["end"]) == key for other in waiting):
+                    wanted[key] -= 1
+                    if not wanted[key]:
                         del ready[key]
     except ClipError as error:
         for item in waiting:
@@ -47,6 +52,10 @@ def _read_recording(recording: str, uri: str, items: list[dict[str, Any]]) -> It
     except OSError as error:
         for item in waiting:
             yield item, ClipError(FailureReason.UNREADABLE, f"{uri.rsplit('/', 1)[-1]}: {error.strerror}")
+
+
+def _span(item: dict[str, Any]) -> Span:
+    return item["start"], item["end"]
 
 
 def _clip(item: dict[str, Any], waveform: np.ndarray, sample_rate: int) -> Clip:

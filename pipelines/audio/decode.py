@@ -141,7 +141,7 @@ class _AvReader:
         import av.error
 
         resampler = av.AudioResampler(format="fltp", rate=self.info.sample_rate)
-        position, held = 0, []
+        position, held, waiting = 0, [], 0
         try:
             frames = self._container.decode(audio=0)
             while True:
@@ -149,12 +149,14 @@ class _AvReader:
                     frame = next(frames, None)
                 if frame is None:
                     break
-                held += [np.array(part.to_ndarray(), dtype=np.float32) for part in resampler.resample(frame)]
+                for part in resampler.resample(frame):
+                    held.append(np.array(part.to_ndarray(), dtype=np.float32))
+                    waiting += held[-1].shape[1]
                 # frames are 20 ms: few and long blocks cost less
-                if sum(part.shape[1] for part in held) >= BLOCK_SAMPLES:
+                if waiting >= BLOCK_SAMPLES:
                     block = np.concatenate(held, axis=1)
                     yield position, _finite(self._path, block)
-                    position, held = position + block.shape[1], []
+                    position, held, waiting = position + block.shape[1], [], 0
         except (av.error.FFmpegError, OSError, ValueError) as error:
             # what came before the damage is sound
             if held:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...diagnostics.difficulty import quantiles, stages, strata
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...loaders.storage.layout import derived_path
 from ...loaders.storage.parts import parquet_bytes
@@ -29,6 +30,7 @@ def curriculum(
     opens: share of each stratum's hours that is open at each stage; the last stage opens everything.
     Raises `ConfigError` when the version has no codes.
     """
+    require_none(version.store)
     name = _codes(version, representation)
     hard = _difficulties(version, name)
     if hard is None:

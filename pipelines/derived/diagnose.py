@@ -14,6 +14,7 @@ from ...diagnostics.codes.code_rate import Member
 from ...diagnostics.difficulty import difficulty
 from ...diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
 from ...loaders.reading.derived import diagnostics_record
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...loaders.storage.layout import derived_path
 from ...loaders.storage.parts import parquet_bytes
@@ -49,6 +50,7 @@ def diagnose(
     `difficulty-<representation>.parquet` per codes representation. Units have one record per size,
     `<representation>/<size>`, and the difficulty of the largest. Two of one kind are compared clip by clip.
     """
+    require_none(version.store)
     names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
     record: dict[str, Any] = {"schema": DIAGNOSTICS_SCHEMA, "version": version.document.number, "seed": seed}
     found: dict[str, Any] = {}

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ...extractors.features.kmeans import Fit, Lloyd, Survey, fit_parts
 from ...extractors.features.units import Source
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.samples import read_arrays
 from ...loaders.reading.version import Version
 from ...loaders.storage.store import Store
@@ -151,6 +152,7 @@ def fit_version(
     to go on; told: gets (clips gone over, clips in all passes).
     Raises `DatasetError` where no clip can be read, or one that could be read in the first pass no longer can.
     """
+    require_none(version.store)
     table = _table(version, read)
     blocks = blocks_of(table)
     frames = float(pc.sum(table["frames"]).as_py() or 0)

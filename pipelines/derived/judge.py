@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...loaders.storage.engine import engine, view_parts
 from ...loaders.storage.layout import derived_path
@@ -32,7 +33,12 @@ LEVEL = "level_dbfs"
 
 def judge(version: Version) -> pa.Table:
     """The judgement (`JUDGEMENT`), worst first within source, speaker and language; written to
-    `derived/<version>/judgement.parquet`."""
+    `derived/<version>/judgement.parquet`. Raises `PendingError` while a takedown is not done."""
+    require_none(version.store)
+    return _made(version)
+
+
+def _made(version: Version) -> pa.Table:
     if version.document.counts.clips:
         with _opened(version) as db:
             table = _judged(db, version.document.config)
@@ -46,7 +52,7 @@ def judge(version: Version) -> pa.Table:
 def judgement(version: Version) -> pa.Table:
     """The stored judgement of a version, made when it is absent."""
     data = version.derived("judgement.parquet")
-    return judge(version) if data is None else pq.read_table(pa.BufferReader(data))
+    return _made(version) if data is None else pq.read_table(pa.BufferReader(data))
 
 
 @contextmanager

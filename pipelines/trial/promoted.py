@@ -9,6 +9,7 @@ from ...curators.registry import DEFAULT, available
 from ...curators.registry import build as build_curators
 from ...extractors.coding.registry import codecs, describe
 from ...loaders.reading.models import publish_models, read_models
+from ...loaders.reading.pending import require_none
 from ...loaders.storage.store import Store
 from ...schemas.config import RepresentationConfig, RunConfig, Scoring
 from ...schemas.errors import ConfigError
@@ -53,6 +54,7 @@ def promote(store: Store, model: PromotedModel, note: str = "") -> ModelsDocumen
 
     Raises `ConfigError` when it was never compared in shadow here, or on fewer than `LEAST_CLIPS` clips of more.
     """
+    require_none(store)
     compared = find_comparison(store, model)
     if compared is None:
         raise ConfigError(
@@ -81,6 +83,7 @@ def roll_back(store: Store, number: int | None = None) -> ModelsDocument:
 
     By default what held before the promotion that holds now, so that each further call goes one promotion back.
     """
+    require_none(store)
 
     def make(newest: ModelsDocument) -> ModelsDocument:
         holds = _original(newest)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ...curators.registry import build
 from ...loaders.reading.models import read_models
+from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...loaders.storage.json_record import read_record
 from ...loaders.storage.layout import derived_path
@@ -48,6 +49,7 @@ def compare_curator(
     loaded, and what runs share not counted. `uncompared` says why there is nothing to compare with; flips are then
     null. Raises `ConfigError` when no clip of the sample can be read.
     """
+    require_none(version.store)
     curator = build([model.name], {model.name: model.options})[0]
     held = _held(version, model.slot)
     trial, current = Timed(curator), Current(version, held)
@@ -190,6 +192,7 @@ def compare_codec(
     done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
     """The same for a codec: what it makes of a clip, measured by `current` and `trial` (names to numbers)."""
+    require_none(version.store)
     rows, failed = [], 0
     sample, available = _sample(version, num_clips, None)
     for batch in _batches(version, sample):

@@ -15,9 +15,11 @@ from ...loaders.care.relabels import purge_relabels
 from ...loaders.care.rewrite import Rewrite
 from ...loaders.reading.pending import Pending, rows_of
 from ...loaders.reading.refs import readable
+from ...loaders.reading.retired_copies import drop_retired
 from ...loaders.reading.tombstones import put_tombstones, tombstones
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import purged_path, version_path
+from ...loaders.storage.shard_cache import ShardCache
 from ...loaders.storage.store import Store
 from ...schemas.records import PURGED_SCHEMA
 from ...schemas.version import GateResult, VersionDocument
@@ -89,15 +91,7 @@ def _purge(store: Store, stones: pa.Table) -> Done:
     # with what an interrupted purge had retired and not yet removed
     swept = sweep(store, set(readable(store)), grace_s=0.0, dry_run=False)
     removed = [*((e.path, e.size) for e in work), *purge_relabels(store, stones), *swept.files]
-    _forget_copies(store, [gone for gone, _ in removed])
-    return Done(newest, going, removed)
-
-
-def _forget_copies(store: Store, paths: list[str]) -> None:
-    """Remove this machine's copies of objects of a remote dataset, and the working tables that killed runs left."""
+    # this machine's copies of what went, and the working tables that killed runs left
     remove_abandoned(Path(tempfile.gettempdir()))
-    if store.root is None:
-        cache: Path = open_version(store)._cache
-        for path in paths:
-            for copy in (cache / path, *(cache / path).parent.glob(f"{Path(path).name}.*.part")):
-                copy.unlink(missing_ok=True)
+    drop_retired(store, ShardCache(), always=True)
+    return Done(newest, going, removed)

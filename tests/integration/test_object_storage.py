@@ -4,19 +4,21 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import boto3
 import pytest
 from dataset_factory import CODES, voices, write_version
 from moto.server import ThreadedMotoServer
 
-from auricle.loaders import open_version
+from auricle.loaders import Loader, Settings, TrainingData, open_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.copies.diff import diff
 from auricle.loaders.copies.export import export
 from auricle.loaders.copies.pull import pull
 from auricle.loaders.reading.refs import tag, tags
 from auricle.loaders.storage.store import Store
+from auricle.loaders.training import data
 from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.publishing.publish import publish
 from auricle.pipelines.upkeep.amend import amend
@@ -149,6 +151,29 @@ def test_every_operation_on_versions_works_as_on_a_disk(dataset: str, tmp_path) 
     gone = collect(dataset, keep_last=1, dry_run=False, grace_s=0)
     assert gone.versions == []
     assert open_version(dataset, "paper").document.counts.kept == 4
+
+
+def test_a_purge_reaches_the_copies_of_shards_and_tables_that_this_machine_holds(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # samples of a few bytes are little of a shard
+    monkeypatch.setattr(data, "WHOLE_SHARE", 0.0)
+    write_version(dataset, [*voices(3), *voices(3, "w", speaker="bob")])
+    for cache in (None, tmp_path / "mine"):
+        assert len(list(Loader(TrainingData(dataset, CODES.name, Settings(batch_rows=2), cache=cache)))) == 3
+    old = {shard.sha256 for shard in open_version(dataset).document.representations[CODES.name].shards}
+    old |= {part.sha256 for part in open_version(dataset).document.clips}
+
+    def held(folder: Path) -> set[str]:
+        return {file.stem for file in folder.rglob("*") if file.stem in old}
+
+    assert held(tmp_path / "cache") == old
+    takedown(dataset, speaker="bob", purge=True)
+    assert held(tmp_path / "cache") == set()
+    # what the purge does not know of goes when it is next opened
+    assert held(tmp_path / "mine")
+    TrainingData(dataset, CODES.name, Settings(batch_rows=2), cache=tmp_path / "mine")
+    assert held(tmp_path / "mine") == set()
 
 
 def test_a_version_is_pulled_from_and_into_the_object_store(dataset: str, tmp_path) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from auricle.jobs import cli
+from auricle.schemas import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = "schemas|curators|extractors|diagnostics|loaders|pipelines|dashboards|jobs"
@@ -95,3 +98,13 @@ def test_the_rules_that_the_page_of_the_curators_recommends_are_accepted() -> No
             | yaml.safe_load(block)
         )
         check_rules(config, curators_of(config))
+
+
+def test_the_exit_codes_of_the_pages_and_of_the_help_are_those_of_the_code() -> None:
+    ours = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AuricleError)]
+    raised = {kind.exit_code for kind in ours} | {0, 1, cli.INTERRUPTED, cli.PIPE_CLOSED}
+    table = (ROOT / "docs" / "operations.md").read_text().partition("## By exit code")[2].partition("\n## ")[0]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == raised
+    assert {int(code) for code in re.findall(r"(?:: |\u00b7 )(\d+) ", cli.EXITS)} == raised
+    tree = {int(code) for code in re.findall(r"exit (\d+)$", errors.__doc__ or "", re.MULTILINE)}
+    assert tree == {kind.exit_code for kind in ours} - {1}

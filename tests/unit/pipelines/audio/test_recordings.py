@@ -175,3 +175,23 @@ def test_a_probe_looks_at_each_clip_of_a_long_recording_once(tmp_path: Path, mon
     assert len(facts["clips"]) == SECONDS
     assert sum(updates) == SECONDS * RATE
     assert len(updates) <= 2 * SECONDS
+
+
+def test_a_recording_of_many_clips_is_cut_in_time_that_grows_with_their_number(tmp_path: Path) -> None:
+    looks: list[str] = []
+
+    class Item(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            looks.append(name)
+            return super().__getitem__(name)
+
+    path = recording(tmp_path, "a.wav")
+    found: dict[int, float] = {}
+    for count in (500, 2000):
+        items = [Item(item) for item in unit(path, 0, 1)[:1] * count]
+        for number, item in enumerate(items):
+            item |= {"key": str(number), "start": number * 640, "end": number * 640 + 1280}
+        looks.clear()
+        assert [item["key"] for item, _ in read_clips(items)] == [str(number) for number in range(count)]
+        found[count] = len(looks) / count
+    assert found[2000] <= 1.05 * found[500]

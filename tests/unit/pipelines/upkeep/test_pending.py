@@ -8,13 +8,22 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from dataset_factory import Recording, voices, write_version
+from dataset_factory import CODES, Recording, voices, write_version
 
-from auricle.loaders import open_version
+from auricle.jobs.models.codes_to_audio import decode_clip
+from auricle.jobs.models.train_units import units_of
+from auricle.loaders import Version, export, open_version, pull
+from auricle.loaders.care.relabels import forget_relabels
 from auricle.loaders.reading.pending import PURGING, begin, pending, rows_of
 from auricle.loaders.reading.refs import readable
 from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
 from auricle.loaders.storage.store import Store
+from auricle.pipelines.derived.curriculum import curriculum
+from auricle.pipelines.derived.diagnose import diagnose
+from auricle.pipelines.derived.fit_speech_units import Heard, fit_version
+from auricle.pipelines.derived.judge import judge
+from auricle.pipelines.trial.promoted import candidate, promote, roll_back
+from auricle.pipelines.trial.shadow import compare_codec, compare_curator
 from auricle.pipelines.upkeep import carry_out as steps
 from auricle.pipelines.upkeep.compact import compact
 from auricle.pipelines.upkeep.garbage import abandon, collect
@@ -34,6 +43,23 @@ WORK: dict[str, Callable[[str], object]] = {
     "gc": lambda url: collect(url, dry_run=False),
     "abandon": lambda url: abandon(url, "left"),
 }
+
+MAKE: dict[str, Callable[[Version, str], object]] = {
+    "pull": lambda version, out: pull(version.store.url, out, [CODES.name]),
+    "export": lambda version, out: export(version.store, out, "manifest"),
+    "judge": lambda version, out: judge(version),
+    "diagnose": lambda version, out: diagnose(version),
+    "curriculum": lambda version, out: curriculum(version),
+    "fit": lambda version, out: fit_version(version, Heard({}), [2], 1, 0, kept=Path(out)),
+    "compare a curator": lambda version, out: compare_curator(version, candidate("snr"), 2),
+    "compare a codec": lambda version, out: compare_codec(version, lambda _: {}, lambda _: {}, candidate("snr"), 2),
+    "promote": lambda version, out: promote(version.store, candidate("snr")),
+    "roll models back": lambda version, out: roll_back(version.store),
+    "decode": lambda version, out: decode_clip(version, EVE.key, CODES.name, Path(out)),
+    "train units": lambda version, out: units_of(version, [2], Path(out)),
+    "forget relabels": lambda version, out: forget_relabels(version.store, "a model"),
+}
+"""Functions that make something of a dataset which they do not hold."""
 
 
 class Killed(BaseException):
@@ -88,6 +114,19 @@ def test_whatever_works_next_finishes_a_purge(
     assert pending(Store(dataset)) == []
     assert 2 not in readable(Store(dataset))
     assert not any(EVE.sha256.encode() in p.read_bytes() for p in Path(dataset, "shards").rglob("*.tar"))
+
+
+@pytest.mark.parametrize("verb", MAKE)
+def test_functions_that_make_something_of_it_refuse_as_their_commands_do(
+    dataset: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str
+) -> None:
+    version = open_version(dataset)
+    interrupted(dataset, "_publish_without", monkeypatch, purge=True)
+    before = sorted(Path(dataset).rglob("*"))
+    with pytest.raises(PendingError, match="a purge is not done"):
+        MAKE[verb](version, str(tmp_path / "out"))
+    assert sorted(Path(dataset).rglob("*")) == before
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_dry_run_says_what_is_pending_and_leaves_it(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
