@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ..extractors.coding.registry import describe_all
 from ..loaders.care.apply_tombstones import tombstones_applied
@@ -12,7 +11,8 @@ from ..loaders.reading.pending import pending
 from ..loaders.reading.tombstones import tombstones
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
-from ..schemas.errors import NoDatasetError
+from ..schemas.errors import ClipError, NoDatasetError
+from .audio.decode import local_file
 from .passes.probe import ProbeRecipe
 from .policy.decide import check_rules, decide
 from .publishing import gate
@@ -147,11 +147,12 @@ def _estimate(state: State) -> float:
     rows = state.sql(f"SELECT uri, size FROM probe_items ORDER BY unit, place LIMIT {HEADERS_READ}").fetchall()
     read_s = read_bytes = 0.0
     for uri, size in rows:
-        if "://" in uri or not Path(uri).is_file():
+        if "://" in uri:
             continue
         try:
-            info = soundfile.info(uri)
-        except (soundfile.LibsndfileError, OSError):
+            with local_file(uri) as path:
+                info = soundfile.info(str(path))
+        except (soundfile.LibsndfileError, OSError, ClipError):
             continue
         read_s, read_bytes = read_s + info.frames / info.samplerate, read_bytes + size
     total = float(state.one("SELECT coalesce(sum(size), 0) FROM probe_items"))

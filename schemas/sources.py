@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
+
+PLACE = "#@[0-9+.]+$"
+"""At the end of a URI of an archive's member: where it is in the archive, so that nobody looks for it."""
+
+
+def without_place(uri: str) -> str:
+    """A URI as it is written when nobody knows where in its archive the member is; the same after repacking."""
+    return re.sub(PLACE, "", uri)
+
+
+def uri_name(uri: str) -> str:
+    """The name of a recording, without folders: for messages."""
+    return without_place(uri).rsplit("/", 1)[-1]
 
 
 def uri_prefix(source_path: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.version import VersionDocument
 from ..drawing.profile import profile
-from .sounds import ReadAudio, Sources, read_span
+from .sounds import Hearing, Sources
 from .tables import ClipTable
 
 T = TypeVar("T")
@@ -78,9 +78,9 @@ class StoredDataset:
 class Opened:
     """One version with everything that pages ask of it, computed when first asked for."""
 
-    def __init__(self, reader: Reader, read_audio: ReadAudio) -> None:
+    def __init__(self, reader: Reader, hearing: Hearing) -> None:
         self.reader, self.document = reader, reader.document
-        self.sources = Sources(reader.document.config, read_audio)
+        self.sources = Sources(reader.document.config, hearing)
         self._lock = threading.RLock()
 
     @cached_property
@@ -116,8 +116,8 @@ class Opened:
 class Catalog:
     """Opened versions and comparisons, the least recently used ones closed."""
 
-    def __init__(self, dataset: Dataset, read_audio: ReadAudio = read_span, keep: int = 6) -> None:
-        self.dataset, self._read_audio = dataset, read_audio
+    def __init__(self, dataset: Dataset, hearing: Hearing = Hearing(), keep: int = 6) -> None:
+        self.dataset, self._hearing = dataset, hearing
         self._versions: Recent[Opened] = Recent(keep)
         self._pairs: Recent[ClipTable] = Recent(keep)
         self._documents: dict[int, VersionDocument] = {}
@@ -140,7 +140,7 @@ class Catalog:
         """None for a number that is not published."""
         if number not in self.numbers():
             return None
-        return self._versions.get(number, lambda: Opened(self.dataset.open(number), self._read_audio))
+        return self._versions.get(number, lambda: Opened(self.dataset.open(number), self._hearing))
 
     def pair(self, before: Opened, now: Opened) -> ClipTable:
         """The table of `now` with that of `before` beside it."""

@@ -35,7 +35,7 @@ from ..drawing.spectrogram import outline, spectrogram
 from ..report.report import render
 from .catalog import Catalog, Dataset, Opened, Recent, StoredDataset
 from .comparison import compare, reason_rows
-from .sounds import ReadAudio, SoundError, byte_range, read_span, wav
+from .sounds import Hearing, SoundError, byte_range, wav
 from .tables import SORTABLE, QueryError
 from .token import PARAMETER, TokenMiddleware
 
@@ -62,8 +62,8 @@ _CORE_SHOWN = ("status", "reasons", "path", "source", "speaker", "duration_s", "
 class Explorer:
     """The pages over one dataset."""
 
-    def __init__(self, dataset: Dataset, read_audio: ReadAudio = read_span) -> None:
-        self.catalog = Catalog(dataset, read_audio)
+    def __init__(self, dataset: Dataset, hearing: Hearing = Hearing()) -> None:
+        self.catalog = Catalog(dataset, hearing)
         self._templates = environment()
         self._templates.globals["query"] = lambda **values: urlencode({k: v for k, v in values.items() if v})
         self._templates.globals["dataset"] = dataset.name
@@ -274,10 +274,10 @@ def _csv_line(values: Sequence[Any]) -> str:
 
 
 def application(
-    dataset: Dataset, hosts: Sequence[str] = LOOPBACK, read_audio: ReadAudio = read_span, token: str | None = None
+    dataset: Dataset, hosts: Sequence[str] = LOOPBACK, hearing: Hearing = Hearing(), token: str | None = None
 ) -> Starlette:
     """The ASGI application. hosts: names that requests may address it by, `*` for any; token: asked for if given."""
-    explorer = Explorer(dataset, read_audio)
+    explorer = Explorer(dataset, hearing)
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, FilterError, QueryError, AuricleError), explorer.failed)
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]
     if token is not None:
@@ -306,18 +306,18 @@ def serve(
     *,
     hosts: Sequence[str] = (),
     token: str | None = None,
-    read_audio: ReadAudio = read_span,
+    hearing: Hearing = Hearing(),
 ) -> None:
     """Run the explorer until it is interrupted.
 
     hosts: further names that browsers may reach it by; on a `host` that is not loopback, without any, every name.
-    token: asked for where `host` is not loopback; a new one by default. read_audio: reads formats that libsndfile
+    token: asked for where `host` is not loopback; a new one by default. hearing: reads formats that libsndfile
     does not.
     """
     import uvicorn
 
     wanted = None if host in LOOPBACK else token or secrets.token_urlsafe(16)
-    app = application(StoredDataset(dataset_url), allowed_hosts(host, hosts), read_audio, wanted)
+    app = application(StoredDataset(dataset_url), allowed_hosts(host, hosts), hearing, wanted)
     asked = "" if wanted is None else f"?{PARAMETER}={wanted}"
     name = (hosts[0] if hosts else socket.gethostname()) if host in ANY_ADDRESS else host
     if wanted is not None:

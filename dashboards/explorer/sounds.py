@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +42,23 @@ def read_span(path: Path, channel: int, start: int, end: int) -> tuple[np.ndarra
         raise SoundError(f"{path.name}: {error.error_string}") from error
 
 
+@dataclass(frozen=True)
+class Hearing:
+    """How recordings are had."""
+
+    read: ReadAudio = read_span
+    """Decodes a part of one."""
+    copy: Callable[[str], AbstractContextManager[Path]] | None = None
+    """Makes a copy of a member of an archive for a moment; raises `SoundError`. None: these cannot be heard."""
+
+
 class Sources:
     """Finds recordings in the folders of a configuration, and proves by their hash that they are the ones meant."""
 
-    def __init__(self, config: Mapping[str, Any], read: ReadAudio = read_span) -> None:
+    def __init__(self, config: Mapping[str, Any], hearing: Hearing = Hearing()) -> None:
         """config: of a version document; relative folders are taken from the working folder, as a run takes them."""
         self._folders = source_paths(config)
-        self._read = read
+        self._hearing = hearing
         self._proven: dict[tuple[str, int, int], str] = {}
         self._lock = threading.Lock()
 
@@ -55,29 +67,36 @@ class Sources:
 
         Raises `SoundError` when the recording is gone, changed, elsewhere, or longer than `MAX_SECONDS`.
         """
-        path = self._locate(str(row["source"]), str(row["path"]))
-        if self._hash(path) != row["recording"]:
-            raise SoundError(f"{row['path']} holds other bytes than when it was scored")
         start, end, rate = row["start"], row["end"], row["sample_rate"]
         if start is None or end is None or not rate:
             raise SoundError("the clip was never decoded")
         if end - start > MAX_SECONDS * rate:
             raise SoundError(f"the clip lasts {(end - start) / rate:.0f} s; at most {MAX_SECONDS:.0f} s are played")
-        return self._read(path, row["channel"] or 0, start, end)
+        with self._local(str(row["source"]), str(row["path"])) as path:
+            if self._hash(path) != row["recording"]:
+                raise SoundError(f"{row['path']} holds other bytes than when it was scored")
+            return self._hearing.read(path, row["channel"] or 0, start, end)
 
-    def _locate(self, source: str, relative: str) -> Path:
+    @contextmanager
+    def _local(self, source: str, relative: str) -> Iterator[Path]:
         folder = self._folders.get(source)
         if folder is None:
             raise SoundError(f"the configuration of this version has no source {source!r}")
         if "://" in folder:
             raise SoundError(f"{folder} is not on this machine; copy the source here to listen")
-        root = Path(folder).expanduser().resolve()
+        root = Path(file_uri(folder, "")).resolve()
         path = Path(file_uri(folder, relative)).resolve()
         if not path.is_relative_to(root):
             raise SoundError(f"{relative!r} leads out of its source")
-        if not path.is_file():
+        if path.is_file():
+            yield path
+            return
+        if not any(above.is_file() for above in path.parents):
             raise SoundError(f"{relative} is not in {folder} any more; start the explorer where the run was started")
-        return path
+        if self._hearing.copy is None:
+            raise SoundError(f"{relative} is in an archive, which takes the packages of the extra `curate` to read")
+        with self._hearing.copy(str(path)) as copied:
+            yield copied
 
     def _hash(self, path: Path) -> str:
         stat = path.stat()

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from ...dashboards.explorer.sounds import ReadAudio, SoundError, read_span
+from ...dashboards.explorer.sounds import Hearing, SoundError
 from ...schemas.errors import ClipError
 
 
-def reader() -> ReadAudio:
-    """Reads with libsndfile and FFmpeg's libraries; without the latter (extra `curate`), with libsndfile alone."""
+def hearing() -> Hearing:
+    """Reads with libsndfile and FFmpeg's libraries, also out of archives; without the latter (extra `curate`), with
+    libsndfile alone, and loose files only."""
     try:
         import av  # noqa: F401
     except ModuleNotFoundError:
-        return read_span
-    return read_any
+        return Hearing()
+    return Hearing(read_any, copy)
+
+
+@contextmanager
+def copy(uri: str) -> Iterator[Path]:
+    """A copy of a member of an archive, for a moment. Raises `SoundError` when it cannot be had."""
+    from ...pipelines.audio.decode import local_file
+
+    try:
+        with local_file(uri) as path:
+            yield path
+    except ClipError as error:
+        raise SoundError(error.message) from error
 
 
 def read_any(path: Path, channel: int, start: int, end: int) -> tuple[np.ndarray, int]:

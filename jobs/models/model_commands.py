@@ -146,9 +146,9 @@ def explore(
     """
     from ...dashboards.explorer.explorer import serve
     from ..terminal.dataset_argument import reading
-    from .hearing import reader
+    from .hearing import hearing
 
-    serve(reading(dataset), host, port, hosts=allow_host or (), token=token, read_audio=reader())
+    serve(reading(dataset), host, port, hosts=allow_host or (), token=token, hearing=hearing())
 
 
 def weights_list(as_json: Json = False) -> None:

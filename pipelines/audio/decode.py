@@ -12,13 +12,18 @@ import numpy as np
 
 from ...loaders.storage.store import Store
 from ...schemas.errors import ClipError, IntegrityError, StorageError
+from ...schemas.sources import uri_name, without_place
 from ...schemas.tables import FailureReason
+from ..archives.member import ArchiveError
+from ..archives.packed import member_of, read
 from ..work.hang import bounded
 from ..work.scratch import scratch_folder
 from .quiet import mpg123_quiet
 
 BLOCK_SAMPLES = 1 << 18
 """Samples per channel and block: 16 s at 16 kHz, 1 MiB of float32."""
+LONGEST_NAME = 120
+"""Characters of a copy's name."""
 RATES_HZ = range(1_000, 768_001)
 """Plausible sample rates; headers outside them are broken."""
 MAX_CHANNELS = 64
@@ -59,21 +64,38 @@ class Reader(Protocol):
 
 @contextlib.contextmanager
 def local_file(uri: str) -> Iterator[Path]:
-    """A local path of `uri`: itself, or a temporary copy of an object on a store."""
-    if "://" not in uri:
+    """A local path of `uri`: itself, or a temporary copy of an object on a store or of a member of an archive.
+
+    Raises `ClipError` for a copy that cannot be made.
+    """
+    try:
+        member = member_of(uri)
+    except (StorageError, ArchiveError) as error:
+        raise ClipError(FailureReason.STORAGE, str(error)) from error
+    if member is None and "://" not in uri:
         yield Path(uri)
         return
-    folder, _, name = uri.rpartition("/")
     # copies that a killed worker left are removed by the next one
     with scratch_folder() as scratch:
-        path = scratch / "recording"
+        folder = scratch / "recording"
+        folder.mkdir()
+        # a name says what some formats are, and is what messages call it
+        path = folder / (uri_name(uri)[-LONGEST_NAME:].lstrip(".") or "recording")
         try:
-            path.write_bytes(Store(folder).get(name))
+            with path.open("wb") as file:
+                file.writelines(_bytes(uri) if member is None else read(member))
         except IntegrityError as error:
-            raise ClipError(FailureReason.MISSING, f"{uri}: the object is gone") from error
+            raise ClipError(FailureReason.MISSING, f"{without_place(uri)}: the object is gone") from error
         except StorageError as error:
             raise ClipError(FailureReason.STORAGE, str(error)) from error
+        except ArchiveError as error:
+            raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error}") from error
         yield path
+
+
+def _bytes(uri: str) -> Iterator[bytes]:
+    folder, _, name = uri.rpartition("/")
+    yield Store(folder).get(name)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ...schemas.errors import ClipError
 from ...schemas.keys import sha256_file
+from ...schemas.sources import uri_name
 from ...schemas.tables import FailureReason
 from .decode import local_file
 from .tape import Tape
@@ -110,7 +111,7 @@ def _open(uri: str, sha256: str) -> Recording:
             if sha256_file(path) != sha256:
                 raise ClipError(FailureReason.CHANGED_WHILE_READ, f"{path.name}: other bytes than when it was probed")
         except OSError as error:
-            name = uri.rsplit("/", 1)[-1]
+            name = uri_name(uri)
             raise ClipError(FailureReason.UNREADABLE, f"{name}: {error.strerror}") from error
         return Recording(uri, sha256, path, seen, stack.pop_all())
 

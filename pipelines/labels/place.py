@@ -1,4 +1,5 @@
-"""A source's folder as label formats see it: named files, lines of bounded length, what lies beside the audio."""
+"""A source's folder as label formats see it: named files, lines of bounded length, what lies beside the audio; files in
+archives have the archive as their folder."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import io
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,9 @@ from typing import BinaryIO, TextIO, cast
 
 from ...loaders.storage.store import Store
 from ...schemas.errors import ConfigError, IntegrityError
+from ..archives.bytes_of import is_archive
+from ..archives.member import SUFFIXES, ArchiveError, Located, Member, located
+from ..archives.packed import members, read
 
 LONGEST_LINE = 1 << 27
 """Characters: the transcript of a recording of hours is one line; a file without line ends is not."""
@@ -40,6 +44,7 @@ class Place:
         path = Path(root).expanduser() if self._store is None else Path()
         self._root = path.parent if path.is_file() else path
         self._folder: tuple[str, list[str]] | None = None
+        self._archive: tuple[str, dict[str, Member] | None] | None = None
 
     @contextlib.contextmanager
     def lines(self, name: str) -> Iterator[Iterator[str]]:
@@ -80,13 +85,16 @@ class Place:
         """The bytes of a file, unpacked where its name ends with .gz. Raises `ConfigError` when it cannot be read."""
         with contextlib.ExitStack() as stack:
             try:
+                if (packed := self._packed(name)) is not None:
+                    yield self._unpacked(name, packed)
+                    return
                 if self._store is not None:
                     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="auricle-labels-"))
                     path = self._store.local(name, Path(folder))
                 else:
                     path = self._root / name
                 file = stack.enter_context(path.open("rb"))
-            except (OSError, IntegrityError, ValueError) as error:
+            except (OSError, IntegrityError, ValueError, ArchiveError) as error:
                 raise ConfigError(
                     f"source {self.source!r}: its transcripts {name!r} cannot be read under {self._given}. "
                     "`transcripts` is relative to the source's `path`."
@@ -99,11 +107,18 @@ class Place:
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
+        if self._packed(name) is not None:
+            return True
         return self._store.exists(name) if self._store is not None else (self._root / name).is_file()
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; asked again about the same folder, it is not read again."""
         if self._folder is None or self._folder[0] != folder:
+            if (index := self._index(f"{folder}/-")) is not None:
+                below = f"{folder}/"
+                here = (name.removeprefix(below) for name in index if name.startswith(below))
+                self._folder = folder, sorted(name for name in here if "/" not in name)
+                return self._folder[1]
             if self._store is not None:
                 below = "" if folder in ("", ".") else f"{folder}/"
                 found = [e.path.removeprefix(below) for e in self._store.list("" if folder == "." else folder)]
@@ -124,7 +139,13 @@ class Place:
             every: Iterable[str] = sorted(entry.path for entry in self._store.list())
         else:
             every = self._walk_local()
-        return (path for path in every if any(fnmatchcase(path, fit) for fit in fits))
+        for path in every:
+            if any(fnmatchcase(path, fit) for fit in fits):
+                yield path
+            if path.lower().endswith(SUFFIXES):
+                for name in sorted(self._index(f"{path}/-") or ()):
+                    if any(fnmatchcase(name, fit) for fit in fits):
+                        yield name
 
     def _walk_local(self) -> Iterator[str]:
         for folder, below, files in os.walk(self._root):
@@ -132,6 +153,37 @@ class Place:
             relative = Path(folder).relative_to(self._root).as_posix()
             for name in sorted(files):
                 yield name if relative == "." else f"{relative}/{name}"
+
+    def _index(self, name: str) -> Mapping[str, Member] | None:
+        """Members of the archive that `name` lies in, by their names below the root; None where it lies in none."""
+        found = located(name)
+        if found is None:
+            return None
+        if self._archive is None or self._archive[0] != found.archive:
+            uri = f"{self._store.url if self._store else self._root}/{found.archive}"
+            index: dict[str, Member] | None = None
+            if is_archive(uri):
+                index = {}
+                with contextlib.suppress(ArchiveError):
+                    # what can be read of a broken one
+                    for member in members(uri):
+                        if isinstance(member, Member):
+                            index[f"{found.archive}/{member.name}"] = member
+            self._archive = found.archive, index
+        return self._archive[1]
+
+    def _packed(self, name: str) -> Member | None:
+        """The member that `name` is, of an archive; None for a file of its own."""
+        index = self._index(name)
+        return index.get(name) if index is not None else None
+
+    def _unpacked(self, name: str, member: Member) -> BinaryIO:
+        archive = name[: -len(member.name) - 1]
+        uri = f"{self._store.url if self._store else self._root}/{archive}"
+        if member.size > LARGEST_WHOLE:
+            raise ConfigError(f"source {self.source!r}: {name} is larger than {LARGEST_WHOLE >> 20} MiB")
+        data = io.BytesIO(b"".join(read(Located(uri, member.name, member.place))))
+        return cast("BinaryIO", gzip.GzipFile(fileobj=data)) if name.endswith(".gz") else data
 
     def relative(self, file: str, folder: PurePosixPath) -> str | None:
         """`file`, as a label file in `folder` names it, relative to the source; None when it is empty or outside."""

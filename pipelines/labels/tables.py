@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...schemas.errors import ConfigError
+from ..archives.member import ArchiveError, Member
+from ..archives.rows import Table
 from .formats import Found, LabelFormat, Options
 from .place import LONGEST_LINE, Place, folder_of
 from .rows import AUDIO_ENDINGS, Row, Unusable, UnusableError, channel_number, label, reference_of, shown, span
@@ -207,23 +208,36 @@ def json_lines(place: Place, name: str, options: Options) -> Iterator[Record | U
                 yield Unusable("it is not a JSON object", where)
 
 
-def parquet_rows(place: Place, name: str, options: Options) -> Iterator[Record | Unusable]:
-    """Records of a Parquet file, batch by batch; audio bytes are left where they are."""
+def packed_rows(place: Place, name: str, options: Options) -> Iterator[Record | Unusable]:
+    """Records of a Parquet or Arrow file, batch by batch; audio bytes are left where they are. Where it holds audio and
+    no column is named for the recording, a row is of its own audio."""
     with place.binary(name) as file:
         try:
-            opened = pq.ParquetFile(file)
-        except (pa.ArrowException, OSError) as error:
-            raise ConfigError(f"source {place.source!r}: {name} is no readable Parquet file ({error})") from error
-        skipped = {
-            f.name for f in opened.schema_arrow if pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type)
-        }
-        names = [f.name for f in opened.schema_arrow if f.name not in skipped and not pa.types.is_nested(f.type)]
-        _require_file(place, name, dict.fromkeys(names, ""), options)
-        at = 0
-        for batch in opened.iter_batches(ROWS_PER_BATCH, columns=names):
-            for cells in batch.to_pylist():
-                at += 1
-                yield f"row {at}", cells
+            table = Table(file, name)
+            skipped = {
+                f.name
+                for f in table.schema
+                if pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type) or pa.types.is_nested(f.type)
+            }
+            names = [f for f in table.schema.names if f not in skipped]
+            own = table.column is not None and "file" not in options.columns
+            if not own:
+                _require_file(place, name, dict.fromkeys(names, ""), options)
+            # one after the other: a table is one file, read from one place
+            members = list(table.members()) if own else []
+            for at, cells in enumerate(table.cells(names)):
+                where = f"row {at + 1}"
+                if not own:
+                    yield where, cells
+                elif isinstance(member := members[at], Member):
+                    # whatever else it calls itself
+                    yield where, cells | {"file": f"{PurePosixPath(name).name}/{member.name}"}
+                else:
+                    yield Unusable(f"its recording {member.why}", where)
+        except (pa.ArrowException, ArchiveError) as error:
+            raise ConfigError(
+                f"source {place.source!r}: {name} is no readable Parquet or Arrow file ({error})"
+            ) from error
 
 
 Records = Callable[[Place, str, Options], Iterator[Record | Unusable]]
@@ -320,9 +334,9 @@ FORMATS = (
     ),
     LabelFormat(
         "parquet",
-        "a Parquet file with the names of a .tsv; Hugging Face's metadata.parquet (file_name)",
-        lambda f: f.ending == ".parquet",
-        _read(parquet_rows),
+        "a Parquet or Arrow file with the names of a .tsv, or with audio in it: Hugging Face's metadata and datasets",
+        lambda f: f.ending in (".parquet", ".arrow"),
+        _read(packed_rows),
     ),
 )
 JSON_LINES = LabelFormat(

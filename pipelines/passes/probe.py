@@ -15,6 +15,7 @@ from ...schemas.config import Segmentation
 from ...schemas.errors import ClipError
 from ...schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
 from ...schemas.pass_tables import ERROR_FIELDS
+from ...schemas.sources import without_place
 from ...schemas.tables import FailureReason
 from ...schemas.time import PAST_END_S, samples
 from ..audio.declared import check_whole, why_empty
@@ -95,12 +96,12 @@ class _Probe:
 
 def unread_name(uri: str) -> str:
     """What a file is called in place of its hash when it cannot be read: the hash of where it is."""
-    return "unreadable-" + digest(uri)
+    return "unreadable-" + digest(without_place(uri))
 
 
 def unread_names(uri: str) -> set[str]:
     """`unread_name`, and the name of a file that ended its worker and of which the worker could not say anything."""
-    return {unread_name(uri), "unreadable-" + hashlib.md5(uri.encode()).hexdigest()}
+    return {unread_name(uri), "unreadable-" + hashlib.md5(without_place(uri).encode()).hexdigest()}
 
 
 def probe_file(
@@ -208,7 +209,8 @@ def _identity(path: Path, item: Mapping[str, Any]) -> str:
 
 
 def _unchanged(path: Path, item: Mapping[str, Any]) -> None:
-    if "://" in item["uri"]:
+    if str(path) != item["uri"]:
+        # a copy out of an object store or an archive
         return
     stat = path.stat()
     if (stat.st_size, stat.st_mtime_ns) != (item["size"], item["mtime_ns"]):

@@ -11,7 +11,7 @@ from functools import partial
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig
-from ...schemas.sources import uri_prefix
+from ...schemas.sources import PLACE, uri_prefix
 from ...schemas.sql import literal
 from ..labels.read import Tally, read_labels
 from ..labels.resolve import resolve
@@ -130,7 +130,8 @@ def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe,
         f"""CREATE OR REPLACE TABLE probe_rows AS
         SELECT k.source, k.path, k.segmentation, r.* EXCLUDE (part_file)
             -- a file that killed or hung its worker was never hashed, and still needs a name in the ledger
-            REPLACE (coalesce(r.recording, 'unreadable-' || md5(k.uri)) AS recording) FROM probe_keys k JOIN (
+            REPLACE (coalesce(r.recording, 'unreadable-' || md5(regexp_replace(k.uri, '{PLACE}', ''))) AS recording)
+        FROM probe_keys k JOIN (
             SELECT *, count(error_reason) OVER (PARTITION BY key) AS again FROM probe_receipts
             QUALIFY row_number() OVER (
                 PARTITION BY key ORDER BY error_reason IS NOT NULL, {passing("error_reason")}, part_file DESC) = 1

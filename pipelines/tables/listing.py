@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-from fsspec.utils import glob_translate
 
 from ...loaders.storage.store import Store
 from ...schemas.config import Source
 from ...schemas.errors import ConfigError
 from ..audio.decode import AUDIO_SUFFIXES
+from .archived import Archives, Row, included_by, is_named_archive
 from .folders import Walk
 
 FILES = pa.schema(
@@ -30,28 +29,29 @@ FILES = pa.schema(
     ]
 )
 ROWS_PER_BATCH = 1 << 16
-Row = tuple[str, int, str, str, int, int, str | None]
-"""In the order of `FILES`."""
 
 
 def list_sources(sources: Iterable[Source], notices: list[str]) -> Iterator[pa.RecordBatch]:
     """Files of all sources (`FILES`), batch by batch: 10^7 of them take gigabytes.
 
-    notices: gets a line per kind of thing that was left out on purpose (links out of the tree, names that are not
-    text) and per source without any file.
+    An archive is listed as the members that it holds; one that cannot be read, or only to some point, as a file of its
+    own as well, which then fails. notices: gets a line per kind of thing that was left out on purpose (links out of the
+    tree, names that are not text, members of archives that are no files) and per source without any file.
     Raises `ConfigError` for a source that is not there: an unmounted disk must not look like a folder whose files are
     all gone.
     """
     for rank, source in enumerate(sources):
-        empty = True
-        for batch in _batches(_remote(source, rank) if "://" in source.path else _local(source, rank, notices)):
+        empty, archives = True, Archives(source, rank)
+        rows = _remote(source, rank, archives) if "://" in source.path else _local(source, rank, archives, notices)
+        for batch in _batches(rows):
             empty = False
             yield batch
+        notices.extend(archives.notices())
         if empty:
             notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
 
 
-def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
+def _local(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
     root = Path(source.path).expanduser().absolute()
     if not root.exists():
         raise ConfigError(
@@ -59,20 +59,25 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
         )
     if root.is_file():
         found = root.stat()
-        yield _row(source, rank, root.name, str(root), found)
+        if is_named_archive(root.name):
+            yield from archives.rows(root.name, str(root), found.st_size, found.st_mtime_ns, None)
+        else:
+            yield _row(source, rank, root.name, str(root), found)
         return
     real_root = root.resolve()
     outside = undecodable = 0
-    walk, included = Walk(root), _included(source)
+    walk, included = Walk(root), included_by(source)
     for file, relative in walk:
-        if os.path.splitext(file.name)[1].lower() not in AUDIO_SUFFIXES:
+        packed = is_named_archive(file.name)
+        if not packed and os.path.splitext(file.name)[1].lower() not in AUDIO_SUFFIXES:
+            archives.look(file.name)
             continue
         try:
             relative.encode()
         except UnicodeEncodeError:
             undecodable += 1
             continue
-        if not included(relative):
+        if not packed and not included(relative):
             continue
         try:
             if file.is_symlink() and not Path(file.path).resolve().is_relative_to(real_root):
@@ -82,7 +87,11 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
         except OSError:
             # gone since the folder was read: the next listing settles it
             continue
-        if stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode):
+            continue
+        if packed:
+            yield from archives.rows(relative, file.path, found.st_size, found.st_mtime_ns, None)
+        else:
             yield _row(source, rank, relative, file.path, found)
     notices.extend(walk.notices(source.name))
     if outside:
@@ -91,28 +100,20 @@ def _local(source: Source, rank: int, notices: list[str]) -> Iterator[Row]:
         notices.append(f"source {source.name!r}: {undecodable} file names are not UTF-8 and were left out; rename them")
 
 
-def _remote(source: Source, rank: int) -> Iterator[Row]:
-    store, included = Store(source.path), _included(source)
+def _remote(source: Source, rank: int, archives: Archives) -> Iterator[Row]:
+    store, included = Store(source.path), included_by(source)
     for entry in store.list():
-        if Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and included(entry.path):
-            uri = f"{store.url}/{entry.path}"
-            yield source.name, rank, entry.path, uri, entry.size, int(entry.modified_s * 1e9), entry.etag
+        uri, mtime_ns = f"{store.url}/{entry.path}", int(entry.modified_s * 1e9)
+        if is_named_archive(entry.path):
+            yield from archives.rows(entry.path, uri, entry.size, mtime_ns, entry.etag)
+        elif Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and included(entry.path):
+            yield source.name, rank, entry.path, uri, entry.size, mtime_ns, entry.etag
+        else:
+            archives.look(entry.path)
 
 
 def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_result) -> Row:
     return source.name, rank, relative, path, found.st_size, found.st_mtime_ns, None
-
-
-def _included(source: Source) -> Callable[[str], object]:
-    """Whether a path below the source matches one of its globs, as shells and `glob` read them: `*` stays within a
-    folder, `**` is any number of folders, also none. Raises `ConfigError` for one that cannot be read."""
-    patterns = []
-    for glob in source.include:
-        try:
-            patterns.append(glob_translate(glob))
-        except (ValueError, re.error) as error:
-            raise ConfigError(f"source {source.name!r}: include {glob!r}: {error}") from error
-    return re.compile("|".join(patterns) or r"(?!)").match
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:

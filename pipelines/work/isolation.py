@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...schemas.errors import WorkerError
+from ...schemas.sources import uri_name
 from ...schemas.tables import FailureReason
 from .contract import Recipe, Result, failure
 from .hang import EXIT_CODE, HUNG, Step, exit_when_hung
@@ -67,7 +68,7 @@ def _judge(recipe: Recipe, suspect: dict[str, Any], control: Sequence[dict[str, 
         if step is None or not step.name or step.name in hung:
             break
         hung[step.name] = str(step)
-    name = str(suspect.get("uri", suspect["key"])).rsplit("/", 1)[-1]
+    name = uri_name(str(suspect.get("uri", suspect["key"])))
     if step is not None:
         return failure(suspect, FailureReason.TIMED_OUT, f"{name}: {step}, twice")
     what = f"killed its worker {DEATHS_TO_CONDEMN} times alone ({_words(ended.code)})"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...schemas.errors import AuricleError, ClipError
+from ...schemas.sources import uri_name
 from ...schemas.tables import FailureReason
 from .contract import Result, Work, failure
 
@@ -67,6 +68,6 @@ def _alone(work: Work, item: Mapping[str, Any]) -> Result:
         if ends_the_pass(error):
             raise
         reason, message = why(error)
-        name = str(item.get("uri", item["key"])).rsplit("/", 1)[-1]
+        name = uri_name(str(item.get("uri", item["key"])))
         return failure(item, reason, message if isinstance(error, ClipError) else f"{name}: {message}")
     return result

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,23 @@ def test_what_cannot_be_heard_says_why(recording: tuple[Path, dict[str, Any]], t
     ):
         with pytest.raises(SoundError, match=words):
             sources.clip(row | change)
+
+
+def test_a_member_of_an_archive_is_heard_where_the_packages_for_it_are(recording: tuple[Path, dict[str, Any]]) -> None:
+    from auricle.jobs.models.hearing import hearing
+
+    folder, row = recording
+    loose, _ = Sources({"sources": [{"path": str(folder)}]}).clip(row)
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.write(folder / "a.wav", "deep/a.wav")
+    packed = row | {"path": "all.zip/deep/a.wav"}
+    config = {"sources": [{"path": str(folder)}]}
+    waveform, _ = Sources(config, hearing()).clip(packed)
+    assert np.array_equal(waveform, loose)
+    with pytest.raises(SoundError, match="in an archive"):
+        Sources(config).clip(packed)
+    with pytest.raises(SoundError, match=r"no member 'b\.wav'"):
+        Sources(config, hearing()).clip(packed | {"path": "all.zip/b.wav"})
 
 
 def test_a_file_that_changes_while_the_explorer_runs_is_noticed(recording: tuple[Path, dict[str, Any]]) -> None:

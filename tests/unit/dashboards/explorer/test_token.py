@@ -79,7 +79,7 @@ def test_clips_of_formats_that_libsndfile_lacks_are_heard(tmp_path: Path) -> Non
             container.mux(packet)
     with pytest.raises(SoundError):
         read_span(path, 0, 0, 1000)
-    read = hearing.reader()
+    read = hearing.hearing().read
     waveform, rate = read(path, 0, 1000, 21_000)
     assert (waveform.shape, rate) == ((20_000,), 48_000)
     with pytest.raises(SoundError, match="1 channels"):

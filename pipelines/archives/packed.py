@@ -1,0 +1,133 @@
+"""One way to list any archive and to read a member of it; the archives read last stay open in this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from .bytes_of import is_archive, open_bytes
+from .member import ArchiveError, Located, Member, Unusable, last_of_each, located
+from .rows import Table
+from .tars import Tar
+from .zips import Zip
+
+OPEN = 2
+"""Archives that stay open between members: a unit of work ends in one, the next begins there."""
+
+
+class Archive(Protocol):
+    """An open archive."""
+
+    def members(self) -> Iterator[Member | Unusable]:
+        """Everything that is no folder, in order; the first of a cut-off archive, then `ArchiveError`."""
+        ...
+
+    def read(self, place: str) -> Iterator[bytes]:
+        """The bytes of a member, in pieces. Raises `ArchiveError`."""
+        ...
+
+
+KINDS = {".tar": Tar, ".zip": Zip, ".parquet": Table, ".arrow": Table}
+
+
+def members(archive: str) -> Iterator[Member | Unusable]:
+    """Everything in an archive that is no folder; of several with one name the last, as unpacking leaves it.
+
+    archive: its path or URL. Raises `ArchiveError` for one that cannot be read; of one that is cut off, after what
+    comes before.
+    """
+    with closing(open_bytes(archive)) as file:
+        held: list[Member] = []
+        broken: ArchiveError | None = None
+        try:
+            for found in _archive(file, archive).members():
+                if isinstance(found, Unusable):
+                    yield found
+                else:
+                    held.append(found)
+        except ArchiveError as error:
+            broken = error
+        yield from last_of_each(held)
+        if broken is not None:
+            raise broken
+
+
+def member_of(uri: str) -> Located | None:
+    """The member of an archive that a URI opens; None for a file of its own, also below a folder with such a name."""
+    found = located(uri)
+    if found is None or ("://" not in uri and os.path.exists(uri)):
+        return None
+    return found if found.place is not None or is_archive(found.archive) else None
+
+
+def read(member: Located) -> Iterator[bytes]:
+    """The bytes of a member, in pieces. Raises `ArchiveError` when it, or its archive, is gone or damaged."""
+    with _kept(member.archive) as opened:
+        place = opened.place_of(member.name) if member.place is None else member.place
+        yield from opened.archive.read(place)
+
+
+@dataclass
+class _Opened:
+    name: str
+    file: BinaryIO
+    stamp: tuple[int, ...]
+    archive: Archive
+    _places: dict[str, str] = field(default_factory=dict)
+
+    def place_of(self, name: str) -> str:
+        if not self._places:
+            self._places = {found.name: found.place for found in members(self.name) if isinstance(found, Member)}
+        if name not in self._places:
+            raise ArchiveError(f"{self.name}: it has no member {name!r}")
+        return self._places[name]
+
+
+_open: OrderedDict[str, _Opened] = OrderedDict()
+_lock = threading.Lock()
+
+
+@contextmanager
+def _kept(archive: str) -> Iterator[_Opened]:
+    """An open archive, which stays open for the next one who asks; nobody else has it meanwhile."""
+    with _lock:
+        found = _open.pop(archive, None)
+    if found is not None and found.stamp != _stamp(archive):
+        found.file.close()
+        found = None
+    if found is None:
+        stamp, file = _stamp(archive), open_bytes(archive)
+        try:
+            found = _Opened(archive, file, stamp, _archive(file, archive))
+        except BaseException:
+            file.close()
+            raise
+    try:
+        yield found
+    finally:
+        with _lock:
+            gone = [_open.pop(archive)] if archive in _open else []
+            _open[archive] = found
+            gone += [_open.popitem(last=False)[1] for _ in range(len(_open) - OPEN)]
+        for old in gone:
+            old.file.close()
+
+
+def _archive(file: BinaryIO, name: str) -> Archive:
+    return KINDS[os.path.splitext(name)[1].lower()](file, name)
+
+
+def _stamp(archive: str) -> tuple[int, ...]:
+    """What shows that a file on this disk is another one now."""
+    if "://" in archive:
+        return ()
+    try:
+        found = os.stat(archive)
+    except OSError as error:
+        raise ArchiveError(f"{archive}: {error.strerror}") from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
