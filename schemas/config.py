@@ -56,7 +56,10 @@ class Labels(Strict):
 class Source(Strict):
     """One folder of recordings and where its labels are."""
 
-    path: str = Field(description="Folder (or one file) of audio, local or s3://; relative to where the command runs")
+    path: str = Field(
+        description="Folder (or one file) of audio, local or s3://; relative to where the command runs. Archives in it "
+        "(.tar, .zip, .parquet, .arrow) are folders of recordings, too"
+    )
     name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
     transcripts: str | None = Field(
         default=None,
@@ -78,7 +81,7 @@ class Source(Strict):
     include: list[str] = Field(
         default_factory=lambda: ["**/*"],
         description="Globs under `path`, * within a folder and ** for any number of folders, also none; files with "
-        "audio extensions among them are read",
+        "audio extensions among them are read. A glob may name archives, or their members as shards/000.tar/a.flac",
     )
     missing: Literal["keep", "retire"] = Field(
         default="retire",

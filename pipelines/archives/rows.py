@@ -59,9 +59,10 @@ class Table:
         try:
             self._source = pq.ParquetFile(file) if self._parquet else None
             self.schema = self._source.schema_arrow if self._source else self._arrow().schema
+            # names may be no UTF-8
+            self.column = audio_column(self.schema)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise ArchiveError(f"{archive}: {error}") from error
-        self.column = audio_column(self.schema)
         self._at: tuple[int, int] = (-1, 0)
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._held: pa.RecordBatch | None = None
