@@ -13,7 +13,7 @@ from .models import model_commands, registry_commands
 from .runs import run_commands
 
 HEADINGS = {
-    "Make a dataset": ("demo", "config", "plan", "run", "relabel", "schedule"),
+    "Make a dataset": ("demo", "inspect", "config", "plan", "run", "relabel", "schedule"),
     "Read and judge it": (
         *("status", "versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
         *("pull", "export", "plan-epoch"),

@@ -1,7 +1,8 @@
-"""Verbs that need no dataset: score, doctor, codecs, schedule."""
+"""Verbs that need no dataset: inspect, score, doctor, codecs, schedule."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,43 @@ from ..terminal.options import Json, Quiet
 
 def add(app: typer.Typer) -> None:
     """Add the verbs."""
+    app.command("inspect")(inspect_)
     app.command()(score)
     app.command()(doctor)
     app.command()(codecs)
     schedule = typer.Typer(no_args_is_help=True, help="Nightly runs by cron or systemd.")
     schedule.command("export")(schedule_export)
     app.add_typer(schedule, name="schedule")
+
+
+def inspect_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Folder, file, archive or s3:// prefix of audio")],
+    limit: Annotated[int, typer.Option(min=1, help="List so many files, and read so many lines of labels, at most")] = (
+        100_000
+    ),
+    as_json: Json = False,
+) -> None:
+    """Look at a source before any run: recordings, hours, formats, which labels fit; and print a configuration for it.
+
+    Opens 40 recordings at most, so hours are estimated. Writes nothing.
+
+    Examples: auricle inspect ./cv-corpus/en
+
+    auricle inspect ./shards > speech.yaml
+    """
+    from ...pipelines.inspect_source import inspect_source
+    from ..terminal.answer import answer
+    from .inspect_source import lines, proposed
+
+    found = inspect_source(source, limit)
+
+    def printed() -> None:
+        # comments: what is written to a file is a configuration that runs
+        for line in lines(found):
+            typer.echo(f"# {line}" if line else "#")
+        typer.echo(f"\n{proposed(found)}", nl=False)
+
+    answer(as_json, dataclasses.asdict(found) | {"config": proposed(found)}, printed)
 
 
 def score(

@@ -99,6 +99,7 @@ class Table:
         else:
             batches = (batch.select(columns) for batch in self._arrow())
         for batch in batches:
+            batch.validate(full=True)
             yield from batch.to_pylist()
 
     def read(self, place: str) -> Iterator[bytes]:
@@ -172,22 +173,29 @@ class Table:
         second = batch.column(self.column.naming).to_pylist()
         return [a or b for a, b in zip(first, second, strict=True)]
 
-    def _arrow(self) -> pyarrow.ipc.RecordBatchStreamReader | _FileBatches:
+    def _arrow(self) -> _Batches:
         self._file.seek(0)
         if self._file.read(6) == b"ARROW1":
-            return _FileBatches(pyarrow.ipc.open_file(self._file))
+            return _Batches(pyarrow.ipc.open_file(self._file))
         self._file.seek(0)
-        return pyarrow.ipc.open_stream(self._file)
+        return _Batches(pyarrow.ipc.open_stream(self._file))
 
 
-class _FileBatches:
-    """Batches of an Arrow file with a footer, as those of a stream."""
+class _Batches:
+    """Batches of an Arrow stream, or of a file with a footer. The format is read without a check: offsets that lead
+    nowhere would be followed."""
 
-    def __init__(self, reader: pyarrow.ipc.RecordBatchFileReader) -> None:
+    def __init__(self, reader: pyarrow.ipc.RecordBatchFileReader | pyarrow.ipc.RecordBatchStreamReader) -> None:
         self._reader, self.schema = reader, reader.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return (self._reader.get_batch(k) for k in range(self._reader.num_record_batches))
+        if isinstance(self._reader, pyarrow.ipc.RecordBatchFileReader):
+            batches = (self._reader.get_batch(k) for k in range(self._reader.num_record_batches))
+        else:
+            batches = iter(self._reader)
+        for batch in batches:
+            batch.validate(full=True)
+            yield batch
 
 
 def _row_name(given: object, row: int) -> str | None:

@@ -33,7 +33,7 @@ class Tar:
                         raise ArchiveError(f"{self.archive}: cut off in its member {count}, {shown(name)}")
                     if not item.isdir():
                         yield _member(item)
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError) as error:
             after = f", after {shown(name)}" if name else ""
             raise ArchiveError(f"{self.archive}: damaged{after}: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import lzma
 import stat
 import zipfile
 import zlib
@@ -26,7 +27,7 @@ class Zip:
         self.archive = archive
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
             raise ArchiveError(f"{archive}: {error}") from error
         self._by_place: dict[str, zipfile.ZipInfo] = {}
 
@@ -45,7 +46,7 @@ class Zip:
                     yield piece
         except KeyError as error:
             raise ArchiveError(f"{self.archive}: it has no member at byte {place} any more") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError) as error:
             raise ArchiveError(f"{self.archive}: {error}") from error
 
 

@@ -135,6 +135,7 @@ def dataset(tmp_path: Path) -> str:
         ["abandon", "DATA"],
         ["abandon", "DATA", "20260101T000000-aaaaaa", "--dry-run"],
         ["relabel", "DATA", "--forget", "nobody", "--dry-run"],
+        ["inspect", "DATA"],
         ["doctor", "DATA"],
         ["codecs"],
         ["weights", "list"],

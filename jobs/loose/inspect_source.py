@@ -1,0 +1,77 @@
+"""What `auricle inspect` says of a source, and the configuration that it proposes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+
+from ...pipelines.inspect_source import Inspection
+
+LONG_S = 60.0
+"""Mean length of recordings that are worth cutting."""
+
+
+def lines(found: Inspection) -> list[str]:
+    """For a person."""
+    more = " or more" if found.more else ""
+    where = f", {found.archives:,} archives" if found.archives else ""
+    said = [f"{found.path}: {found.files:,}{more} recordings, {found.num_bytes / 1e9:.2f} GB{where}"]
+    if found.endings:
+        said.append(f"  names       {_counts(found.endings)}")
+    if found.hours is not None:
+        said.append(
+            f"  length      about {found.hours:,.1f} h{more}, estimated from {found.opened} opened; "
+            f"on average {found.mean_s:.1f} s, the longest of them {found.longest_s:.1f} s"
+        )
+    if found.formats:
+        said.append(f"  formats     {_counts(found.formats)}")
+        said.append(f"  rates       {_counts(found.sample_rates)} Hz")
+        said.append(f"  channels    {_counts(found.channels)}")
+    if found.labels:
+        for labels in found.labels:
+            share = f"{labels.recordings:,} of {found.files:,} recordings"
+            languages = f", languages {' '.join(labels.languages)}" if labels.languages else ""
+            said.append(
+                f"  labels      {labels.transcripts} ({labels.format}): {labels.lines:,} lines, {share}, "
+                f"{labels.with_text:,} with text, {labels.spans:,} of spans, {labels.speakers:,} speakers{languages}"
+            )
+            if labels.notice:
+                said.append(f"              {labels.notice}")
+    else:
+        said.append("  labels      none that describe these recordings")
+    said += [f"  problem     {problem}" for problem in found.problems]
+    said += [f"  notice      {notice}" for notice in found.notices]
+    return said
+
+
+def proposed(found: Inspection) -> str:
+    """A configuration of this source that runs as it is."""
+    name = PurePath(found.path.rstrip("/")).name or "speech"
+    said = [f"dataset: {_text(f'./{PurePath(name).stem}-dataset')}", "sources:", f"  - path: {_text(found.path)}"]
+    labels = found.labels[0] if found.labels else None
+    spoken = labels is not None and labels.with_text > 0
+    if labels is not None:
+        said.append(f"    transcripts: {_text(labels.transcripts)}  # {labels.format}")
+    if labels is None or not labels.languages:
+        said.append("    # language: en   # no label names one; scores of transcripts need it")
+    if found.mean_s > LONG_S and not (labels and labels.spans):
+        said.append("segment: {method: fixed, max_s: 30}  # long recordings, and no label says where to cut")
+    said += ["keep:", "  - {score: snr_db, min: 10, reason: noisy}"]
+    if spoken and labels is not None and labels.languages:
+        said.append("  - {score: transcript_trust, min: 0.5, reason: transcript}")
+    elif spoken:
+        said.append("  # - {score: transcript_trust, min: 0.5, reason: transcript}   # with a language")
+    said += ["representations:", "  - {codec: builtin, kind: codes}"]
+    return "\n".join(said) + "\n"
+
+
+def _text(value: str) -> str:
+    """A string as YAML, quoted where it must be."""
+    plain = value.replace("/", "").replace("-", "").replace("_", "").replace(".", "")
+    return value if plain.isalnum() and plain.isascii() and not plain.isdecimal() else json.dumps(value)
+
+
+def _counts(counted: dict[str, int]) -> str:
+    shown = list(counted.items())[:8]
+    rest = f", {len(counted) - len(shown)} more" if len(counted) > len(shown) else ""
+    return ", ".join(f"{name} ({count:,})" for name, count in shown) + rest

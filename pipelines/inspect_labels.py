@@ -1,0 +1,127 @@
+"""Which label files of a source describe its recordings: candidates are looked for, read, and counted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+
+import duckdb
+import pyarrow as pa
+
+from ..schemas.config import Source
+from ..schemas.errors import ConfigError
+from .labels.place import Place
+from .labels.read import Tally, label_files, rows_of
+from .labels.registry import formats
+from .labels.resolve import resolve
+from .labels.rows import LABELS
+
+TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".txt", ".ctm", ".stm", ".rttm")
+MOST_CANDIDATES = 24
+"""Files that are read; of many that differ in a number, the glob of all counts as one."""
+LOOKED_AT = 20
+"""Recordings beside which label files are looked for."""
+MOST_NAMES = 20_000
+"""Names in the source that are looked through."""
+
+
+@dataclass(frozen=True)
+class FoundLabels:
+    """A label file, or one beside each recording, and how well it fits."""
+
+    transcripts: str
+    """As the configuration would have it."""
+    format: str
+    lines: int
+    recordings: int
+    """Of those listed, how many it describes."""
+    with_text: int
+    """Lines with a text, of recordings that are there."""
+    spans: int
+    """Lines that are of a part of a recording."""
+    speakers: int
+    languages: tuple[str, ...]
+    unusable: int
+    notice: str | None
+    """Why, with examples."""
+
+
+def found_labels(source: Source, files: pa.Table, limit: int) -> list[FoundLabels]:
+    """Labels that describe at least one of the listed recordings, the best first.
+
+    files: `listing.FILES`. limit: lines read of each candidate.
+    """
+    paths = sorted(files["path"].to_pylist())
+    place = Place(source.path, source.name, lambda: paths)
+    found = []
+    for name in islice(candidates(place, paths), MOST_CANDIDATES):
+        try:
+            tried = Source.model_validate({"path": source.path, "name": source.name, "transcripts": name})
+            counted = _counted(tried, files, paths, limit)
+        except ConfigError:
+            # not every table is one of labels
+            continue
+        if counted.recordings:
+            found.append(counted)
+    return sorted(found, key=lambda f: (-f.recordings, -f.with_text, -f.lines, f.transcripts))
+
+
+def candidates(place: Place, paths: Sequence[str]) -> Iterator[str]:
+    """What `transcripts` might be: endings of files beside the recordings, folders of Kaldi, tables."""
+    stems = {os.path.splitext(path)[0] for path in paths}
+    looked_at = [paths[k * len(paths) // LOOKED_AT] for k in range(LOOKED_AT)] if len(paths) > LOOKED_AT else paths
+    beside = Counter[str]()
+    for path in looked_at:
+        folder, _, name = path.rpartition("/")
+        names = set(place.names(folder or "."))
+        beside["*.trans.txt"] += any(other.endswith(".trans.txt") for other in names)
+        stem = os.path.splitext(name)[0]
+        for ending in {kind.beside for kind in formats().values() if kind.beside}:
+            beside[f"*{ending}"] += f"{stem}{ending}" in names
+    yield from (pattern for pattern, count in beside.most_common() if count)
+    grouped: dict[str, list[str]] = {}
+    called: dict[str, list[str]] = {}
+    for name in islice(place.walk("**/*"), MOST_NAMES):
+        base = PurePosixPath(name).name
+        if base == "wav.scp":
+            yield str(PurePosixPath(name).parent)
+        elif base.lower().removesuffix(".gz").endswith(TABLES) and os.path.splitext(name)[0] not in stems:
+            grouped.setdefault(re.sub(r"\d+", "*", name), []).append(name)
+            called.setdefault(base, []).append(name)
+    # a table of one name in each folder
+    yield from (f"**/{base}" for base, names in sorted(called.items()) if len(names) > 1)
+    for pattern, names in sorted(grouped.items(), key=lambda item: (len(item[1]) > 1, item[0].count("/"), item[0])):
+        yield pattern if len(names) > 1 else names[0]
+
+
+def _counted(source: Source, files: pa.Table, paths: list[str], limit: int) -> FoundLabels:
+    place, tally = Place(source.path, source.name, lambda: paths), Tally(source.name, source.transcripts or "")
+    _, kind, _ = next(iter(label_files(source, place)), (None, None, None))
+    rows = list(islice(rows_of(source, lambda _: paths, tally), limit))
+    with duckdb.connect() as db:
+        db.register("labels_read", pa.Table.from_pylist(rows, schema=LABELS))
+        db.register("files_listed", files)
+        resolve(db)
+        facts = db.execute(
+            """SELECT count(DISTINCT path), count(transcript), count(start_s), count(DISTINCT speaker),
+                list_sort(list(DISTINCT language) FILTER (language IS NOT NULL))
+            FROM labels SEMI JOIN files_listed USING (source, path)"""
+        ).fetchall()[0]
+    recordings, with_text, spans, speakers, languages = facts
+    return FoundLabels(
+        transcripts=source.transcripts or "",
+        format=kind.name if kind else "",
+        lines=len(rows) + tally.lines,
+        recordings=recordings,
+        with_text=with_text,
+        spans=spans,
+        speakers=speakers,
+        languages=tuple(languages or ()),
+        unusable=tally.lines,
+        notice=tally.notice() if tally.reasons else None,
+    )

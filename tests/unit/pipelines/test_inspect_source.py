@@ -1,0 +1,91 @@
+"""Looking at a source before any run: what it holds, which labels fit, and a configuration that runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from corpus import write_clip, write_corpus
+
+from auricle.jobs.loose.inspect_source import lines, proposed
+from auricle.pipelines.inspect_source import inspect_source
+from auricle.pipelines.plan import plan
+from auricle.schemas.config import RunConfig
+from auricle.schemas.errors import ConfigError
+
+
+def test_a_folder_with_a_table_is_told_with_hours_formats_and_labels(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", 4)
+    soundfile.write(tmp_path / "in/b.flac", np.zeros((8000 * 3, 2)), 8000)
+    (tmp_path / "in/broken.wav").write_bytes(b"nonsense")
+    (tmp_path / "in/notes.csv").write_text("a,b\n1,2\n")
+    found = inspect_source(str(tmp_path / "in"))
+    assert (found.files, found.more, found.opened, found.archives) == (6, False, 5, 0)
+    assert found.endings == {".wav": 5, ".flac": 1}
+    assert found.sample_rates == {"16000": 4, "8000": 1}
+    assert found.channels == {"1": 4, "2": 1}
+    assert found.hours == pytest.approx((4 * 0.5 + 3) / 3600, rel=0.05)
+    [labels] = found.labels
+    assert (labels.transcripts, labels.format, labels.recordings, labels.with_text) == ("transcripts.tsv", "tsv", 4, 4)
+    assert (labels.speakers, labels.languages, labels.unusable) == (4, ("en",), 0)
+    assert found.problems == ["broken.wav: not_audio: broken.wav: Format not recognised"]
+    assert "6 recordings" in lines(found)[0]
+
+
+def test_the_configuration_that_is_printed_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_corpus(tmp_path / "my talks: 2", 2)
+    monkeypatch.chdir(tmp_path)
+    text = proposed(inspect_source("my talks: 2"))
+    config = RunConfig.model_validate(yaml.safe_load(text))
+    assert config.dataset == "./my talks: 2-dataset"
+    assert [rule.reason for rule in config.keep] == ["noisy", "transcript"]
+    assert plan(config).new_files == 2
+
+
+def test_labels_beside_the_recordings_and_long_ones_to_cut(tmp_path: Path) -> None:
+    for k in range(3):
+        soundfile.write(tmp_path / f"t{k}.wav", np.zeros(8000 * 70), 8000)
+        (tmp_path / f"t{k}.txt").write_text("some words")
+    found = inspect_source(str(tmp_path))
+    assert [(f.transcripts, f.format, f.recordings) for f in found.labels] == [("*.txt", "txt", 3)]
+    text = proposed(found)
+    assert "segment: {method: fixed, max_s: 30}" in text
+    assert "# language: en" in text, "nothing says which language it is"
+    assert RunConfig.model_validate(yaml.safe_load(text)).sources[0].transcripts == "*.txt"
+
+
+def test_archives_and_tables_of_one_name_in_each_folder(tmp_path: Path) -> None:
+    for k in range(2):
+        write_corpus(tmp_path / "folders" / f"part{k}", 2, first=2 * k)
+    found = inspect_source(str(tmp_path / "folders"))
+    assert (found.labels[0].transcripts, found.labels[0].recordings) == ("**/transcripts.tsv", 4)
+    data = write_clip(tmp_path / "x.wav", 5).read_bytes()
+    (tmp_path / "packed").mkdir()
+    for k in range(2):
+        with tarfile.open(tmp_path / f"packed/{k:03d}.tar", "w") as archive:
+            for name, content in (("x.wav", data), ("x.json", json.dumps({"text": "hello"}).encode())):
+                item = tarfile.TarInfo(name)
+                item.size = len(content)
+                archive.addfile(item, io.BytesIO(content))
+    found = inspect_source(str(tmp_path / "packed"))
+    assert (found.files, found.archives) == (2, 2)
+    assert [(f.transcripts, f.format, f.recordings) for f in found.labels] == [("*.json", "json", 2)]
+
+
+def test_the_limit_is_said_and_an_absent_source_is_refused(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", 5)
+    found = inspect_source(str(tmp_path / "in"), limit=3)
+    assert (found.files, found.more) == (3, True)
+    assert "3 or more recordings" in lines(found)[0]
+    with pytest.raises(ConfigError, match="does not exist"):
+        inspect_source(str(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    empty = inspect_source(str(tmp_path / "empty"))
+    assert (empty.files, empty.hours, empty.labels) == (0, None, [])
+    assert "no audio files" in "\n".join(lines(empty))
