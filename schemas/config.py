@@ -174,7 +174,7 @@ class Quota(Strict):
     @model_validator(mode="after")
     def _some_bound(self) -> Quota:
         if self.max_hours is None and self.max_clips is None:
-            raise ValueError(f"the quota by {self.by} bounds nothing: give max_hours or max_clips")
+            raise ValueError(f"the quota by {self.by} has no limit: give max_hours or max_clips")
         return self
 
 

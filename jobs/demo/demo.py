@@ -94,4 +94,4 @@ def run_demo(folder: Path, seed: int, quiet: bool, as_json: bool = False) -> Non
     answer(as_json, facts, printed)
     missed = [r for r in results if not r.ok]
     if missed:
-        raise DemoError("the demo misses its floors: " + ", ".join(str(r.defect) for r in missed))
+        raise DemoError("the demo found too few of these defects: " + ", ".join(str(r.defect) for r in missed))

@@ -59,12 +59,12 @@ def _difficulty(d: Mapping[str, Any]) -> str:
     explained = d.get("explained_by_level_and_voicing")
     if explained is None:
         return (
-            f"difficulty holds level and pauses (no features representation at a multiple of its rate takes them out); "
-            f"repeatability of a clip's halves {shown}"
+            "difficulty includes level and pauses (to remove these, add a features representation at a multiple of its "
+            f"rate); split-half repeatability {shown}"
         )
     return (
-        f"level and voicing explain {explained:.0%} of frames' bits; "
-        f"repeatability of a clip's halves without them {shown}"
+        f"level and voicing explain {explained:.0%} of the variance of the bits of frames; "
+        f"split-half repeatability without them {shown}"
     )
 
 

@@ -28,7 +28,7 @@ sources:                              # the order settles ties between equal rec
 segment:
   method: whole                       # one clip per channel; fixed: windows of max_s
   max_s: 30
-  truncated: fail                     # recordings cut off, with less audio than their header declares; or accept
+  truncated: fail                     # recordings with less audio than their header declares; or accept
 
 score:
   early_exit: false                   # true: clips that a cheap rule drops skip the costly scores

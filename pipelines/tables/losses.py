@@ -44,6 +44,6 @@ def refuse_losses(state: State, config: RunConfig) -> None:
         raise LossError(
             f"too many files are gone (losses: more than {config.losses.max_share:.0%} and at least "
             f"{config.losses.min_files} of a source); nothing was done.{lines}\n"
-            "Check `path`, `include` and the mount of each. If it is meant, `auricle run CONFIG --accept-losses` drops "
-            "their clips from the next version."
+            "Check `path`, `include` and the mount of each. If they are gone on purpose, "
+            "`auricle run CONFIG --accept-losses` drops their clips from the next version."
         )

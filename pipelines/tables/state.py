@@ -116,7 +116,7 @@ def _require_whole(receipt: str, file: Path, run: str) -> None:
     if not is_whole(file.read_bytes()):
         raise IntegrityError(
             f"{receipt}: the receipt is damaged: its bytes do not hash to the digest in it. Nothing was published "
-            "from it. Delete this file and run again, which does its unit again, or give the run up with "
+            "from it. Delete this file and run again, which repeats its unit, or delete the run with "
             f"`auricle abandon DATASET {run}`"
         )
 
