@@ -78,7 +78,7 @@ def takedown(
 ) -> None:
     """Remove clips for good: from the newest version, and (by tombstones) from every later run.
 
-    Says what would go and asks, since no verb takes a takedown back. A script gives --yes; without a terminal and
+    Says what would be removed and asks, since a takedown cannot be undone. A script gives --yes; without a terminal and
     without --yes nothing is done and the exit code is 10. Without a selection, takedowns that were interrupted are
     finished.
 

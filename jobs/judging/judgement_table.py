@@ -28,7 +28,7 @@ def print_judgement(table: pa.Table, worst: int) -> None:
         if by == "speaker":
             kinds = {entry["values"]: entry["counts"] for entry in found["kind"].value_counts().to_pylist()}
             told = ", ".join(f"{n:,} by {kind}" for kind, n in sorted(kinds.items()))
-            console.say(f"speakers told apart: {told}")
+            console.say(f"speakers are identified by: {told}")
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from . import console
 
 
 def existing(dataset: str) -> str:
-    """`dataset` itself, when it has a published version or an unfinished run. For verbs that hold the lease, which
+    """`dataset` itself, when it has a published version or an unfinished run. For commands that hold the lease, which
     finish what is pending themselves (`pipelines/upkeep/pending.py`).
 
     Raises `NoDatasetError` for a folder that is absent or something else.
@@ -25,7 +25,7 @@ def existing(dataset: str) -> str:
 
 
 def reading(dataset: str) -> str:
-    """`dataset` itself, for verbs that read; takedowns that are not done are said on standard error.
+    """`dataset` itself, for commands that read; takedowns that are not finished are named on standard error.
 
     Raises as `Store` does.
     """
@@ -35,7 +35,7 @@ def reading(dataset: str) -> str:
 
 
 def working(dataset: str) -> str:
-    """`dataset` itself, for verbs that make something of it without the lease: copies, tables, models.
+    """`dataset` itself, for commands that derive something from it without the lease: copies, tables, models.
 
     Raises `PendingError` while a takedown is not done: what they make would hold what was taken down.
     """

@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Going:
-    """What would go, or went, as the verb tells it."""
+    """What would be deleted, or was, as the command reports it."""
 
     lines: Sequence[str]
     """For a person: counts, files and bytes last."""

@@ -134,7 +134,7 @@ def open_state(store: Store) -> Iterator[State]:
 
 
 def unfinished_runs(store: Store) -> list[str]:
-    """Identifiers of runs whose receipts may still be of use, in order; what other verbs left is theirs."""
+    """Identifiers of runs whose receipts may still be of use, in order; runs of other commands are left alone."""
     found: dict[str, bool] = {}
     for entry in store.list("runs"):
         run = entry.path.split("/")[1]

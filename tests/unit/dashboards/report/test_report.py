@@ -67,7 +67,7 @@ def test_where_the_losses_are_is_said_of_sources_languages_and_speakers(sample: 
     assert "7.2 dB" in text.replace("\u00a0", " ")
     assert "eo scarce 24 of 40" in text
     assert "abababababab recording" in text
-    assert "told apart by recording" in text
+    assert "identified by recording" in text
     assert "no clip to judge" in render(sample.document, sample.profile, None, [])
 
 
