@@ -11,7 +11,7 @@ TAUS_MS = (80.0, 160.0, 320.0)
 
 
 def print_diagnosis(record: Mapping[str, Any]) -> None:
-    """One row per representation; an unresolved number is said with its reason below, never shown."""
+    """One row per representation. An unresolved number is not shown; its reason is printed below the table."""
     rows = [_row(name, r) for name, r in record["representations"].items()]
     later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
     heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *later, "dimensions", "over")

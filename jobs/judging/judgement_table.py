@@ -13,7 +13,7 @@ MEDIANS = ("snr_db", "transcript_trust", "dnsmos_ovrl")
 
 
 def print_judgement(table: pa.Table, worst: int) -> None:
-    """The `worst` members of each kind, then who is scarce and what speakers were told apart by."""
+    """The `worst` members of each kind, then which are scarce and how speakers were identified."""
     for by in ("source", "speaker", "language"):
         found = table.filter(pc.equal(table["by"], by))
         rows = found.slice(0, worst).to_pylist()

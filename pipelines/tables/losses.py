@@ -38,7 +38,7 @@ def losses(state: State, config: RunConfig) -> list[str]:
 
 
 def refuse_losses(state: State, config: RunConfig) -> None:
-    """Raise `LossError` where a source lost more than a night may take."""
+    """Raise `LossError` if a source lost more files than `losses` allows."""
     if found := losses(state, config):
         lines = "".join(f"\n  {line}" for line in found)
         raise LossError(
