@@ -1,4 +1,4 @@
-"""The `auricle` command: one verb per intention. `main` turns errors into messages and exit codes."""
+"""The `auricle` command and its subcommands. `main` turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..schemas.errors import AuricleError, ConfigError, StorageError, WorkerErro
 from .terminal.extras import missing_extra
 
 EXITS = (
-    "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command cannot be run "
+    "Exit codes: 0 done (also: nothing new to do) · 1 unexpected error · 2 the configuration or command is invalid "
     "· 3 an optional dependency is missing · 4 the dataset is damaged or of a newer schema · 5 storage failed · "
-    "6 model weights are missing · 7 not one file could be scored · 8 a takedown was interrupted and is not done · "
-    "9 workers cannot work · 10 a verb that deletes was not told to go ahead · "
-    "20 the gate refused the candidate · 21 a source lost many of its files · 75 another run holds the dataset · "
-    "130 interrupted · 141 nobody read the output to its end"
+    "6 model weights are missing · 7 no file could be scored · 8 a takedown was interrupted and is not finished · "
+    "9 workers keep failing · 10 a command that deletes was not confirmed · "
+    "20 the gate refused the candidate · 21 a source lost many of its files · 75 another command holds the dataset · "
+    "130 interrupted · 141 the reader of the output ended"
 )
 
 app = typer.Typer(
@@ -51,12 +51,12 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of auricle")
     ] = False,
 ) -> None:
-    """Options of the command itself; the help of the verbs is in `commands`."""
+    """Options of `auricle` itself; those of the subcommands are in `commands`."""
 
 
 INTERRUPTED = 130
 RESUMED = (["run"], ["pull"], ["takedown"], ["relabel"])
-"""Verbs that keep what they did."""
+"""Commands that resume when they are given again."""
 PIPE_CLOSED = 141
 """As a shell reports a program whose reader went away: `auricle show ... | head`."""
 

@@ -1,4 +1,4 @@
-"""Puts every verb on the command, under headings and in the order that a newcomer meets them."""
+"""Registers every subcommand, under headings and in the order that a newcomer meets them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ HEADINGS = {
     "Care for it": ("tag", "rollback", "verify", "repair", "gc", "compact", "takedown", "abandon"),
     "Loose files, models, this machine": ("score", "doctor", "codecs", "weights", "models", "train", "schemas"),
 }
-"""Verbs by heading; one that is not named here stands under the last, after those that are."""
+"""Commands by heading; one that is not named here stands under the last, after those that are."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add all verbs to `app`."""
+    """Add all commands to `app`."""
     for module in (
         run_commands,
         dataset_commands,
@@ -57,6 +57,6 @@ def _unwrap(entry: typer.models.CommandInfo | typer.models.TyperInfo) -> None:
 
 
 def _name(entry: object) -> str:
-    """`run` of a function `run`; groups and renamed verbs have a name of their own."""
+    """`run` of a function `run`; groups and renamed commands have a name of their own."""
     named = getattr(entry, "name", None)
     return str(named or getattr(getattr(entry, "callback", None), "__name__", ""))

@@ -81,7 +81,7 @@ def plan(config: RunConfig) -> Plan:
         check_rules(config, curators)
         with open_state(store) as state:
             notices = [*unused, *ingest.load_sources(state, config)]
-            notices += [f"{line}: a run is refused without --accept-losses" for line in losses(state, config)]
+            notices += [f"{line}: a run stops unless --accept-losses is given" for line in losses(state, config)]
             parent = state.parent
             again, given_up = to_try_again(state)
             same = parent and parent.document.inputs == inputs_digest(state, config, curators, specs)

@@ -146,7 +146,7 @@ def run(
         runs = unfinished_runs(store)
         this = Run(config, store, runs[0] if runs else new_run(), progress, paranoid, retry_failed, accept_losses)
         if runs:
-            progress.notice(f"resuming run {this.run}: finished units are not done again")
+            progress.notice(f"resuming run {this.run}: finished units are kept")
         try:
             while True:
                 outcome = _round(this, curators, specs)

@@ -68,10 +68,10 @@ class Source(Strict):
         "all); a glob of such files; or '*.txt', '*.srt', '*.TextGrid', '*.json', '*.trans.txt' for a file beside each "
         "recording",
     )
-    labels: Labels | None = Field(default=None, description="How to read them, where recognising is not enough")
+    labels: Labels | None = Field(default=None, description="How to read the labels, if their format is not recognised")
     carry: list[str] = Field(
         default_factory=list,
-        description="Further columns of the labels, for example gender, age, licence, that go along to the clip table "
+        description="Further columns of the labels, for example gender, age, licence, to keep in the clip table "
         "(struct `carried`)",
     )
     language: str | None = Field(
@@ -147,7 +147,7 @@ spoken by, where the curator `voice` runs, else under its recording."""
 class GroupRule(Strict):
     """Drops a source, speaker or language whole when too many of its clips are bad."""
 
-    by: Grouping = Field(default="source", description="What is dropped whole: a source, a speaker or a language")
+    by: Grouping = Field(default="source", description="What is dropped as a whole: a source, a speaker or a language")
     max_share: float = Field(
         ge=0,
         lt=1,
@@ -167,7 +167,7 @@ class Quota(Strict):
     """The most that one source, speaker or language may contribute. Better tiers fill it first, then the source listed
     first, then the smallest clip key, which is a fair draw."""
 
-    by: Grouping = Field(description="Over what the quota is counted")
+    by: Grouping = Field(description="What the quota is for: each source, speaker or language")
     max_hours: float | None = Field(default=None, gt=0, description="Hours of kept clips per group at most")
     max_clips: int | None = Field(default=None, gt=0, description="Kept clips per group at most")
     reason: str = Field(
@@ -177,7 +177,7 @@ class Quota(Strict):
     @model_validator(mode="after")
     def _some_bound(self) -> Quota:
         if self.max_hours is None and self.max_clips is None:
-            raise ValueError(f"the quota by {self.by} bounds nothing: give max_hours or max_clips")
+            raise ValueError(f"the quota by {self.by} has no limit: give max_hours or max_clips")
         return self
 
 
@@ -188,7 +188,7 @@ class RepresentationConfig(Strict):
         description="builtin, mimi, encodec24, encodec48, units, features, conversation (both channels through the "
         "codec that options name), or a codec from an installed package"
     )
-    kind: str = Field(description="codes or latents, or another view of the codec; `auricle codecs` lists them")
+    kind: str = Field(description="codes, latents, or another kind that the codec gives; `auricle codecs` lists them")
     rate_hz: float | None = Field(default=None, gt=0, description="Frame rate in Hz; default: the codec's own")
     num_codebooks: int | None = Field(
         default=None, gt=0, description="How many codebooks of a residual quantiser; default: the codec's"
@@ -204,7 +204,9 @@ class RepresentationConfig(Strict):
         default="exact",
         description="exact: equal to upstream bit for bit on CPU; the others are faster and may change codes",
     )
-    options: dict[str, Any] = Field(default_factory=dict, description="Further parameters that the view declares")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Further parameters of this kind of representation"
+    )
 
     _finite_options = field_validator("options")(_finite)
 
@@ -227,7 +229,7 @@ class Scoring(Strict):
 class Gate(Strict):
     """What a candidate must satisfy before it is published."""
 
-    enabled: bool = Field(default=True, description="Judge the candidate before it is published")
+    enabled: bool = Field(default=True, description="Check the candidate before it is published")
     suite: str = Field(
         default="clips_gate", description="Name of a suite shipped in schemas/expectations, or a path to a JSON suite"
     )
@@ -236,7 +238,7 @@ class Gate(Strict):
         default=0.01,
         ge=0,
         le=1,
-        description="Smallest kept/clips; less is critical: a version without clips helps nobody",
+        description="Smallest kept/clips; less is critical",
     )
     max_flipped_share: float = Field(
         default=1.0,
@@ -278,17 +280,20 @@ class RunConfig(Strict):
     """A dataset: where it lives, what feeds it, what is kept, and what is extracted."""
 
     dataset: str = Field(description="Folder or s3:// prefix of the dataset; created by the first run")
-    sources: list[Source] = Field(min_length=1, description="Where recordings come from; the order settles ties")
+    sources: list[Source] = Field(
+        min_length=1, description="Where recordings come from; if two have the same recording, the first one wins"
+    )
     segment: Segmentation = Field(default_factory=Segmentation, description="How recordings are cut into clips")
     score: Scoring = Field(default_factory=Scoring, description="Which curators run")
     keep: list[Rule] = Field(default_factory=list, description="Rules that kept clips satisfy")
     drop_groups: list[GroupRule] = Field(
-        default_factory=list, description="When a source, speaker or language is dropped whole"
+        default_factory=list, description="When a source, speaker or language is dropped as a whole"
     )
     tiers: list[Tier] = Field(default_factory=list, description="Quality tiers, best first")
     duplicates: Duplicates = Field(default_factory=Duplicates, description="Which clips count as the same audio")
     quotas: list[Quota] = Field(
-        default_factory=list, description="The most that one group may contribute, each counted after those above it"
+        default_factory=list,
+        description="The most that one group may contribute; each quota counts what those above it leave",
     )
     representations: list[RepresentationConfig] = Field(
         default_factory=list, description="What is extracted from kept clips"
@@ -296,7 +301,7 @@ class RunConfig(Strict):
     gate: Gate = Field(default_factory=Gate, description="What must hold before a version is published")
     losses: Losses = Field(
         default_factory=Losses,
-        description="How many files a source may lose before a run must be told that it is meant",
+        description="How many files a source may lose before a run stops and asks for --accept-losses",
     )
     workers: Workers = Field(default_factory=Workers, description="How work is spread")
     shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")

@@ -1,4 +1,4 @@
-"""What is derived from a version and kept beside it as JSON: rebuildable, made again by the verb that made it."""
+"""What is derived from a version and kept beside it as JSON: rebuildable, made again by the command that made it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 AuricleError
 ├── ConfigError        what the user wrote cannot be run                       exit 2
 │   └── NoDatasetError       there is no dataset where one was named
-├── MissingExtraError  the verb needs an optional dependency                   exit 3
+├── MissingExtraError  the command needs an optional dependency                exit 3
 ├── DatasetError       what is on disk breaks an invariant                     exit 4
 │   ├── SchemaVersionError   written by a newer major version
 │   └── IntegrityError       a byte or a file is not what its name says
@@ -12,7 +12,7 @@ AuricleError
 ├── NothingScoredError not one of the files given could be scored              exit 7
 ├── PendingError       a takedown was interrupted and is not done              exit 8
 ├── WorkerError        workers cannot do their work, whatever the item         exit 9
-├── NotConfirmedError  a verb that deletes was not told to go ahead            exit 10
+├── NotConfirmedError  a command that deletes was not confirmed                exit 10
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
 ├── BusyError          another run holds the dataset                           exit 75
@@ -42,7 +42,7 @@ class NoDatasetError(ConfigError):
 
 
 class MissingExtraError(AuricleError):
-    """A verb needs packages that the base install leaves out."""
+    """A command needs packages that the base install leaves out."""
 
     exit_code = 3
 
@@ -102,7 +102,7 @@ class WorkerError(AuricleError):
 
 
 class NotConfirmedError(AuricleError):
-    """A verb that deletes was not told to go ahead: nothing was done."""
+    """A command that deletes was not confirmed: nothing was done."""
 
     exit_code = 10
 

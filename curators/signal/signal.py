@@ -149,10 +149,12 @@ class SignalCurator(PerClip):
             "clip_ratio",
             "float32",
             "1",
-            "Share of samples on flat tops: several peaks, or a run, at the clip's own peak",
+            "Share of samples on flat tops: several peaks, or consecutive samples, at the clip's own peak",
         ),
         ScoreColumn("dc_offset", "float32", "1", "Mean of the samples, full scale 1.0"),
-        ScoreColumn("bandwidth_hz", "float32", "Hz", "Where the mean spectrum, 50 dB under its peak, drops off"),
+        ScoreColumn(
+            "bandwidth_hz", "float32", "Hz", "Frequency above which the mean spectrum stays 50 dB under its peak"
+        ),
         ScoreColumn("bandwidth_ratio", "float32", "1", "bandwidth_hz over the file's Nyquist frequency"),
         ScoreColumn("silence_ratio", "float32", "1", "Share of 20 ms frames below -60 dBFS RMS"),
     )

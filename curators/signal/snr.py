@@ -80,14 +80,14 @@ class SnrCurator(PerClip):
             "snr_sigma_db",
             "float32",
             "dB",
-            "Standard deviation to expect of snr_db's error: 90 % of truths lie within 1.64 of it",
+            "Expected standard deviation of the error of snr_db: 90 % of errors are within 1.64 times this",
         ),
         ScoreColumn(
             "snr_method",
             "string",
             "text",
-            "vad: noise measured where the detector hears nobody; network: estimated under speech; both: their mean, "
-            "weighted by how much pause there is and how steady",
+            "vad: noise measured in the pauses; network: noise estimated under speech; both: their mean, weighted "
+            "by the length and the steadiness of the pauses",
         ),
     )
     Options = SnrOptions

@@ -183,9 +183,11 @@ class VadCurator(PerClip):
     name = "vad"
     version = 2
     columns = (
-        ScoreColumn("speech_s", "float32", "s", "Time in 32 ms frames that silero VAD calls speech"),
+        ScoreColumn("speech_s", "float32", "s", "Total duration of the 32 ms frames that silero VAD calls speech"),
         ScoreColumn("speech_ratio", "float32", "1", "speech_s over the clip's duration"),
-        ScoreColumn("nonspeech_s", "float32", "s", "Duration less speech_s: what noise can be measured on"),
+        ScoreColumn(
+            "nonspeech_s", "float32", "s", "Duration less speech_s: the pauses, in which noise can be measured"
+        ),
     )
     Options = VadOptions
     needs_signal = False

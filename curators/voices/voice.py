@@ -1,4 +1,4 @@
-"""Who speaks, whether alone, and how lively: a voice embedding, overlap, change of voice, spread of pitch and level."""
+"""Voice scores: voice embedding, overlapped speech, change of voice, spread of pitch and level."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whose voice it is, in 45 numbers: how the spectra of speech differ from those of everyone, seen from where speakers
-differ most.
+"""A voice embedding of 45 numbers: how the spectra of speech differ from the average, projected (by a linear
+discriminant) on the directions in which speakers differ most.
 
 Cepstra of 32 ms frames of speech, their first-order statistics about a mixture of 16 Gaussians (Reynolds et al.,
 "Speaker verification using adapted Gaussian mixture models", 2000), then a linear discriminant. Trained by

@@ -1,4 +1,4 @@
-"""What can be said of a transcript by reading it: rate, language, signs of a machine, boilerplate."""
+"""Scores of a transcript without its audio: speaking rate, language, signs of a recogniser, boilerplate."""
 
 from __future__ import annotations
 

@@ -35,13 +35,13 @@ CORE_WORDS = {
     "dropped": "Breaks at least one rule. It keeps its row, its scores and every reason that applies.",
     "failed": "Could not be read, scored or extracted; its row says why.",
     "only this reason": "Clips that would be kept without this one rule.",
-    "code rate": "Bits per second that a model of the past needs for the codes of speakers it was not fitted on: an "
-    "upper bound on their entropy rate.",
+    "code rate": "Bits per second that a model needs for codes, given their past, on speakers that it was not fitted "
+    "on: an upper bound on the entropy rate.",
     "raw rate": "Bits per second that the codes take as stored.",
-    "codebook use": "Share of a codebook's entries that occur at all.",
-    "predictive gain": "Nats that the past saves in describing the next latent frame, over knowing only its mean and "
-    "covariance. Compare it at one frame rate only.",
-    "unresolved": "Too little data for a number that can be quoted; the reason says what is missing.",
+    "codebook use": "Share of the entries of a codebook that occur at all.",
+    "predictive gain": "By how many nats the past helps to predict the next latent frame, over knowing only the mean "
+    "and covariance of all frames. Compare it only at equal frame rates.",
+    "unresolved": "There are too few data for a reliable number; the reason says what is missing.",
 }
 
 

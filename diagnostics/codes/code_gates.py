@@ -1,4 +1,4 @@
-"""Whether a code rate may be quoted: the gates between a number and "unresolved"."""
+"""Whether a code rate is reliable: the conditions under which it is "unresolved" instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .codebook_rate import CodebookRate
 
 MIN_GROUPS = 5
 MIN_FRAMES_PER_ENTRY = 50
-"""Fewer could not show how an entry depends on the one before, and no other gate would notice."""
+"""With fewer frames no dependence of an entry on the one before could show, and no other condition would notice."""
 MAX_MISSING_MASS = 0.2
 MAX_FALL = 0.02
 MAX_SLOW_FALL = 0.005

@@ -38,14 +38,14 @@ class ExtrapolatedGain:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Models to mix, by their contexts; None stands for the uniform distribution, which caps what surprises cost."""
+    """Models to mix, by their contexts. None is the uniform distribution: it limits the cost of unseen symbols."""
 
     contexts: tuple[Context | None, ...]
     weights: tuple[float, ...]
 
 
 ENTRIES_ONLY = Mixture(((), None), (0.99, 0.01))
-"""How often each entry occurs: the small model that a larger one is held against."""
+"""How often each entry occurs: the small model that a larger one is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class FittedMixture:
 
 
 def _extrapolated_gain(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) -> ExtrapolatedGain:
-    """The context whose rarity costs most.
+    """The context that would save most if it had been seen everywhere.
 
     Each context is compared, where it was seen in training, with the best context that was seen nearly everywhere;
     what it saves there is assumed for the rest too. Two standard errors are taken off, so that a handful of lucky

@@ -1,4 +1,4 @@
-"""What is known of one codebook: how it is used, and how predictable it is."""
+"""The record of one codebook: how it is used, and how predictable it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does what one half of a clip shows come back in the other half?"""
+"""Split-half repeatability: does one half of a clip predict the other half?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def repeatability(halves: np.ndarray, seconds: np.ndarray, groups: Sequence[str]) -> float | None:
-    """Correlation of the rates of two halves of clips, within groups; None with fewer than 10 clips to tell.
+    """Correlation of the rates of the two halves of clips, within groups; None with fewer than 10 clips to compare.
 
     halves, seconds: `[N, 2]`. Clips that lack a half, and groups of one clip, say nothing and are left out.
     """

@@ -1,4 +1,4 @@
-"""Verbs that look at a dataset or copy from it: status, versions, show, pull."""
+"""Commands that read a dataset or copy from it: status, versions, show, pull."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     for verb in (status, versions, show, pull):
         app.command()(verb)
 
 
 def status(dataset: DatasetOnly, as_json: Json = False) -> None:
-    """Say how a dataset stands: newest version and its age, unfinished work, who holds it, what waits for a takedown.
+    """Show the state of a dataset: newest version and its age, unfinished runs and takedowns, and who holds it.
 
     Reads small files only and changes nothing. The dataset may be in use.
 
@@ -65,18 +65,19 @@ def versions(dataset: DatasetOnly, as_json: Json = False) -> None:
 def show(
     dataset: DatasetArg,
     files: Annotated[
-        bool, typer.Option("--files", help="Print the Parquet parts, one a line, for DuckDB and others")
+        bool,
+        typer.Option("--files", help="Print the Parquet files of the clip table, one a line, for DuckDB and others"),
     ] = False,
     clips: Annotated[
-        bool, typer.Option("--clips", help="List clips with their keys, which decode and takedown take")
+        bool, typer.Option("--clips", help="List clips with their keys, as decode and takedown need them")
     ] = False,
     where: Annotated[
         str | None, typer.Option(help="With --clips: SQL condition, for example \"status = 'dropped' and snr_db < 5\"")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="With --clips: rows at most")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="With --clips: show at most this many")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show what a version holds. With --json: its document, or the clips, or the parts.
+    """Show what a version contains. With --json: its document, or the clips, or the files.
 
     Example: auricle show ./speech-dataset@7 --clips --where "speaker = 's1'"
 
@@ -108,7 +109,10 @@ def show(
 def pull(
     dataset: DatasetArg,
     dest: Annotated[
-        str, typer.Argument(metavar="DEST", help="Folder that becomes a dataset with only what was asked for")
+        str,
+        typer.Argument(
+            metavar="DEST", help="Folder for the copy; it becomes a dataset with only the representations asked for"
+        ),
     ],
     representation: Annotated[
         list[str], typer.Option("--representation", "-r", help="A representation or the start of its name; repeatable")
@@ -117,7 +121,7 @@ def pull(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Copy the live samples of some representations to another folder; hashes checked, resumable.
+    """Copy a version with the chosen representations to another folder. Checks hashes; resumes when interrupted.
 
     Example: auricle pull s3://corpora/speech@7 ./speech -r mimi-codes --where "language = 'en' and tier = 'gold'"
     """
@@ -134,11 +138,11 @@ def pull(
     def printed() -> None:
         samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
         if result.status == "unchanged":
-            console.say(f"{result.dest} held version {result.number} already: {samples}; nothing was copied")
+            console.say(f"{result.dest} already has version {result.number}: {samples}; nothing was copied")
         else:
             console.say(
                 f"pulled version {result.number} into {result.dest}: {samples}; shards copied whole: {result.copied}, "
-                f"packed from live samples: {result.packed}, there from before: {result.reused}; "
+                f"packed from live samples: {result.packed}, already there: {result.reused}; "
                 f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
             )
 

@@ -1,4 +1,4 @@
-"""Verbs that delete: gc, takedown, abandon. Each says what would go and asks; `--yes` is for scripts."""
+"""Commands that delete: gc, takedown, abandon. Each says what would be deleted and asks; `--yes` is for scripts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     for verb in (gc, takedown, abandon):
         app.command()(verb)
 
 
 def gc(
     dataset: DatasetOnly,
-    keep_last: Annotated[int, typer.Option(help="Newest versions that stay")] = 10,
+    keep_last: Annotated[int, typer.Option(help="Number of newest versions to keep")] = 10,
     dry_run: DryRun = False,
     yes: Yes = False,
     delete: Annotated[bool, typer.Option("--delete", hidden=True)] = False,
@@ -32,7 +32,7 @@ def gc(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Collect garbage: versions beyond the last K, and objects that no kept version, tag or run reaches.
+    """Garbage collection: delete versions older than the last K, and files that no version, tag or run needs.
 
     Says what would go and asks. A script gives --yes; without a terminal and without --yes nothing is deleted and the
     exit code is 10. --quiet leaves out the list of files.
@@ -43,7 +43,7 @@ def gc(
     from ..terminal import console, deletion
 
     if delete:
-        console.notice("gc --delete is called --yes now; --delete goes with the next release")
+        console.notice("gc --delete is called --yes now; the next release will not accept --delete")
     url = existing(dataset)
 
     def found(only_look: bool) -> Collected:
@@ -60,13 +60,14 @@ def takedown(
     dataset: DatasetOnly,
     clips: Annotated[
         list[str] | None,
-        typer.Option("--clips", help="A clip's key or its beginning, of `auricle show DATASET --clips`; repeatable"),
+        typer.Option("--clips", help="Key of a clip or its beginning, see `auricle show DATASET --clips`; repeatable"),
     ] = None,
-    speaker: Annotated[str | None, typer.Option(help="Everything of a speaker")] = None,
-    source: Annotated[str | None, typer.Option(help="Everything of a source")] = None,
+    speaker: Annotated[str | None, typer.Option(help="All clips of this speaker")] = None,
+    source: Annotated[str | None, typer.Option(help="All clips of this source")] = None,
     where: Annotated[str | None, typer.Option(help="SQL condition on clips")] = None,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also remove them from older versions and everything derived")
+        bool,
+        typer.Option("--purge", help="Also remove them from older versions and from everything derived from these"),
     ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Keep samples and latents, drop text and paths")] = False,
     dry_run: DryRun = False,
@@ -75,9 +76,9 @@ def takedown(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Take clips down for good: gone from the newest version, kept from coming back by tombstones.
+    """Remove clips for good: from the newest version, and (by tombstones) from every later run.
 
-    Says what would go and asks, since no verb takes a takedown back. A script gives --yes; without a terminal and
+    Says what would be removed and asks, since a takedown cannot be undone. A script gives --yes; without a terminal and
     without --yes nothing is done and the exit code is 10. Without a selection, takedowns that were interrupted are
     finished.
 
@@ -107,14 +108,14 @@ def takedown(
 def abandon(
     dataset: DatasetOnly,
     run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="The run; without one, unfinished runs are listed")
+        str | None, typer.Argument(metavar="RUN", help="The run; without it, unfinished runs are listed")
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Give up an unfinished run. What it computed is lost and computed again by the next run.
+    """Delete an unfinished run. What it computed is lost; the next run computes it again.
 
     Says what would go and asks. A script gives --yes; without a terminal and without --yes nothing is deleted and the
     exit code is 10.

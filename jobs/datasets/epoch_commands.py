@@ -1,4 +1,4 @@
-"""`auricle plan-epoch`: what a training would read, counted from the clip table."""
+"""`auricle plan-epoch`: what an epoch of training would read, counted from the clip table."""
 
 from __future__ import annotations
 
@@ -14,29 +14,37 @@ if TYPE_CHECKING:
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verb."""
+    """Add the command."""
     app.command("plan-epoch")(plan_epoch)
 
 
 def plan_epoch(
     dataset: DatasetArg,
     representation: Annotated[
-        list[str], typer.Option("--representation", "-r", help="The first is what lengths count; others come along")
+        list[str],
+        typer.Option(
+            "--representation",
+            "-r",
+            help="A representation; lengths are those of the first, further ones are read with it; repeatable",
+        ),
     ],
     where: Annotated[str | None, typer.Option(help="Only clips for which this SQL expression holds")] = None,
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Padded budget of a microbatch")] = 16_384,
-    row_tokens: Annotated[int | None, typer.Option(min=1, help="Pack clips into rows of so many tokens")] = None,
-    microbatches: Annotated[int, typer.Option(min=1, help="Of one step, over all ranks")] = 8,
-    world: Annotated[int, typer.Option(min=1, help="Ranks that share them")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the order")] = 0,
-    epoch: Annotated[int, typer.Option(min=0, help="Which epoch")] = 0,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a microbatch at most, padding included")] = 16_384,
+    row_tokens: Annotated[int | None, typer.Option(min=1, help="Pack clips into rows of this many tokens")] = None,
+    microbatches: Annotated[int, typer.Option(min=1, help="Microbatches of one step, over all ranks")] = 8,
+    world: Annotated[int, typer.Option(min=1, help="World size: number of ranks")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the order")] = 0,
+    epoch: Annotated[int, typer.Option(min=0, help="Number of the epoch, from 0")] = 0,
     curriculum: Annotated[
-        str | None, typer.Option(metavar="C", help="A stage (1), or the epoch in which each opens (0,2,5)")
+        str | None,
+        typer.Option(
+            metavar="C", help="A stage of the curriculum (1), or the epoch in which each stage begins (0,2,5)"
+        ),
     ] = None,
-    mix: Annotated[str | None, typer.Option(help="language:en=0.7,de=0.3 for shares of an epoch by clips")] = None,
+    mix: Annotated[str | None, typer.Option(help="Shares of groups, by clips: language:en=0.7,de=0.3")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what an epoch of training reads: steps, padding, tokens, bytes and requests per rank, shares. Reads no shard.
+    """Count what an epoch of training reads: steps, padding, tokens, bytes and requests per rank. Reads no shard.
 
     Example: auricle plan-epoch ./speech-dataset@3 -r mimi-codes --batch-tokens 16384 --microbatches 8 --world 4
     """

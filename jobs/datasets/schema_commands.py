@@ -1,4 +1,4 @@
-"""Verbs about the schemas of what is on disk: write them out, check that the written ones are those of the code."""
+"""Commands about the schemas of what is on disk: write them, check that the written ones are those of the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     schemas = typer.Typer(no_args_is_help=True, help="Schemas of configs, version documents and tables, as JSON.")
     schemas.command("write")(write)
     schemas.command("check")(check)
@@ -19,7 +19,7 @@ def add(app: typer.Typer) -> None:
 def write(
     folder: Annotated[Path | None, typer.Argument(help="Folder; default the one inside the package")] = None,
 ) -> None:
-    """Write the schemas out; refuse to change what a published version means (exit 4).
+    """Write the schemas as files. Refuses to change a schema version that was published (exit 4).
 
     Example: auricle schemas write ./schemas-of-auricle
     """
@@ -33,11 +33,11 @@ def write(
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
         console.say(str(folder / name))
     if not fresh:
-        console.say(f"{folder}: every schema is written out already")
+        console.say(f"{folder}: every schema is written already")
 
 
 def check() -> None:
-    """Compare the code with the schemas inside the package; exit 4 and say what to do when they differ.
+    """Compare the schemas in the package with the code. If they differ: exit 4, and what to do.
 
     Example: auricle schemas check
     """

@@ -40,10 +40,10 @@ def lines(found: DatasetStatus) -> Iterator[str]:
     if not found.unfinished:
         yield "unfinished   no run"
     if found.interrupted_pull:
-        yield "pull         a pull into this folder was interrupted or is going on; the same `auricle pull` goes on"
+        yield "pull         a pull into this folder is running or was interrupted; the same `auricle pull` resumes it"
     for begun in found.pending:
         kind = "purge" if begun.purge else "takedown"
-        yield f"pending      a {kind} is going on or was interrupted ({begun.path})"
+        yield f"pending      a {kind} is running or was interrupted ({begun.path})"
         yield "             `auricle takedown DATASET` finishes it"
     for gone in found.retired:
         when = f"by a takedown ({gone.retired})"

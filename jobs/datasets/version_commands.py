@@ -1,4 +1,4 @@
-"""Verbs that compare, name, check and publish versions: diff, tag, rollback, verify, repair, compact, export."""
+"""Commands that compare, name, check and publish versions: diff, tag, rollback, verify, repair, compact, export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet, Wait
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     for verb in (diff, tag, rollback, verify, repair, compact, export):
         app.command()(verb)
 
@@ -25,7 +25,7 @@ def diff(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Say what changed between two versions: clips in and out by reason, scores, hours, settings.
+    """Show what changed between two versions: clips in and out by reason, scores, hours, settings.
 
     Example: auricle diff ./speech-dataset 3 4
     """
@@ -45,11 +45,11 @@ def tag(
         str | None, typer.Argument(metavar="NAME", help="The tag; without one, all tags are listed")
     ] = None,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Forget the tag; the version stays until it is collected")
+        bool, typer.Option("--remove", help="Remove the tag; the version stays until gc deletes it")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Name a version, so that garbage collection keeps it and readers find it.
+    """Give a version a name (tag). gc keeps tagged versions, and readers open them as DATASET@NAME.
 
     Example: auricle tag ./speech-dataset@7 paper-2026
     """
@@ -80,7 +80,7 @@ def rollback(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Publish an older version's objects again as the newest version. Nothing is deleted.
+    """Publish an older version again, as the newest one. Nothing is deleted.
 
     Example: auricle rollback ./speech-dataset 6
     """
@@ -91,13 +91,13 @@ def rollback(
     with console.working("rolling back", quiet):
         made = go_back(existing(dataset), version, wait=wait, notify=console.notice)
     facts = {"version": made.number, "restored": version}
-    answer(as_json, facts, lambda: console.say(f"version {made.number} is version {version} again"))
+    answer(as_json, facts, lambda: console.say(f"version {made.number} has the content of version {version}"))
 
 
 def verify(
     dataset: DatasetArg,
     sample: Annotated[
-        float | None, typer.Option(help="Share of the shards whose bytes are read, 0 to 1; default all")
+        float | None, typer.Option(help="Share of the shards to read and check, 0 to 1; default all")
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -120,7 +120,7 @@ def verify(
         for finding in findings:
             console.say(str(finding))
         if not findings:
-            console.say("everything that the version lists is there and is what it says")
+            console.say("every file that the version lists is there, and its hash is right")
 
     answer(as_json, {"findings": findings}, printed)
     if findings:
@@ -128,7 +128,7 @@ def verify(
 
 
 def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Publish the newest version without its damaged shards, so that the next run makes their samples again.
+    """Publish the newest version without its damaged shards. The next run extracts their samples again.
 
     Example: auricle repair ./speech-dataset, then auricle run speech.yaml
     """
@@ -144,15 +144,17 @@ def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_js
         for path in made.shards:
             console.say(f"left out: {path}")
         if number is None:
-            console.say("every shard of the newest version is whole: nothing to repair")
+            console.say("every shard of the newest version is undamaged: nothing to repair")
         else:
-            console.say(f"version {number} is without {len(made.shards)} damaged shards; run again to refill it")
+            console.say(
+                f"version {number} leaves out {len(made.shards)} damaged shards; run again to extract their samples"
+            )
 
     answer(as_json, {"version": number, "shards_left_out": made.shards}, printed)
 
 
 def compact(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Pack the small shards of many nights into large ones, as a new version with the same samples.
+    """Join the small shards of many runs into large ones, as a new version with the same samples.
 
     Example: auricle compact ./speech-dataset
     """
@@ -162,7 +164,7 @@ def compact(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_j
 
     with console.counting("compacting", "bytes", quiet) as tell:
         made = pack(existing(dataset), wait=wait, notify=console.notice, progress=tell)
-    nothing = "nothing to gain: there are no small shards to join"
+    nothing = "nothing to do: there are no small shards to join"
     said = nothing if made is None else f"version {made.number} is compact"
     answer(as_json, {"version": made.number if made else None}, lambda: console.say(said))
 

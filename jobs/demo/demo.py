@@ -23,7 +23,7 @@ from .truth import compare, describe, snr_error
 
 
 class DemoError(AuricleError):
-    """The demo found less than it promises."""
+    """The demo found too few of the planted defects."""
 
 
 def run_demo(folder: Path, seed: int, quiet: bool, as_json: bool = False) -> None:
@@ -36,13 +36,13 @@ def run_demo(folder: Path, seed: int, quiet: bool, as_json: bool = False) -> Non
     made = (folder / "audio", dataset)
     if any(old.exists() for old in made) and not (folder / TRUTH).is_file():
         raise ConfigError(
-            f"{folder}: holds a folder 'audio' or 'dataset' that no demo made, and the demo would replace it. "
+            f"{folder}: has a folder 'audio' or 'dataset' that no demo made, and the demo would replace it. "
             "Name an empty folder"
         )
     for old in made:
         shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    begun = f"making a talking corpus with planted defects in {folder / 'audio'} (seed {seed})"
+    begun = f"making a corpus of synthetic speech with planted defects in {folder / 'audio'} (seed {seed})"
     if as_json:
         console.notice(begun)
     else:
@@ -72,7 +72,7 @@ def run_demo(folder: Path, seed: int, quiet: bool, as_json: bool = False) -> Non
         if version.document.untrained:
             console.say(
                 f"UNTRAINED: {', '.join(version.document.untrained)} come from seeded weights; shapes and rates are "
-                "real, the codes mean nothing"
+                "real, the codes have no meaning"
             )
         console.say(
             "\nread it in Python:\n"
@@ -94,4 +94,4 @@ def run_demo(folder: Path, seed: int, quiet: bool, as_json: bool = False) -> Non
     answer(as_json, facts, printed)
     missed = [r for r in results if not r.ok]
     if missed:
-        raise DemoError("the demo misses its floors: " + ", ".join(str(r.defect) for r in missed))
+        raise DemoError("the demo found too few of these defects: " + ", ".join(str(r.defect) for r in missed))

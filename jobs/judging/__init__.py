@@ -1,1 +1,1 @@
-"""Verbs that judge a version: judge, diagnose, curriculum, report."""
+"""Commands that judge a version: judge, diagnose, curriculum, report."""

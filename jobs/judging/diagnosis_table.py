@@ -11,7 +11,7 @@ TAUS_MS = (80.0, 160.0, 320.0)
 
 
 def print_diagnosis(record: Mapping[str, Any]) -> None:
-    """One row per representation; an unresolved number is said with its reason below, never shown."""
+    """One row per representation. An unresolved number is not shown; its reason is printed below the table."""
     rows = [_row(name, r) for name, r in record["representations"].items()]
     later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
     heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *later, "dimensions", "over")
@@ -59,12 +59,12 @@ def _difficulty(d: Mapping[str, Any]) -> str:
     explained = d.get("explained_by_level_and_voicing")
     if explained is None:
         return (
-            f"difficulty holds level and pauses (no features representation at a multiple of its rate takes them out); "
-            f"repeatability of a clip's halves {shown}"
+            "difficulty includes level and pauses (to remove these, add a features representation at a multiple of its "
+            f"rate); split-half repeatability {shown}"
         )
     return (
-        f"level and voicing explain {explained:.0%} of frames' bits; "
-        f"repeatability of a clip's halves without them {shown}"
+        f"level and voicing explain {explained:.0%} of the variance of the bits of frames; "
+        f"split-half repeatability without them {shown}"
     )
 
 

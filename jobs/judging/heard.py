@@ -1,4 +1,4 @@
-"""A few kept clips as they were recorded and as their codes stand for them, for the report."""
+"""A few kept clips for the report: as recorded, and decoded from their codes."""
 
 # pyarrow.compute makes its functions at import, where no type checker sees them
 # pyright: reportAttributeAccessIssue=false

@@ -1,4 +1,4 @@
-"""Verbs that judge a version: judge, diagnose, curriculum, report."""
+"""Commands that judge a version: judge, diagnose, curriculum, report."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Representations = Annotated[
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     for verb in (judge, diagnose, curriculum, report):
         app.command()(verb)
 
 
 def judge(
     dataset: DatasetArg,
-    worst: Annotated[int, typer.Option(min=1, help="Members shown of each of sources, speakers and languages")] = 10,
+    worst: Annotated[int, typer.Option(min=1, help="How many sources, speakers and languages to show")] = 10,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Rank sources, speakers and languages by how bad they are: share of bad clips, hours, medians, what is scarce.
+    """Rank sources, speakers and languages by their share of bad clips. Also shows hours, medians and what is scarce.
 
     The whole table is kept beside the version. `drop_groups` of the configuration drops a bad one whole, `quotas`
     bounds what one contributes.
@@ -52,12 +52,12 @@ def diagnose(
     representation: Representations = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Time to train a neural model of each codes representation, for example 10m; default none"),
+        typer.Option(help="Also train a neural model of each codes representation for this long, for example 10m"),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure how predictable each representation is: code rate in bit/s, information about later frames in nat.
+    """Measure how predictable each representation is: code rate in bit/s, lagged mutual information in nat.
 
     Intervals are over speakers. Two representations of one kind are compared clip by clip.
 
@@ -92,15 +92,15 @@ def _seconds(budget: str) -> float:
 def curriculum(
     dataset: DatasetArg,
     representation: Annotated[
-        str | None, typer.Option("--representation", "-r", help="Codes that difficulty is read from")
+        str | None, typer.Option("--representation", "-r", help="Codes whose bit rate is the difficulty of a clip")
     ] = None,
     opens: Annotated[
-        str, typer.Option(help="Share of hours open at each stage before the last, comma-separated")
+        str, typer.Option(help="Share of the hours that each stage but the last contains, ascending, comma-separated")
     ] = "0.5,0.8",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Order the kept clips into stages by tier and difficulty, as a table beside the version.
+    """Order the kept clips into stages by tier and difficulty. The table is kept beside the version.
 
     The reader takes a stage: open_version(...).samples("builtin-codes", stage=0).
 
@@ -136,10 +136,8 @@ def curriculum(
 
 def report(
     dataset: DatasetArg,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write the page; default beside the version")
-    ] = None,
-    diagnostics: Annotated[bool, typer.Option(help="Diagnose first where it was not done")] = True,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; default beside the version")] = None,
+    diagnostics: Annotated[bool, typer.Option(help="Run diagnose first if it was not done")] = True,
     quiet: Quiet = False,
 ) -> None:
     """Write one self-contained HTML page about a version, with playable examples; no network needed to read it.

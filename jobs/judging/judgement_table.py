@@ -13,7 +13,7 @@ MEDIANS = ("snr_db", "transcript_trust", "dnsmos_ovrl")
 
 
 def print_judgement(table: pa.Table, worst: int) -> None:
-    """The `worst` members of each kind, then who is scarce and what speakers were told apart by."""
+    """The `worst` members of each kind, then which are scarce and how speakers were identified."""
     for by in ("source", "speaker", "language"):
         found = table.filter(pc.equal(table["by"], by))
         rows = found.slice(0, worst).to_pylist()
@@ -28,7 +28,7 @@ def print_judgement(table: pa.Table, worst: int) -> None:
         if by == "speaker":
             kinds = {entry["values"]: entry["counts"] for entry in found["kind"].value_counts().to_pylist()}
             told = ", ".join(f"{n:,} by {kind}" for kind, n in sorted(kinds.items()))
-            console.say(f"speakers told apart: {told}")
+            console.say(f"speakers are identified by: {told}")
 
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:

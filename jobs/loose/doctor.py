@@ -119,7 +119,7 @@ def _sources(config: RunConfig | None) -> Iterator[Finding]:
     for source in config.sources if config else ():
         name = f"source {source.name}"
         if "://" in source.path:
-            yield Finding(name, "ok", f"{source.path} is an object store: a run looks into it")
+            yield Finding(name, "ok", f"{source.path} is an object store: it is checked by a run")
         elif Path(source.path).expanduser().exists():
             yield Finding(name, "ok", str(Path(source.path).expanduser().absolute()))
         else:
@@ -136,7 +136,7 @@ def _needed_weights(config: RunConfig) -> Iterator[Finding]:
         except AuricleError as error:
             yield Finding(name, "missing", str(error))
             continue
-        found = f"{spec.name}: {'trained' if spec.trained else 'untrained: shapes are real, codes mean nothing'}"
+        found = f"{spec.name}: {'trained' if spec.trained else 'untrained: the codes have no meaning'}"
         yield Finding(name, "ok" if spec.trained else "warn", found)
 
 
@@ -190,7 +190,7 @@ def _memory() -> Iterator[Finding]:
 
 def _disk(dataset: str | None) -> Iterator[Finding]:
     if dataset and "://" in dataset:
-        yield Finding("disk", "ok", f"{dataset} is an object store: its room is not ours to measure")
+        yield Finding("disk", "ok", f"{dataset} is an object store: its free space is not checked")
     else:
         folder = Path(dataset or ".").expanduser().absolute()
         while not folder.exists():
@@ -277,7 +277,7 @@ def _ray() -> Iterator[Finding]:
         yield Finding(
             "ray authentication",
             "warn",
-            f"{where}; RAY_AUTH_MODE is not set, so that it depends on what ran here before",
+            f"{where}; RAY_AUTH_MODE is not set, so it depends on what ran here before",
             "set RAY_AUTH_MODE to token or disabled, the same on both sides",
         )
     else:
@@ -303,7 +303,7 @@ def _weights() -> Iterator[Finding]:
     if describe(RepresentationConfig.model_validate({"codec": "builtin", "kind": "codes"})).trained:
         yield Finding("weights of builtin", "ok", "trained, in the package")
     else:
-        yield Finding("weights of builtin", "warn", "untrained: shapes are real, codes mean nothing")
+        yield Finding("weights of builtin", "warn", "untrained: the codes have no meaning")
     for codec, published in PUBLISHED.items():
         _, file = locate(codec, None)
         licence = f" ({published.licence})" if published.licence else ""

@@ -1,4 +1,4 @@
-"""Verbs that need no dataset: inspect, score, doctor, codecs, schedule."""
+"""Commands that need no dataset: inspect, score, doctor, codecs, schedule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..terminal.options import Json, Quiet
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     app.command("inspect")(inspect_)
     app.command()(score)
     app.command()(doctor)
@@ -57,26 +57,30 @@ def inspect_(
 def score(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Audio files or folders of them")],
     transcripts: Annotated[
-        Path | None, typer.Option(help="Their labels: a table or manifest in any form of docs/labels.md")
+        Path | None, typer.Option(help="Labels of the files: a table or manifest in any format of docs/labels.md")
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of files that the table names none for, e.g. en")
+        str | None, typer.Option(help="Language of files for which the labels name none, e.g. en")
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="Judge by the rules of this configuration; default: by those of config example"),
+        typer.Option(
+            "--config", help="Judge by the rules of this configuration; default: those of `auricle config example`"
+        ),
     ] = None,
     set_: Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write one row per clip to this Parquet file")] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="Scores to show, with commas between, or all; default: all of up to 3 clips, else the main"),
+        typer.Option(
+            help="Scores to show, comma-separated, or all; default: all for up to 3 clips, else the main ones"
+        ),
     ] = None,
     curator: Annotated[list[str] | None, typer.Option("--curator", help="Only these curators; repeatable")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Score loose files, with units, and say which rules each clip breaks and why.
+    """Score audio files without a dataset, and say which rules each clip breaks.
 
     Duplicates, bad groups and quotas need a whole corpus: a run judges those.
 
@@ -114,7 +118,7 @@ def score(
 
     answer(as_json, scores.facts(found) | {"out": out}, printed)
     if found.all_failed:
-        raise NothingScoredError(f"not one of {found.table.num_rows} files could be scored; each row says why")
+        raise NothingScoredError(f"none of the {found.table.num_rows} files could be scored; each row says why")
 
 
 def doctor(
@@ -122,12 +126,12 @@ def doctor(
         str | None,
         typer.Argument(
             metavar="CONFIG|DATASET",
-            help="Also look at what this configuration needs, or at the disk of this dataset",
+            help="Also check what this configuration needs, or the disk of this dataset",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what this machine has: cores, GPUs, weights, disk; what is missing and how to get it.
+    """Show what this machine has (cores, GPUs, weights, disk), what is missing, and how to get it.
 
     Example: auricle doctor speech.yaml
     """

@@ -78,7 +78,10 @@ class Decoder:
 def _sample(version: Version, spec: RepresentationSpec, clip: str) -> Sample:
     found = list(version.samples(spec.name, where=pc.starts_with(pc.field("clip"), clip)))
     if len(found) != 1:
-        raise ConfigError(f"clip {clip!r}: {len(found)} kept clips of {spec.name} begin like this; one is required")
+        raise ConfigError(
+            f"clip {clip!r}: {len(found)} kept clips of {spec.name} have a key that begins like this; "
+            "exactly one is required"
+        )
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""Verbs about models and sound: relabel, weights, train, decode, explore."""
+"""Commands about models and sound: relabel, weights, train, decode, explore."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..terminal.options import DatasetArg, DatasetOnly, DryRun, Json, Quiet, Wai
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     app.command()(relabel)
     app.command()(decode)
     app.command()(explore)
@@ -34,17 +34,23 @@ def relabel(
         str, typer.Option(help="pocketsphinx (English, offline), ctc, or one of an installed package")
     ] = "pocketsphinx",
     option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the recogniser, e.g. model=./folder")
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="KEY=VALUE", help="An option of the recogniser, e.g. model=./folder; repeatable"
+        ),
     ] = None,
-    below: Annotated[float, typer.Option(help="Clips whose transcript_trust is under this are asked about")] = 0.5,
-    margin: Annotated[float, typer.Option(help="By how much the new text's trust must beat the old one's")] = 0.3,
+    below: Annotated[float, typer.Option(help="Recognise clips whose transcript_trust is below this")] = 0.5,
+    margin: Annotated[
+        float, typer.Option(help="By how much the trust of the new text must exceed that of the old one")
+    ] = 0.3,
     min_trust: Annotated[float, typer.Option(help="Trust that a new text must reach")] = 0.5,
     min_difference: Annotated[
-        float | None, typer.Option(help="Share of letters in which it must differ from the old; default by recogniser")
+        float | None,
+        typer.Option(help="Share of letters in which the new text must differ from the old; default by recogniser"),
     ] = None,
     untranscribed: Annotated[bool, typer.Option("--untranscribed", help="Also clips without a transcript")] = False,
     forget: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Take back what this model proposed, and ask nothing")
+        str | None, typer.Option(metavar="MODEL", help="Delete the texts of this model, and recognise nothing")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; default one per CPU that Ray sees")] = None,
     dry_run: DryRun = False,
@@ -53,7 +59,7 @@ def relabel(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Propose new transcripts for low-trust clips; a better one becomes the clip's label with the next run.
+    """Recognise clips with a low transcript_trust. Better texts become their labels in the next run.
 
     Every answer stays under relabels/: old and new text, both trusts, the model. A label that the source corrects
     later wins. --forget says what would go and asks, or takes --yes, or ends with 10.
@@ -97,11 +103,11 @@ def relabel(
 
     def printed() -> None:
         console.say(
-            f"{found.model}: {found.asked} clips looked at, {found.taken} texts taken; {found.known} were known, "
+            f"{found.model}: {found.asked} clips recognised, {found.taken} texts accepted; {found.known} were known, "
             f"{found.failed} could not be read"
         )
         if found.taken:
-            console.say("run the dataset's configuration again to take the texts in")
+            console.say("run the dataset's configuration again to use the texts")
 
     answer(as_json, vars(found), printed)
 
@@ -116,7 +122,7 @@ def decode(
     ] = "builtin-codes",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="WAV file; default CLIP.wav")] = None,
 ) -> None:
-    """Write the audio that a clip's codes stand for.
+    """Decode the codes of a clip to a WAV file.
 
     Example: auricle decode ./speech-dataset@3 4f1c -r builtin-codes -o heard.wav
     """
@@ -129,15 +135,15 @@ def decode(
 def explore(
     dataset: DatasetOnly,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; on any but loopback it asks for a token, which it prints")
+        str, typer.Option(help="Address to listen on; if it is not loopback, a token is required, which is printed")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port")] = 8765,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="A name that browsers may reach it by; repeatable; default off loopback: any"),
+        typer.Option(help="A host name that browsers may use; repeatable; default: any, if not on loopback"),
     ] = None,
     token: Annotated[
-        str | None, typer.Option(envvar="AURICLE_TOKEN", help="The token, off loopback; default a new one")
+        str | None, typer.Option(envvar="AURICLE_TOKEN", help="The token, if not on loopback; default: a new one")
     ] = None,
 ) -> None:
     """Browse a dataset: filter clips, listen, see spectrograms, compare versions.
@@ -191,9 +197,9 @@ def weights_check(
     source: Annotated[
         str | None, typer.Option("--from", help="hub id, path or s3://; default where they are published")
     ] = None,
-    sha256: Annotated[str | None, typer.Option(help="The hash that is required")] = None,
+    sha256: Annotated[str | None, typer.Option(help="The expected SHA-256")] = None,
 ) -> None:
-    """Hash weights anew and load them into the codec. Exit 6 when they are absent, changed or not this codec's.
+    """Hash weights and load them into the codec. Exit 6 if they are absent, changed, or those of another codec.
 
     Example: auricle weights check mimi --from ./mimi.safetensors
     """
@@ -240,10 +246,10 @@ def train_curator(
     more_noise: Annotated[list[Path] | None, typer.Option(help="Folder of noise to train on only; repeatable")] = None,
     more_music: Annotated[list[Path] | None, typer.Option(help="Folder of music to train on only; repeatable")] = None,
     recipe: Annotated[Path | None, typer.Option(help="YAML: mixtures, steps, width, seed, ...")] = None,
-    owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+    owner: Annotated[str, typer.Option(help="Owner of the model, for its card")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Train the learned curator (SNR, reverberation, speech quality) from clean speech, noise and made-up rooms.
+    """Train the acoustic network (SNR, reverberation, speech quality) on clean speech, noise and simulated rooms.
 
     The default recipe takes about an hour of one core and 10 GB of memory; half the mixtures take half of it. Score
     with the result by the option `weights` of snr, reverb, content and quality.
@@ -276,17 +282,19 @@ def train_units(
     dataset: DatasetArg,
     out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (.safetensors); the card goes beside")],
     over: Annotated[str | None, typer.Option(help="Latents of the dataset, such as mimi-latents; default MFCC")] = None,
-    size: Annotated[list[int] | None, typer.Option(help="Clusters; repeatable, all fitted at once; 100, 500")] = None,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Number of clusters, e.g. 500; repeatable, all sizes are fitted together")
+    ] = None,
     rate_hz: Annotated[float, typer.Option(help="Frame rate of MFCC: 75, 50, 25 or 12.5")] = 75.0,
     passes: Annotated[int, typer.Option(help="Passes over the data")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the starting centroids")] = 0,
-    owner: Annotated[str, typer.Option(help="Who answers for the model, for its card")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the initial centroids")] = 0,
+    owner: Annotated[str, typer.Option(help="Owner of the model, for its card")] = "",
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes, if there is much to do; default one per CPU that Ray sees")
+        int | None, typer.Option(help="Worker processes, if there is enough to do; default one per CPU that Ray sees")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fit units (k-means codes) on the kept clips of a dataset; interrupted, the same command goes on.
+    """Fit speech units (k-means) on the kept clips of a dataset. Resumes when interrupted.
 
     Example: auricle train units ./speech-dataset --over builtin-latents-75hz --size 100 --size 500 -o units.safetensors
     """

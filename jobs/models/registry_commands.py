@@ -1,4 +1,4 @@
-"""Verbs of the registry of models: list, compare, promote, rollback."""
+"""Commands of the registry of models: list, compare, promote, rollback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import typer
 from ..terminal.options import DatasetOnly, Json, Quiet
 
 Slot = Annotated[str, typer.Argument(metavar="MODEL", help="The curator or codec that configurations name")]
-With = Annotated[str | None, typer.Option("--with", help="Another curator or codec to take its place; default itself")]
+With = Annotated[
+    str | None,
+    typer.Option("--with", help="Another curator or codec to compare with it; default itself, with other options"),
+]
 Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="KEY=VALUE", help="A curator's parameter, or a codec's weights; repeatable"),
@@ -17,7 +20,7 @@ Options = Annotated[
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     models = typer.Typer(no_args_is_help=True, help="Curators and codecs: list, compare in shadow, promote, roll back.")
     models.command("list")(models_list)
     models.command("compare")(models_compare)
@@ -30,7 +33,7 @@ def models_list(
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the models there are; with a dataset, those it has promoted and those its newest version ran.
+    """List the installed models; with a dataset, those that it promoted and those that its newest version used.
 
     Example: auricle models list ./speech-dataset
     """
@@ -44,11 +47,11 @@ def models_compare(
     model: Slot,
     name: With = None,
     option: Options = None,
-    clips: Annotated[int, typer.Option(help="Clips of the newest version that are looked at")] = 200,
+    clips: Annotated[int, typer.Option(help="Number of clips of the newest version to compare on")] = 200,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Run another model, or the same with other options, in shadow on a sample, and say what would change.
+    """Run a candidate (another model or other options) on a sample, and show what would change. Publishes nothing.
 
     Nothing is published. The sample is the same for every candidate.
 
@@ -64,10 +67,10 @@ def models_promote(
     model: Slot,
     name: With = None,
     option: Options = None,
-    note: Annotated[str, typer.Option(help="Why, for whoever reads it later")] = "",
+    note: Annotated[str, typer.Option(help="A note on the reason")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make a model that was compared what runs of this dataset use; the next run does what that makes necessary.
+    """Let runs of this dataset use a model that was compared. The next run computes what that requires.
 
     Runs whose configuration does not name MODEL stay as they are. A comparison of few clips is refused.
 
@@ -81,11 +84,12 @@ def models_promote(
 def models_rollback(
     dataset: DatasetOnly,
     to: Annotated[
-        int | None, typer.Option(help="Promotion to go back to; 0: what configurations say; default what held before")
+        int | None,
+        typer.Option(help="Promotion to go back to; 0: what the configuration says; default: the one before"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Go back to what held before the promotion that holds now, as a new one; again, one further. Nothing is deleted.
+    """Go back to the promotion before the current one. Given again, one further. Nothing is deleted.
 
     Example: auricle models rollback ./speech-dataset
     """

@@ -1,4 +1,4 @@
-"""Verbs that make versions: demo, run, plan, config."""
+"""Commands that make versions: demo, run, plan, config."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Overrides = Annotated[
 
 
 def add(app: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the commands."""
     app.command()(demo)
     app.command()(run)
     app.command()(plan)
@@ -35,12 +35,12 @@ def add(app: typer.Typer) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where the corpus and the dataset go")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Another seed plants other defects")] = 0,
+    folder: Annotated[Path, typer.Argument(help="Folder for the corpus and the dataset")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the corpus and its defects")] = 0,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Make a talking corpus with planted defects, run the whole job on it, and count what was found.
+    """Make a corpus of synthetic speech with planted defects, run the whole job on it, and count what was found.
 
     Example: auricle demo
     """
@@ -57,15 +57,15 @@ def run(
         bool, typer.Option("--paranoid", help="Hash every file again instead of trusting its time")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Make again what failed before: files, clips, scores, latents")
+        bool, typer.Option("--retry-failed", help="Try again what failed before: files, clips, scores, latents")
     ] = False,
     accept_losses: Annotated[
-        bool, typer.Option("--accept-losses", help="It is meant that many files of a source are gone (else exit 21)")
+        bool, typer.Option("--accept-losses", help="Go on although many files of a source are gone (else exit 21)")
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a dataset up to date: ingest, score, decide, extract, judge, publish.
+    """Bring a dataset up to date: ingest, score, decide, extract, check by the gate, publish.
 
     Run the same command again after a crash to go on where it stopped, or any night to take in what is new.
     Nothing new publishes nothing. Ends with 20 when the gate refuses the candidate, with 21 when a source lost many of
@@ -101,7 +101,7 @@ def run(
 
 
 def plan(config: ConfigPath, set_: Overrides = None, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Count what a run would do: new, changed and gone files, scores and latents that are missing. Does no work.
+    """Count what a run would do: new, changed and deleted files, missing scores and latents. Computes nothing.
 
     Example: auricle plan speech.yaml --set keep.0.min=15
     """
@@ -128,7 +128,7 @@ def config_example() -> None:
 
 
 def config_check(config: ConfigPath, set_: Overrides = None) -> None:
-    """Check a configuration as a run would, weights included, and print it with every default filled in.
+    """Check a configuration as a run would, weights included, and print it with all defaults filled in.
 
     Opens no audio. Example: auricle config check speech.yaml
     """

@@ -57,7 +57,9 @@ class NightlyTime:
         if not found or int(found["hour"]) > 23 or int(found["minute"]) > 59:
             raise ConfigError(f"--at {at!r} is not a time: write '02:30', 'Mon-Fri 02:30' or 'Sat,Sun 22:00'")
         if not timezone:
-            raise ConfigError("--timezone is required, for example Europe/Berlin or UTC: servers disagree about theirs")
+            raise ConfigError(
+                "--timezone is required, for example Europe/Berlin or UTC: the default differs between servers"
+            )
         try:
             ZoneInfo(timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -88,7 +90,7 @@ def export(
     argv = [str(Path(program).absolute()) if "/" in program else program, "run", str(config), "--quiet"]
     for part in (*argv, str(folder)):
         if "\n" in part or "\r" in part:
-            raise ConfigError(f"the path {part!r} holds a line break, which no scheduler can write down")
+            raise ConfigError(f"the path {part!r} contains a line break, which neither cron nor systemd can express")
     name = "auricle-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", config.stem)
     if format == "cron":
         return {f"{name}.cron": _cron(time, argv, config, folder)}
@@ -99,7 +101,7 @@ def export(
 
 def _days(text: str, at: str) -> tuple[str, ...]:
     if any(character.isdigit() for character in text):
-        raise ConfigError(f"--at {at!r}: name the days (Mon, Mon-Fri); numbers mean other days to other schedulers")
+        raise ConfigError(f"--at {at!r}: name the days (Mon, Mon-Fri); cron and systemd number days differently")
     chosen: set[int] = set()
     for part in text.split(","):
         ends = [_day(name, at) for name in re.split(r"-|\.\.", part)]

@@ -1,4 +1,4 @@
-"""What a verb answers: text and tables for a person, or with `--json` one JSON object for a script.
+"""What a command answers: text and tables for a person, or with `--json` one JSON object for a script.
 
 Only the answer goes to standard output. Progress, notices and errors go to standard error.
 """

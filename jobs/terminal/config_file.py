@@ -14,48 +14,48 @@ from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
 
 EXAMPLE = """\
-# What feeds the dataset, what is kept, what is extracted. `auricle plan` shows what a run would do.
+# Where recordings come from, which clips are kept, what is extracted. `auricle plan` shows what a run would do.
 dataset: ./speech-dataset             # a folder or s3://bucket/prefix; made by the first run
 
-sources:                              # the order settles ties between equal recordings
+sources:                              # if two have the same recording, the one listed first wins
   - path: ./recordings                # every audio file below it; local or s3://
     name: recordings                  # short name in tables; default: the folder's name
     transcripts: transcripts.tsv      # .tsv/.csv with file, speaker, language, transcript; a NeMo .jsonl; or trans.txt
-    language: en                      # for clips whose label names none
+    language: en                      # for clips without a language in their label
     include: ["**/*"]                 # globs below path
-    missing: retire                   # clips of files that are gone: retire or keep
+    missing: retire                   # clips whose file is gone: retire (drop them) or keep
 
 segment:
   method: whole                       # one clip per channel; fixed: windows of max_s
   max_s: 30
-  truncated: fail                     # recordings cut off, with less audio than their header declares; or accept
+  truncated: fail                     # recordings with less audio than their header declares; or accept
 
 score:
-  early_exit: false                   # true: clips that a cheap rule drops skip the costly scores
+  early_exit: false                   # true: no costly scores for clips that a cheap rule drops
 
-keep:                                 # rules that kept clips satisfy; a dropped clip keeps every reason
+keep:                                 # rules; a clip that breaks one is dropped, with the reason
   - {score: speech_s, min: 0.5, reason: silent}
   - {score: snr_db, min: 10, reason: noisy}
-  # - {score: snr_db, min: 15, reason: noisy, confidence: 0.9, unsure: tier}   # the rest is kept in `undecided`
+  # - {score: snr_db, min: 15, reason: noisy, confidence: 0.9, unsure: tier}   # unsure clips: tier `undecided`
   - {score: clip_ratio, max: 0.001, reason: clipped}
-  - {score: transcript_trust, min: 0.5, reason: transcript}   # null where it does not apply: kept
+  - {score: transcript_trust, min: 0.5, reason: transcript}   # clips without a transcript are kept
 
-# drop_groups:                        # drop a source, speaker or language whole when too many of its clips are bad
+# drop_groups:                        # drop all of a source, speaker or language if too many of its clips are bad
 #   - {by: source, max_share: 0.3, counting: [transcript], reason: bad_source}
 
-tiers:                                # the first whose conditions all hold; best first
+tiers:                                # best first; a clip gets the first tier whose conditions it satisfies
   - name: gold
     when: [{score: snr_db, min: 25}, {score: transcript_trust, min: 0.9}]
   - name: silver
     when: [{score: snr_db, min: 15}]
   - name: bronze
 
-duplicates: {exact: true, near: true} # one of each set of equal or re-encoded clips stays
+duplicates: {exact: true, near: true} # of equal or re-encoded clips one is kept
 
-# quotas:                             # the most that one may contribute; better tiers first, then the clip key
+# quotas:                             # the most that one speaker may contribute; better tiers first
 #   - {by: speaker, max_hours: 2}
 
-representations:                      # each is its own family of shards
+representations:                      # each has shards of its own
   - {codec: builtin, kind: codes}
   - {codec: builtin, kind: latents}
   # - {codec: mimi, kind: codes, num_codebooks: 8, weights: ./mimi.safetensors}
@@ -64,10 +64,10 @@ representations:                      # each is its own family of shards
 gate:                                 # what must hold before a version is published
   min_clips: 1
   min_kept_share: 0.1
-  max_flipped_share: 0.5              # of clips published before, how many may change between kept and dropped
+  max_flipped_share: 0.5              # share of old clips that may change between kept and dropped
 
 workers:
-  unit_s: 300                         # audio seconds that a crash can cost, per worker
+  unit_s: 300                         # audio seconds per work unit: what a crash can cost each worker
 """
 
 

@@ -10,7 +10,7 @@ from . import console
 
 
 def existing(dataset: str) -> str:
-    """`dataset` itself, when it has a published version or an unfinished run. For verbs that hold the lease, which
+    """`dataset` itself, when it has a published version or an unfinished run. For commands that hold the lease, which
     finish what is pending themselves (`pipelines/upkeep/pending.py`).
 
     Raises `NoDatasetError` for a folder that is absent or something else.
@@ -25,8 +25,8 @@ def existing(dataset: str) -> str:
 
 
 def reading(dataset: str) -> str:
-    """`dataset` itself, for verbs that read; takedowns that are not done are said on standard error. Verbs that copy or
-    derive need nothing here: what they call refuses by itself (`loaders/reading/pending.require_none`).
+    """`dataset` itself, for commands that read; takedowns that are not finished are named on standard error. Commands
+    that copy or derive need nothing here: what they call refuses by itself (`loaders/reading/pending.require_none`).
 
     Raises as `Store` does.
     """

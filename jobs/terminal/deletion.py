@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Going:
-    """What would go, or went, as the verb tells it."""
+    """What would be deleted, or was, as the command reports it."""
 
     lines: Sequence[str]
     """For a person: counts, files and bytes last."""
@@ -53,8 +53,8 @@ def delete(
             return
         if as_json or not at_a_terminal():
             raise NotConfirmedError(
-                "nothing was done: this verb deletes, and there is nobody to ask. Give --yes to go ahead, or --dry-run "
-                "to only look"
+                "nothing was done: this command deletes, and it cannot ask without a terminal or with --json. "
+                "Give --yes, or --dry-run to only look"
             )
         if not typer.confirm("Go ahead?", default=False, err=True):
             raise NotConfirmedError("nothing was done: the answer was no")

@@ -1,4 +1,4 @@
-"""Which optional extra a verb needs, for the message of a machine that lacks it."""
+"""Which optional extra a command needs, for the message of a machine that lacks it."""
 
 from __future__ import annotations
 

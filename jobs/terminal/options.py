@@ -1,4 +1,4 @@
-"""Arguments and options that several verbs share: the same name, letter and words everywhere."""
+"""Arguments and options that several commands share: the same name, letter and words everywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DatasetArg = Annotated[
 ]
 DatasetOnly = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or s3:// prefix")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress: only notices and the result")]
-Wait = Annotated[bool, typer.Option("--wait", help="Queue behind a run that holds the dataset (else exit 75)")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait while another command holds the dataset (else exit 75)")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts; docs/command.md lists its keys")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without being asked")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted")]

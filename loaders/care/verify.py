@@ -100,7 +100,7 @@ def _left_behind(store: Store) -> Iterator[Finding]:
     """Files of writes that were killed, which no listing shows and which may hold samples or text of anybody."""
     for entry in store.left_behind():
         detail = f"a write that was killed left {entry.size} bytes, which belong to no version"
-        yield Finding(entry.path, "left behind", detail, "`auricle gc DATASET --delete` removes it.")
+        yield Finding(entry.path, "left behind", detail, "`auricle gc DATASET --yes` removes it.")
 
 
 def _history(source: Version) -> Iterator[Finding]:

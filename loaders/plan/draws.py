@@ -1,4 +1,4 @@
-"""Which clips an epoch draws, in which order: quotas of groups, passes over each, windows of shards.
+"""Which clips an epoch draws, in which order: shares of groups, passes over each group, windows of shards.
 
 A group's draws go on from epoch to epoch: pass p goes through all its clips once in an order of its own, and epoch e
 takes draws [floor(w n e), floor(w n (e + 1))) of n clips drawn w times an epoch. So quotas are exact, a fraction is

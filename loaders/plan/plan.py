@@ -109,7 +109,7 @@ def make_plan(index: Index, settings: Settings, epoch: int) -> Plan:
     draws = draw(index, eligible, settings, epoch)
     if not len(draws):
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "mixing draws none"
-        raise ConfigError(f"epoch {epoch}: not one of {len(index)} clips is left to read ({why})")
+        raise ConfigError(f"epoch {epoch}: none of the {len(index)} clips is left to read ({why})")
     lengths = index.pointers[0].frames[draws]
     frames = lengths if settings.crop_frames is None else np.minimum(lengths, settings.crop_frames).astype(np.int32)
     tokens = (settings.token_scale * frames + settings.token_extra).astype(np.int32)

@@ -145,7 +145,7 @@ def require_same(found: str, own: str) -> None:
     except (TypeError, ValueError, AttributeError):
         lines = [f"the saved fingerprint is not one of a plan: {str(found)[:80]!r}"]
     raise ConfigError(
-        "the state belongs to another order of clips, and going on from it would repeat and lose some. "
+        "the state belongs to another order of clips: resuming from it would repeat some clips and skip others. "
         + "; ".join(lines)
         + ". Give the loader the saved values, or start a new epoch without the state"
     )

@@ -138,7 +138,7 @@ def _where(text: str) -> Mapping[str, Any]:
         and not any(_filled(node.get(key)) for key in ("having", "qualify", "sample"))
     )
     if not plain or not isinstance(node.get("where_clause"), Mapping):
-        raise FilterError("it must be one condition and nothing beside it, such as snr_db > 20 and language = 'en'")
+        raise FilterError("it must be a single condition, such as snr_db > 20 and language = 'en'")
     return node["where_clause"]
 
 

@@ -224,8 +224,8 @@ def open_version(dataset: str | Store, version: int | str | None = None) -> Vers
     document = VersionDocument.from_json(data, f"{store.url}/{version_path(number)}")
     if isinstance(version, str) and not version.isdigit() and _ref(store, version)["sha256"] != sha256_bytes(data):
         raise IntegrityError(
-            f"{store.url}/{version_path(number)}: the tag {version!r} was given to other bytes. Copy the document back "
-            "from a backup, or remove the tag"
+            f"{store.url}/{version_path(number)}: the tag {version!r} was given when the file had other bytes. "
+            "Copy the document back from a backup, or remove the tag"
         )
     if document.number != number:
         raise DatasetError(f"{version_path(number)} says it is version {document.number}: the file was moved")

@@ -46,7 +46,7 @@ def run_path(run: str, *parts: str) -> str:
 
 
 def run_verb(run: str) -> str:
-    """The verb whose work a folder under `runs/` holds: `relabel-<what it asks>` is of relabel, a run's begins with
-    the time. Each verb goes on with its own work only."""
+    """The command whose work is in a folder under `runs/`: `relabel-<what it asks>` is of relabel, a run's begins with
+    the time. Each command resumes only its own work."""
     named = re.match(r"([a-z]+)-", run)
     return named[1] if named else "run"

@@ -26,7 +26,7 @@ RECORDING_ORDER = [("recording", "ascending")]
 ROWS_PER_GROUP = 1 << 16
 SCHEMA_KEY = "auricle.schema"
 """Of the schema version in a Parquet file's metadata."""
-ADVICE = "restore it from a copy of the dataset, or roll back to a version that `auricle verify` finds whole"
+ADVICE = "restore it from a copy of the dataset, or roll back to a version that `auricle verify` finds undamaged"
 
 
 def parquet_bytes(table: pa.Table, tag: str) -> bytes:

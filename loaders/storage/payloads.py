@@ -60,7 +60,7 @@ class Payloads:
             self._pid = os.getpid()
             if self.store.root is None:
                 raise ConfigError(
-                    f"{self.store.url}: this process was forked from {forked}, which had the object store open, and "
+                    f"{self.store.url}: this process was forked from {forked}, which had the object store open, but "
                     "connections do not survive that. Start workers with multiprocessing_context='spawn'"
                 )
         if self.store.root is not None:

@@ -48,7 +48,7 @@ def local_part(store: Store, path: str, cache: Path) -> Path:
     if sha256_bytes(data) != copy.stem:
         raise IntegrityError(
             f"{store.url}/{path}: its bytes do not hash to its name; restore it from a copy of the dataset, or roll "
-            "back to a version that `auricle verify` finds whole"
+            "back to a version that `auricle verify` finds undamaged"
         )
     copy.parent.mkdir(parents=True, exist_ok=True)
     part = copy.with_name(f"{copy.name}.{os.getpid()}.part")

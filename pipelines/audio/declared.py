@@ -35,8 +35,8 @@ def check_whole(path: Path) -> None:
     if declared - held > HEADER_SLACK_BYTES:
         raise ClipError(
             FailureReason.CORRUPT,
-            f"{path.name}: cut off: its header declares {declared:,} bytes of audio, the file holds {held:,}. "
-            "Copy it again, or let `segment.truncated: accept` take what is there",
+            f"{path.name}: truncated: its header declares {declared:,} bytes of audio, the file has only {held:,}. "
+            "Copy it again, or set `segment.truncated: accept` to use the audio that is there",
         )
 
 

@@ -109,7 +109,7 @@ def _open(uri: str, sha256: str) -> Recording:
                 raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was probed")
             seen = _seen(path)
             if sha256_file(path) != sha256:
-                raise ClipError(FailureReason.CHANGED_WHILE_READ, f"{path.name}: other bytes than when it was probed")
+                raise ClipError(FailureReason.CHANGED_WHILE_READ, f"{path.name}: its bytes changed since it was probed")
         except OSError as error:
             name = uri_name(uri)
             raise ClipError(FailureReason.UNREADABLE, f"{name}: {error.strerror}") from error

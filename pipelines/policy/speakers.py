@@ -1,4 +1,4 @@
-"""Who counts as one speaker: the labelled one, else the voice that was heard, else the recording."""
+"""Speaker groups: by label, for clips without a label by voice embedding, for clips without either by recording."""
 
 # pyarrow.compute makes its functions at import, where no type checker sees them
 # pyright: reportAttributeAccessIssue=false
@@ -16,7 +16,7 @@ from ..tables.declarations import known
 from ..tables.state import State
 
 KINDS = ("speaker", "voice", "recording")
-"""What a group of clips stands for, best evidence first. Equal labels in two sources are one speaker."""
+"""How a group of clips was identified, best evidence first. Equal labels in two sources are one speaker."""
 CURATOR, COLUMN = "voice", "voice_embedding"
 SPEAKERS = pa.schema([pa.field("clip", pa.string()), pa.field("speaker", pa.string()), pa.field("kind", pa.string())])
 
@@ -56,6 +56,6 @@ def group_by_speaker(rows: pa.Table) -> pa.Table:
 
 
 def describe_speaker_kinds(kinds: pa.ChunkedArray) -> str:
-    """What groups stand for, in words: "speaker", or "speaker, else voice, else recording" for those that occur."""
+    """How groups were identified, in words: "speaker", or "speaker, else voice, else recording", as they occur."""
     found = set(pc.unique(kinds).to_pylist())
     return ", else ".join(kind for kind in KINDS if kind in found) or "recording"

@@ -38,12 +38,12 @@ def losses(state: State, config: RunConfig) -> list[str]:
 
 
 def refuse_losses(state: State, config: RunConfig) -> None:
-    """Raise `LossError` where a source lost more than a night may take."""
+    """Raise `LossError` if a source lost more files than `losses` allows."""
     if found := losses(state, config):
         lines = "".join(f"\n  {line}" for line in found)
         raise LossError(
             f"too many files are gone (losses: more than {config.losses.max_share:.0%} and at least "
             f"{config.losses.min_files} of a source); nothing was done.{lines}\n"
-            "Check `path`, `include` and the mount of each. If it is meant, `auricle run CONFIG --accept-losses` drops "
-            "their clips from the next version."
+            "Check `path`, `include` and the mount of each. If they are gone on purpose, "
+            "`auricle run CONFIG --accept-losses` drops their clips from the next version."
         )

@@ -116,7 +116,7 @@ def _require_whole(receipt: str, file: Path, run: str) -> None:
     if not is_whole(file.read_bytes()):
         raise IntegrityError(
             f"{receipt}: the receipt is damaged: its bytes do not hash to the digest in it. Nothing was published "
-            "from it. Delete this file and run again, which does its unit again, or give the run up with "
+            "from it. Delete this file and run again, which repeats its unit, or delete the run with "
             f"`auricle abandon DATASET {run}`"
         )
 
@@ -134,7 +134,7 @@ def open_state(store: Store) -> Iterator[State]:
 
 
 def unfinished_runs(store: Store) -> list[str]:
-    """Identifiers of runs whose receipts may still be of use, in order; what other verbs left is theirs."""
+    """Identifiers of runs whose receipts may still be of use, in order; runs of other commands are left alone."""
     found: dict[str, bool] = {}
     for entry in store.list("runs"):
         run = entry.path.split("/")[1]

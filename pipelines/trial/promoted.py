@@ -162,8 +162,8 @@ def _same(model: PromotedModel) -> None:
     found = candidate(model.slot, model.name, model.options).fingerprint
     if found != model.fingerprint:
         raise ConfigError(
-            f"{model.slot}: {model.name} was promoted as {model.fingerprint[:12]}, the code and weights here give "
-            f"{found[:12]}. Compare and promote it again, or `auricle models rollback`"
+            f"{model.slot}: {model.name} was promoted with fingerprint {model.fingerprint[:12]}; the code and "
+            f"weights here have {found[:12]}. Compare and promote it again, or `auricle models rollback`"
         )
 
 

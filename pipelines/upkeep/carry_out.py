@@ -1,4 +1,4 @@
-"""Carry out a takedown that was begun: every step can be repeated, and the record that it was begun goes last."""
+"""Carry out a takedown that was begun. Every step can be repeated; the record that it was begun is removed last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compact: pack what many small nights left into full shards and parts. The content of the version stays."""
+"""Compact: join the small shards and parts of many runs into full ones. The content of the version stays."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def follow_content(store: Store) -> list[str]:
     the newest, where it is not there yet; gives the paths. The caller holds the lease.
 
     Afterwards and not before publishing, for until then another writer may take the number; what a crash leaves out
-    is copied at the door of the next verb (`pending.at_work`).
+    is copied when the next command begins (`pending.at_work`).
     """
     known = readable(store)
     newest = open_version(store, known[-1]) if known else None

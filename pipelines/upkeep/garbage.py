@@ -1,4 +1,5 @@
-"""Collect garbage: remove versions that nobody keeps, and objects that nothing reaches. Give up unfinished runs."""
+"""Garbage collection (`auricle gc`): remove versions that are not kept, and objects that no version, tag or run needs.
+Also deletes unfinished runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door of every verb that works on a dataset: hold it, and finish what an interrupted one had begun."""
+"""What every command that writes to a dataset begins with: take the lease, finish interrupted takedowns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def at_work(
 ) -> Iterator[list[Done]]:
     """Hold the dataset's lease for the block, after what was begun and not done is finished; gives what that came to.
 
-    first: False for a dry run, and for a verb that calls `finish` when it is done; what is pending is only told.
+    first: False for a dry run, and for a command that calls `finish` when it is done; pending work is only reported.
     Raises `BusyError` while a run holds the dataset, unless `wait`; `PendingError` when a takedown cannot be finished.
     """
     with lease(store, wait=wait, notify=notify):

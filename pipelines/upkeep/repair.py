@@ -79,6 +79,6 @@ def _lost(version: Version, findings: list[Finding]) -> dict[str, str]:
     if beyond:
         raise IntegrityError(
             f"{beyond[0]}\n{len(beyond)} findings are not in shards. Restore those objects from a copy, or roll back "
-            "to a version that `auricle verify` finds whole."
+            "to a version that `auricle verify` finds undamaged."
         )
     return {f.path: shards[f.path] for f in findings if f.path in shards}

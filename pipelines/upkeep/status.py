@@ -26,7 +26,7 @@ class Newest:
 
     version: int
     kind: str
-    """The verb that published it."""
+    """The command that published it."""
     created: str
     age_s: float
     """Seconds since then, by this machine's clock."""
@@ -42,7 +42,7 @@ class UnfinishedRun:
 
     run: str
     verb: str
-    """The verb that left it and goes on with it: run or relabel."""
+    """The command that left it and resumes it: run or relabel."""
     state: RunState
     files: int
     num_bytes: int

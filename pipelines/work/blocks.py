@@ -79,8 +79,8 @@ class Blocks:
                     part: Any = ray.get(ref)
                 except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
                     raise DatasetError(
-                        f"block {at + 1} of {len(blocks)} ended its worker {RETRIES + 1} times, for want of memory or "
-                        "in a decoder: use fewer workers, or drop the clip that does it"
+                        f"block {at + 1} of {len(blocks)} ended its worker {RETRIES + 1} times, by running out of "
+                        "memory or in a decoder: use fewer workers, or drop the clip that causes it"
                     ) from error
                 except ray.exceptions.RayError as error:
                     raise our_error(error) from error

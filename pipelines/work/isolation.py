@@ -61,8 +61,8 @@ def _judge(recipe: Recipe, suspect: dict[str, Any], control: Sequence[dict[str, 
             controlled = _run_child(recipe, control)
             if len(controlled.done) != len(control) or (not control and controlled.code != 0):
                 raise WorkerError(
-                    f"pass {recipe.name}: a worker cannot survive even its control item (exit {controlled.code}); "
-                    "look at the machine's memory and at the installed libraries"
+                    f"pass {recipe.name}: a worker dies even on a control item that was fine before (exit "
+                    f"{controlled.code}); look at the machine's memory and at the installed libraries"
                 )
         step = ended.hung
         if step is None or not step.name or step.name in hung:

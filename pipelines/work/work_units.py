@@ -150,7 +150,7 @@ class UnitWorker:
         data = self._store.get(ref.part)
         if not ref.part.endswith(f"/{_part_name(data)}"):
             raise IntegrityError(
-                f"{self._store.url}/{ref.part}: the plan is not what was written; give the run up with "
+                f"{self._store.url}/{ref.part}: the plan was damaged after it was written; delete the run with "
                 f"`auricle abandon DATASET {self._run}` and run again"
             )
         file = pq.ParquetFile(pa.BufferReader(data))

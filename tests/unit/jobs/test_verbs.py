@@ -98,7 +98,7 @@ def test_a_pull_says_what_it_brought_and_that_it_had_it(auricle: Auricle, tmp_pa
     assert code == 0
     assert f"pulled version 1 into {dest}: 4 samples of tone-codes-50hz" in out
     code, out, _ = auricle("pull", GOLDEN, dest, "-r", "tone-codes", "--quiet")
-    assert f"{dest} held version 1 already: 4 samples of tone-codes-50hz; nothing was copied" in out
+    assert f"{dest} already has version 1: 4 samples of tone-codes-50hz; nothing was copied" in out
 
 
 def test_every_codec_is_listed_with_kinds_and_rates_that_can_be_asked_for(auricle: Auricle) -> None:
@@ -170,7 +170,7 @@ def test_score_shows_units_rules_and_reasons_and_fails_only_when_every_file_does
     assert "not judged, since their curators did not run: rules on snr_db" in out
     code, out, err = auricle("score", str(bad), *signal)
     assert code == 7
-    assert "not one of 1 files could be scored" in err
+    assert "none of the 1 files could be scored" in err
     code, out, _ = auricle("score", good, *signal, "--set", "keep.0.min=-20", "--out", str(tmp_path / "s.parquet"))
     assert code == 0
     row = pq.read_table(tmp_path / "s.parquet").to_pylist()[0]

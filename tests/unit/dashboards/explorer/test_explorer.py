@@ -244,7 +244,7 @@ def test_the_export_is_the_filtered_table_and_harmless_in_a_spreadsheet(site: Si
 def test_a_comparison_counts_what_moved(site: Site, sample: Any) -> None:
     text = site.get("/compare/1/2").text
     assert "From version 1 to version 2" in text
-    assert "No clip changed sides" in text
+    assert "No clip flipped between kept and dropped" in text
     assert "<polyline" not in text
     assert text.count('class="previous"') >= 5
 

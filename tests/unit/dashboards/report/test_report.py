@@ -67,7 +67,7 @@ def test_where_the_losses_are_is_said_of_sources_languages_and_speakers(sample: 
     assert "7.2 dB" in text.replace("\u00a0", " ")
     assert "eo scarce 24 of 40" in text
     assert "abababababab recording" in text
-    assert "told apart by recording" in text
+    assert "identified by recording" in text
     assert "no clip to judge" in render(sample.document, sample.profile, None, [])
 
 
@@ -91,7 +91,7 @@ def test_the_page_is_small_and_says_what_the_version_is(source: str, page: Page,
     assert "gate passed with 1 warning" in text
     assert "every missing score says why" in text
     assert "unresolved" in text
-    assert "4 speakers where an interval needs 5 wanted: audio of at least 5 speakers" in text
+    assert "4 speakers where an interval needs 5 needed: audio of at least 5 speakers" in text
     for reason, rule in (("noisy", "snr_db >= 10"), ("clipped", "clip_ratio <= 0.001")):
         assert reason in text
         assert rule in text

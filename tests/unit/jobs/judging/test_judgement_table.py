@@ -22,5 +22,5 @@ def test_the_worst_are_shown_with_their_main_reason_and_scarce_languages_are_nam
     assert "place 2" not in said
     assert "noisy 40%" in said
     assert "recording ffffffffffff" in said
-    assert "speakers told apart: 1 by recording" in said
+    assert "speakers are identified by: 1 by recording" in said
     assert "under-represented, below a fifth of an even share of the kept hours: eo" in said

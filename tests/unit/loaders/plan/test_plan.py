@@ -248,7 +248,7 @@ def test_what_does_not_fit_is_left_out_and_counted() -> None:
     frames = index.pointers[0].frames
     assert plan.left_out == {"too_short": int((frames < 40).sum()), "too_long": int((frames > 300).sum())}
     assert len(plan.draws) == 200 - sum(plan.left_out.values())
-    with pytest.raises(ConfigError, match="not one of 200 clips"):
+    with pytest.raises(ConfigError, match="none of the 200 clips"):
         make_plan(index, Settings(batch_tokens=3000, min_frames=5000), 0)
 
 

@@ -37,7 +37,7 @@ def test_a_whole_file_passes_and_half_of_it_is_refused_with_both_lengths(tmp_pat
     check_whole(path)
     path.write_bytes(path.read_bytes()[:8000])
     with pytest.raises(
-        ClipError, match=r"a\.audio: cut off: its header declares 16,00\d bytes.*holds 7,\d\d\d"
+        ClipError, match=r"a\.audio: truncated: its header declares 16,00\d bytes.*has only 7,\d\d\d"
     ) as caught:
         check_whole(path)
     assert caught.value.reason == "corrupt"
@@ -60,7 +60,7 @@ def test_a_chunk_before_the_samples_is_stepped_over(tmp_path: Path) -> None:
     path.write_bytes(data[:place] + b"LIST" + struct.pack("<I", 5) + b"abcde\0" + data[place:])
     check_whole(path)
     path.write_bytes(path.read_bytes()[:-4000])
-    with pytest.raises(ClipError, match="cut off"):
+    with pytest.raises(ClipError, match="truncated"):
         check_whole(path)
 
 
@@ -88,7 +88,7 @@ def test_formats_whose_decoder_notices_are_left_to_it(tmp_path: Path, container:
 def test_what_is_there_of_a_cut_recording_is_taken_only_where_the_configuration_says_so(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav")
     path.write_bytes(path.read_bytes()[:8044])
-    with pytest.raises(ClipError, match="cut off"):
+    with pytest.raises(ClipError, match="truncated"):
         probe_file(path, "r", Segmentation())
     accept = Segmentation(truncated="accept")
     assert probe_file(path, "r", accept)["num_samples"] == 4000

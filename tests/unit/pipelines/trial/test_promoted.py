@@ -320,7 +320,7 @@ def test_other_code_or_weights_than_were_compared_are_refused(root: Path) -> Non
     promote(store, model)
     stale = model.model_copy(update={"fingerprint": "0" * 32})
     publish_models(store, lambda newest: ModelsDocument(number=0, created="", models={"loudness": stale}))
-    with pytest.raises(ConfigError, match="was promoted as 000000000000"):
+    with pytest.raises(ConfigError, match="was promoted with fingerprint 000000000000"):
         night(root)
 
 

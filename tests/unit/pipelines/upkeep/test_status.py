@@ -87,4 +87,4 @@ def test_a_takedown_that_was_interrupted_is_pending(store: Store) -> None:
     begun = begin(store, TOMBSTONES.empty_table(), purge=True)
     found = dataset_status(store)
     assert [(p.path, p.purge) for p in found.pending] == [(begun.path, True)]
-    assert "a purge is going on or was interrupted" in "\n".join(lines(found))
+    assert "a purge is running or was interrupted" in "\n".join(lines(found))
