@@ -25,11 +25,11 @@ from ..storage.json_record import read_record
 from ..storage.layout import shard_path
 from ..storage.objects import put_object
 from ..storage.shards import Member, sample_facts, shard_tar
-from ..storage.store import Store
+from ..storage.store import Store, at_once
 
 T = TypeVar("T")
 AT_ONCE = 4
-"""Shards in flight: their bytes are what the memory holds."""
+"""Shards in flight: their bytes are what the memory holds. Of small ones on an object store more, see `in_flight`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Mover:
     receipts: str | None = None
     """Folder in the target that remembers packed shards, so that an interrupted rewriting goes on."""
 
-    def copy(self, name: str, shard: Shard) -> Arrived:
-        """Take a shard whole, its bytes hashed on the way."""
+    def copy(self, name: str, shard: Shard, size: int | None) -> Arrived:
+        """Take a shard whole, its bytes hashed on the way. size: what the target has under its name."""
         path = shard_path(name, shard.sha256)
         if self.source.url == self.target.url:
             return Arrived(name, shard, None, [], "kept")
-        if present(self.target, path, shard):
+        if present(self.target, path, shard, size):
             return Arrived(name, shard, None, [], "reused")
         data = self.source.get(path)
         if sha256_bytes(data) != shard.sha256:
@@ -77,7 +77,8 @@ class Mover:
         if self.receipts and self.target.exists(receipt):
             known = read_record(self.target, receipt, PACKED_SCHEMA, ["shard", "offsets"], "delete it and go on")
             shard = Shard.model_validate(known["shard"])
-            if present(self.target, shard_path(spec.name, shard.sha256), shard):
+            path = shard_path(spec.name, shard.sha256)
+            if present(self.target, path, shard, self.target.size(path)):
                 return Arrived(spec.name, shard, keys, known["offsets"], "reused")
         payloads = read_payloads(self.source, spec, group)
         data, offsets = shard_tar(
@@ -142,8 +143,12 @@ def read_payloads(store: Store, spec: RepresentationSpec, rows: Sequence[dict[st
         path = shard_path(spec.name, row["shard"]) if row["shard"] is not None else row["file"]
         by_path.setdefault(path, []).append(i)
     found: dict[int, bytes] = {}
-    for path, places in by_path.items():
-        parts = store.get_ranges(path, [rows[i]["offset"] for i in places], [rows[i]["nbytes"] for i in places])
+
+    def ranges(path: str) -> list[bytes]:
+        places = by_path[path]
+        return store.get_ranges(path, [rows[i]["offset"] for i in places], [rows[i]["nbytes"] for i in places])
+
+    for (path, places), parts in zip(by_path.items(), store.each(ranges, list(by_path)), strict=True):
         for i, part in zip(places, parts, strict=True):
             if zlib.crc32(part) != rows[i]["crc32"]:
                 raise IntegrityError(
@@ -160,21 +165,28 @@ def _remedy(path: str) -> str:
     return "run `auricle verify` and restore the shard from a copy"
 
 
-def present(target: Store, path: str, wanted: Object) -> bool:
-    """Whether the target has the object, whole; a damaged one is removed."""
-    if target.size(path) == wanted.num_bytes and sha256_bytes(target.get(path)) == wanted.sha256:
+def present(target: Store, path: str, wanted: Object, size: int | None) -> bool:
+    """Whether the target, which says it has `size` bytes of the object, has it whole; a damaged one is removed."""
+    if size is None:
+        return False
+    if size == wanted.num_bytes and sha256_bytes(target.get(path)) == wanted.sha256:
         return True
     target.delete([path])
     return False
 
 
-def in_order(pool: ThreadPoolExecutor, jobs: Iterator[Callable[[], T]]) -> Iterator[T]:
-    """Results in order, with at most `AT_ONCE` jobs started and unread."""
+def in_flight(store: Store, largest_bytes: int) -> int:
+    """Shards in flight: on an object store as many as `Store.each` has, and never fewer than `AT_ONCE`."""
+    return AT_ONCE if store.root is not None else max(AT_ONCE, at_once(largest_bytes))
+
+
+def in_order(pool: ThreadPoolExecutor, jobs: Iterator[Callable[[], T]], most: int = AT_ONCE) -> Iterator[T]:
+    """Results in order, with at most `most` jobs started and unread."""
     waiting: deque[Future[T]] = deque()
     try:
         for job in jobs:
             waiting.append(pool.submit(job))
-            if len(waiting) >= AT_ONCE:
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

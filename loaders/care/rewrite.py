@@ -10,7 +10,7 @@ facts per sample that moves, and `AT_ONCE` shards.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,11 +24,11 @@ from ...schemas.tables import Status
 from ...schemas.version import Object, RepresentationEntry, Shard, VersionDocument
 from ..reading.ledger import Ledger
 from ..reading.version import Version
-from ..storage.layout import clips_path, recordings_path
-from ..storage.parts import CLIP_ORDER, RECORDING_ORDER, checked_part, read_columns, write_part
+from ..storage.layout import clips_path, recordings_path, shard_path
+from ..storage.parts import CLIP_ORDER, RECORDING_ORDER, checked_parts, read_columns, write_part
 from ..storage.shards import by_size
 from ..storage.store import Store
-from .moving import AT_ONCE, Arrived, Lookup, Moved, Mover, in_order, present
+from .moving import Arrived, Lookup, Moved, Mover, in_flight, in_order, present
 
 FACTS = ("clip", "recording", "channel", "start", "end", "sample_rate", "source", "tier", "path", "status")
 
@@ -140,6 +140,10 @@ class Rewrite:
     def _same_store(self) -> bool:
         return self.target.url == self.version.store.url
 
+    def _there(self, paths: Sequence[str]) -> Iterator[int | None]:
+        """What a target of its own says it has of objects: they need not come again."""
+        return iter([None] * len(paths)) if self._same_store else self.target.each(self.target.size, paths)
+
     def _entry(self, name: str) -> RepresentationEntry:
         return self._document.representations[name]
 
@@ -157,7 +161,8 @@ class Rewrite:
 
     def _part_files(self) -> list[tuple[Object, Path]]:
         store, cache = self.version.store, self.version._cache
-        return [(part, checked_part(store, part, clips_path(part.sha256), cache)) for part in self._document.clips]
+        parts = [(part, clips_path(part.sha256)) for part in self._document.clips]
+        return list(zip(self._document.clips, checked_parts(store, parts, cache), strict=True))
 
     def _selected(self, file: Path, columns: Sequence[str]) -> pa.Table:
         """The rows that go on, with `columns`."""
@@ -194,8 +199,12 @@ class Rewrite:
             total += pc.sum(moving[name]["nbytes"]).as_py() or 0
         done = 0
         result: dict[str, list[Shard]] = {name: [] for name in wanted}
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="shards") as pool:
-            for arrived in in_order(pool, self._jobs(staying, moving)):
+        sizes = [self.recipe.shard_bytes if moving[n].num_rows else 0 for n in moving]
+        sizes += [s.num_bytes for shards in staying.values() for s in shards]
+        far = self.version.store if self.version.store.root is None else self.target
+        most = in_flight(far, max(sizes, default=0))
+        with ThreadPoolExecutor(most, thread_name_prefix="shards") as pool:
+            for arrived in in_order(pool, self._jobs(staying, moving), most):
                 name, shard = arrived.representation, arrived.shard
                 live = wanted[name][shard.sha256] if arrived.keys is None else shard.rows
                 result[name].append(shard.model_copy(update={"live": live}))
@@ -213,8 +222,9 @@ class Rewrite:
         mover = Mover(self.version.store, self.target, self.receipts)
         for name, shards in staying.items():
             spec = self._entry(name).spec
-            for shard in shards:
-                yield partial(mover.copy, name, shard)
+            paths = [shard_path(name, shard.sha256) for shard in shards]
+            for shard, size in zip(shards, self._there(paths), strict=True):
+                yield partial(mover.copy, name, shard, size)
             rows = (row for batch in moving[name].to_batches(1 << 12) for row in batch.to_pylist())
             for group in by_size(rows, self.recipe.shard_bytes):
                 yield partial(mover.pack, spec, group)
@@ -278,7 +288,7 @@ class Rewrite:
                     used.append(pc.unique(table["recording"]))
                 yield part, file, table, table.equals(before)
 
-        parts = self._parts(changed(), CLIP_ORDER, clips_path)
+        parts = self._parts(changed(), CLIP_ORDER, clips_path, [clips_path(p.sha256) for p in self._document.clips])
         return parts, live, failed, used
 
     def _recordings(self, ledger: Ledger, used: list[pa.ChunkedArray]) -> list[Object]:
@@ -286,8 +296,8 @@ class Rewrite:
         live = pa.chunked_array(used, pa.string()) if self.recipe.only_used_recordings else None
 
         def changed() -> Iterator[tuple[Object, Path, pa.Table, bool]]:
-            for part in self._document.recordings:
-                file = checked_part(store, part, recordings_path(part.sha256), cache)
+            listed = [(part, recordings_path(part.sha256)) for part in self._document.recordings]
+            for (part, _), file in zip(listed, checked_parts(store, listed, cache), strict=True):
                 before = read_columns(file)
                 table = before
                 if live is not None:
@@ -297,21 +307,25 @@ class Rewrite:
                 ledger.add_recordings(table)
                 yield part, file, table, table.equals(before)
 
-        return self._parts(changed(), RECORDING_ORDER, recordings_path)
+        return self._parts(
+            changed(), RECORDING_ORDER, recordings_path, [recordings_path(p.sha256) for p in self._document.recordings]
+        )
 
     def _parts(
         self,
         tables: Iterable[tuple[Object, Path, pa.Table, bool]],
         order: list[tuple[str, str]],
         path_of: Callable[[str], str],
+        listed: Sequence[str],
     ) -> list[Object]:
         """Write what changed; small parts are held back and merged."""
         parts: list[Object] = []
+        there = dict(zip(listed, self._there(listed), strict=True))
         small: list[tuple[Object, Path, pa.Table, bool]] = []
 
         def flush() -> None:
             if len(small) == 1:
-                parts.extend(self._part(*small[0], order, path_of))
+                parts.extend(self._part(*small[0], order, path_of, there))
             elif small:
                 merged = pa.concat_tables([t for _, _, t, _ in small], promote_options="permissive").sort_by(order)
                 parts.append(write_part(self.target, merged, path_of))
@@ -320,7 +334,7 @@ class Rewrite:
         for entry in tables:
             rows = entry[2].num_rows
             if rows >= self.recipe.small_part:
-                parts.extend(self._part(*entry, order, path_of))
+                parts.extend(self._part(*entry, order, path_of, there))
                 continue
             if sum(t.num_rows for _, _, t, _ in small) + rows > self.recipe.large_part:
                 flush()
@@ -337,12 +351,13 @@ class Rewrite:
         same: bool,
         order: list[tuple[str, str]],
         path_of: Callable[[str], str],
+        there: Mapping[str, int | None],
     ) -> list[Object]:
         if not table.num_rows:
             return []
         if not same:
             return [write_part(self.target, table.sort_by(order), path_of)]
         path = path_of(part.sha256)
-        if not self._same_store and not present(self.target, path, part):
+        if not self._same_store and not present(self.target, path, part, there[path]):
             self.target.put_new(path, file.read_bytes())
         return [part]

@@ -26,10 +26,10 @@ from ...schemas.version import Object, Shard, VersionDocument
 from ..reading.ledger import CLIP_COLUMNS, RECORDING_COLUMNS, Ledger
 from ..reading.version import Version, open_version
 from ..storage.layout import clips_path, recordings_path, shard_path, version_path
-from ..storage.parts import checked_part, read_columns
+from ..storage.parts import checked_part, each_part, read_columns
 from ..storage.shards import Place, read_index
 from ..storage.store import Store
-from .moving import AT_ONCE, in_order
+from .moving import in_flight, in_order
 
 Problem = Literal["missing", "bytes", "unreadable", "pointer", "count", "schema", "history", "left behind"]
 POINTER_FIELDS = ("shard", "offset", "nbytes", "num_frames", "crc32")
@@ -78,15 +78,20 @@ def verify(
         found += _ledger(source.document, files, others)
     found += _keys(source.document, files)
     done, total = 0, sum(len(entry.shards) for entry in source.document.representations.values())
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify") as pool:
+    shards = [shard for entry in source.document.representations.values() for shard in entry.shards]
+    most = in_flight(source.store, max((shard.num_bytes for shard in shards), default=0))
+    with ThreadPoolExecutor(most, thread_name_prefix="verify") as pool:
         for name, entry in source.document.representations.items():
             pointers = _pointers(files, name)
             found += _strays(source, name, pointers, {s.sha256 for s in entry.shards})
+            sizes = source.store.each(source.store.size, [shard_path(name, s.sha256) for s in entry.shards])
             jobs = (
-                partial(_shard, source, entry.spec, shard, pointers, sample is None or _draw(source, shard) < sample)
-                for shard in entry.shards
+                partial(
+                    _shard, source, entry.spec, shard, size, pointers, sample is None or _draw(source, shard) < sample
+                )
+                for shard, size in zip(entry.shards, sizes, strict=True)
             )
-            for findings in in_order(pool, jobs):
+            for findings in in_order(pool, jobs, most):
                 found += findings
                 done += 1
                 progress(done, total)
@@ -123,28 +128,33 @@ def _parts(
 ) -> list[tuple[Object, Path]]:
     """The parts that are whole; what is wrong with the others goes into `found`."""
     whole = []
-    for part, path in parts:
-        size = source.store.size(path)
-        if size is None:
-            found.append(Finding(path, "missing", "the part of the table is gone", RESTORE))
-            continue
-        try:
-            file = checked_part(source.store, part, path, source._cache)
-        except SchemaVersionError:
-            raise
-        except DatasetError:
-            detail = f"its bytes ({size}, published were {part.num_bytes}) do not hash to its name"
-            found.append(Finding(path, "bytes", detail, RESTORE))
-            continue
-        schema = pq.read_schema(file)
-        held = [f for f in core if f.name in schema.names or f.name not in ADDED]
-        wrong = [f.name for f in held if f.name not in schema.names or schema.field(f.name).type != f.type]
-        if wrong:
-            detail = f"columns {', '.join(wrong)} are not as the schema of the table says"
-            found.append(Finding(path, "schema", detail, DEFECT))
-            continue
-        whole.append((part, file))
+    judged = each_part(source.store, parts, lambda part, path: _part(source, part, path, core))
+    for (part, _), result in zip(parts, judged, strict=True):
+        if isinstance(result, Finding):
+            found.append(result)
+        else:
+            whole.append((part, result))
     return whole
+
+
+def _part(source: Version, part: Object, path: str, core: pa.Schema) -> Path | Finding:
+    size = source.store.size(path)
+    if size is None:
+        return Finding(path, "missing", "the part of the table is gone", RESTORE)
+    try:
+        file = checked_part(source.store, part, path, source._cache)
+    except SchemaVersionError:
+        raise
+    except DatasetError:
+        detail = f"its bytes ({size}, published were {part.num_bytes}) do not hash to its name"
+        return Finding(path, "bytes", detail, RESTORE)
+    schema = pq.read_schema(file)
+    held = [f for f in core if f.name in schema.names or f.name not in ADDED]
+    wrong = [f.name for f in held if f.name not in schema.names or schema.field(f.name).type != f.type]
+    if wrong:
+        detail = f"columns {', '.join(wrong)} are not as the schema of the table says"
+        return Finding(path, "schema", detail, DEFECT)
+    return file
 
 
 def _ledger(
@@ -204,10 +214,15 @@ def _strays(source: Version, name: str, pointers: dict[str, pa.Table], listed: s
 
 
 def _shard(
-    source: Version, spec: RepresentationSpec, shard: Shard, pointers: dict[str, pa.Table], read: bool
+    source: Version,
+    spec: RepresentationSpec,
+    shard: Shard,
+    size: int | None,
+    pointers: dict[str, pa.Table],
+    read: bool,
 ) -> list[Finding]:
+    """size: what the store says of it."""
     path = shard_path(spec.name, shard.sha256)
-    size = source.store.size(path)
     if size is None:
         return [Finding(path, "missing", f"the shard of {shard.rows} samples is gone", REMAKE)]
     if size != shard.num_bytes:

@@ -134,7 +134,11 @@ def _already(target: Store, source: Version, selection: str) -> VersionDocument 
                 "pull into another folder"
             )
     same = [d for d in held if d.inputs == selection]
-    return same[0] if same and all(target.size(p) == size for p, size in objects(same[0])) else None
+    if not same:
+        return None
+    listed = list(objects(same[0]))
+    sizes = target.each(target.size, [path for path, _ in listed])
+    return same[0] if all(found == size for (_, size), found in zip(listed, sizes, strict=True)) else None
 
 
 def _document(source: Version, fields: dict[str, object], selection: str, where: str | None) -> VersionDocument:

@@ -25,7 +25,7 @@ from ...schemas.keys import sha256_bytes
 from ...schemas.records import PURGED_SCHEMA, REF_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import POINTER, Status
-from ...schemas.version import VersionDocument
+from ...schemas.version import Object, VersionDocument
 from ..storage.json_record import read_record
 from ..storage.layout import (
     clips_path,
@@ -35,7 +35,7 @@ from ..storage.layout import (
     ref_path,
     version_path,
 )
-from ..storage.parts import opened_part, read_rows, require_tag
+from ..storage.parts import each_part, opened_part, read_rows, require_tag
 from ..storage.payloads import Payloads
 from ..storage.store import Store
 from ..storage.table_copies import copies_folder
@@ -68,11 +68,14 @@ class Version:
 
     @cached_property
     def _clip_files(self) -> list[Path]:
-        return [opened_part(self.store, clips_path(o.sha256), self._cache) for o in self.document.clips]
+        return self._opened([(part, clips_path(part.sha256)) for part in self.document.clips])
 
     @cached_property
     def _recording_files(self) -> list[Path]:
-        return [opened_part(self.store, recordings_path(o.sha256), self._cache) for o in self.document.recordings]
+        return self._opened([(part, recordings_path(part.sha256)) for part in self.document.recordings])
+
+    def _opened(self, parts: Sequence[tuple[Object, str]]) -> list[Path]:
+        return list(each_part(self.store, parts, lambda _, path: opened_part(self.store, path, self._cache)))
 
     def clips(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table:
         """The clip table: one row per clip, kept or not, with `columns` (default all) where `where` holds."""

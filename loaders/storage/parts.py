@@ -7,6 +7,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ from .objects import put_object
 from .store import Store
 from .table_copies import local_part
 
+Result = TypeVar("Result")
 CLIP_ORDER = [("path", "ascending"), ("start", "ascending"), ("channel", "ascending"), ("clip", "ascending")]
 """Row order inside a part of the clip table, nulls last."""
 RECORDING_ORDER = [("recording", "ascending")]
@@ -70,6 +72,20 @@ def checked_part(store: Store, part: Object, path: str, cache: Path) -> Path:
     if store.root is not None and sha256_file(file) != part.sha256:
         raise IntegrityError(f"{store.url}/{path}: its bytes do not hash to its name; {ADVICE}")
     return opened_part(store, path, cache)
+
+
+def checked_parts(store: Store, parts: Sequence[tuple[Object, str]], cache: Path) -> list[Path]:
+    """Local files with parts, given with their paths, as `checked_part` gives one; several are fetched at once."""
+    return list(each_part(store, parts, lambda part, path: checked_part(store, part, path, cache)))
+
+
+def each_part(
+    store: Store, parts: Sequence[tuple[Object, str]], operation: Callable[[Object, str], Result]
+) -> Iterator[Result]:
+    """What `operation` gives for each part and its path, in order; on an object store several are under way at once."""
+    of_path = {path: part for part, path in parts}
+    largest = max((part.num_bytes for part in of_path.values()), default=0)
+    return store.each(lambda path: operation(of_path[path], path), [path for _, path in parts], largest)
 
 
 def opened_part(store: Store, path: str, cache: Path) -> Path:

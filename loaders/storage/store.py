@@ -52,6 +52,8 @@ COALESCED_BYTES = 64 << 10
 """Gap between two ranges that is read with them."""
 AT_ONCE = 32
 """Requests under way at once, where there are many small ones."""
+HELD_BYTES = 256 << 20
+"""Of objects that are read whole at once: fewer requests are under way where objects are large."""
 PAGE = 1000
 """Objects that one listing request gives."""
 STAGED = re.compile(r".*#\d+")
@@ -191,22 +193,25 @@ class Store:
         for _ in self.each(self._delete, paths):
             pass
 
-    def each(self, operation: Callable[[str], Result], paths: Sequence[str]) -> Iterator[Result]:
+    def each(
+        self, operation: Callable[[str], Result], paths: Sequence[str], largest_bytes: int = 0
+    ) -> Iterator[Result]:
         """What a method of one path gives for each of many, in order: `store.each(store.size, paths)`.
 
         On an object store, where one request takes as long as many, up to `AT_ONCE` are under way; on a disk, one. The
         first error, in the order of the paths, is raised and nothing further is started.
+        largest_bytes: of the objects, where they are read whole; those under way then hold `HELD_BYTES` together.
         """
         if self.root is not None or len(paths) < 2:
             yield from map(operation, paths)
             return
-        # few results wait for the caller: they may be whole objects
-        with ThreadPoolExecutor(min(AT_ONCE, len(paths)), "auricle-store") as pool:
+        most = min(at_once(largest_bytes), len(paths))
+        with ThreadPoolExecutor(most, "auricle-store") as pool:
             waiting: deque[Future[Result]] = deque()
             try:
                 for path in paths:
                     waiting.append(pool.submit(operation, path))
-                    if len(waiting) >= AT_ONCE:
+                    if len(waiting) >= most:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -289,6 +294,11 @@ class Store:
             part.write_bytes(self.get(path))
             part.replace(copy)
         return copy
+
+
+def at_once(largest_bytes: int) -> int:
+    """How many objects of at most so many bytes are asked for at once."""
+    return max(1, min(AT_ONCE, HELD_BYTES // max(largest_bytes, 1)))
 
 
 def normalise_url(url: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from .store import Store
 LIMIT_BYTES = 16 << 30
 """Of all copies together. The least recently used go first; those that this process opened stay."""
 
+_one_at_a_time = threading.Lock()
 _proven: dict[Path, tuple[int, ...]] = {}
 """Copies whose hash this process has seen, and what the file system said of them then."""
 
@@ -53,9 +55,11 @@ def local_part(store: Store, path: str, cache: Path) -> Path:
     copy.parent.mkdir(parents=True, exist_ok=True)
     part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
     part.write_bytes(data)
-    part.replace(copy)
-    _proven[copy] = _seen(copy)
-    _evict(cache.parent)
+    # a thread that makes room does not meet a copy that another has not noted yet
+    with _one_at_a_time:
+        part.replace(copy)
+        _proven[copy] = _seen(copy)
+        _evict(cache.parent)
     return copy
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...loaders.reading.version import Version, numbers, open_version
 from ...loaders.storage.engine import MEMORY_LIMIT, view_parts
 from ...loaders.storage.layout import clips_path, recordings_path, run_path, run_verb
-from ...loaders.storage.parts import checked_part
+from ...loaders.storage.parts import checked_parts
 from ...loaders.storage.sealed import is_whole
 from ...loaders.storage.store import Store
 from ...schemas.errors import IntegrityError
@@ -41,7 +41,7 @@ class State:
         clips = [(part, clips_path(part.sha256)) for part in parent.document.clips] if parent else []
         recordings = [(part, recordings_path(part.sha256)) for part in parent.document.recordings] if parent else []
         for name, parts, empty in (("parent_clips", clips, CLIP_CORE), ("parent_recordings", recordings, RECORDINGS)):
-            files = [checked_part(store, part, path, parent._cache) for part, path in parts] if parent else []
+            files = checked_parts(store, parts, parent._cache) if parent else []
             self._view(name, files, empty)
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:

@@ -9,7 +9,7 @@ from ...loaders.care.rewrite import Rewrite
 from ...loaders.reading.tombstones import tombstones
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import clips_path, recordings_path
-from ...loaders.storage.parts import checked_part
+from ...loaders.storage.parts import checked_parts
 from ...loaders.storage.store import Store
 from ...schemas.errors import ConfigError
 from ...schemas.version import VersionDocument
@@ -36,10 +36,9 @@ def rollback(
         def make(newest: Version) -> VersionDocument:
             if number == newest.document.number:
                 raise ConfigError(f"version {number} is the newest already: there is nothing to roll back")
-            for part in old.document.clips:
-                checked_part(store, part, clips_path(part.sha256), old._cache)
-            for part in old.document.recordings:
-                checked_part(store, part, recordings_path(part.sha256), old._cache)
+            parts = [(part, clips_path(part.sha256)) for part in old.document.clips]
+            parts += [(part, recordings_path(part.sha256)) for part in old.document.recordings]
+            checked_parts(store, parts, old._cache)
             stones = tombstones(store)
             fields = Rewrite(old, store, tombstone_rewrite(old, stones)).run() if stones.num_rows else {}
             return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})

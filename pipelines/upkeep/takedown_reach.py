@@ -16,7 +16,7 @@ from ...loaders.reading.refs import readable
 from ...loaders.reading.tombstones import redacted, whole_recordings
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import clips_path, recordings_path, shard_path
-from ...loaders.storage.parts import checked_part, read_columns
+from ...loaders.storage.parts import checked_parts, read_columns
 from ...loaders.storage.shards import read_facts
 from ...loaders.storage.store import Store
 
@@ -53,13 +53,13 @@ def read_history(store: Store) -> History:
     clips: dict[str, Path] = {}
     recordings: dict[str, Path] = {}
     for version in versions:
-        for part in version.document.clips:
-            if part.sha256 not in clips:
-                clips[part.sha256] = checked_part(store, part, clips_path(part.sha256), version._cache)
-        for part in version.document.recordings:
-            if part.sha256 not in recordings:
-                path = recordings_path(part.sha256)
-                recordings[part.sha256] = checked_part(store, part, path, version._cache)
+        for known, listed, path_of in (
+            (clips, version.document.clips, clips_path),
+            (recordings, version.document.recordings, recordings_path),
+        ):
+            parts = [(part, path_of(part.sha256)) for part in listed if part.sha256 not in known]
+            files = checked_parts(store, parts, version._cache)
+            known |= {part.sha256: file for (part, _), file in zip(parts, files, strict=True)}
     return History(versions, clips, recordings)
 
 

@@ -119,8 +119,10 @@ def test_a_record_of_a_newer_major_is_refused_and_newer_minor_fields_are_ignored
 
 def test_a_packed_shard_of_a_newer_major_is_refused(dataset: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(dataset / "data-pulled", tmp_path / "pulled"))
+    # while its purge is not done nothing is pulled
+    source = shutil.copytree(dataset / "data", tmp_path / "source", ignore=shutil.ignore_patterns("purging"))
     (file,) = data.glob("pulling/*/*.json")
     record = json.loads(file.read_bytes())
     file.write_text(json.dumps(record | {"schema": "auricle.packed/2"}))
     with pytest.raises(SchemaVersionError, match="Upgrade auricle"):
-        pull(str(dataset / "data"), str(data), ["cheap-codes"], where="duration_s > 0 AND clip > '5'")
+        pull(str(source), str(data), ["cheap-codes"], where="duration_s > 0 AND clip > '5'")
