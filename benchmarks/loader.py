@@ -13,8 +13,8 @@ of its own, asked in turn, round by round; what is compared are ratios within a 
 Checksums are as each does them by default: we check the CRC-32 of every clip, the rivals check none.
 
 local: batches with 0, 1, 2 and 4 workers and plain samples, the second and later epochs (files in the page cache).
-s3: moto's server behind a proxy that waits 20 ms, both in a process of their own; the first epoch with its start, copies
-empty. webdataset and lhotse stream by curl, as their documentation has it.
+s3: moto's server behind a proxy that waits 20 ms, both in a process of their own; the first epoch with its start, from
+empty folders of copies. webdataset and lhotse stream by curl, as their documentation has it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import importlib.util
 import json
 import os
 import platform
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +42,8 @@ TOKENS = 16_384
 """Of a padded batch, in frames."""
 DELAY_S = 0.02
 BUCKET = "bench"
+PATIENCE_S = 120
+"""For one job of one arm."""
 Cell = tuple[str, "int | None"]
 
 
@@ -48,12 +52,15 @@ class Process:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._start()
+
+    def _start(self) -> None:
         code = Path(__file__).with_name("loader_arms.py")
         env = {**os.environ, "OMP_NUM_THREADS": "1", "S3_ENDPOINT_URL": os.environ.get("AWS_ENDPOINT_URL", "")}
         log = None if os.environ.get("LOADER_VERBOSE") else subprocess.DEVNULL
         self._process = subprocess.Popen(
-            [sys.executable, str(code), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-            env=env,
+            [sys.executable, str(code), self.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            text=True, env=env, start_new_session=True,
         )  # fmt: skip
 
     def ask(self, **job: Any) -> dict[str, Any]:
@@ -62,6 +69,13 @@ class Process:
         came: IO[str] = self._process.stdout  # pyright: ignore[reportAssignmentType]
         to.write(json.dumps(job) + "\n")
         to.flush()
+        # one answer is one line, so nothing of it waits in the buffer
+        if not select.select([came], [], [], PATIENCE_S)[0]:
+            # with its workers
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._start()
+            return {"error": f"no answer in {PATIENCE_S} s"}
         line = came.readline()
         return json.loads(line) if line else {"error": f"{self.name} ended with {self._process.wait()}"}
 
@@ -112,10 +126,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(ARMS))
     parser.add_argument("--no-samples", action="store_true", help="batches only")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--scratch", type=Path, help="where the clips are written; default: the temporary folder")
     given = parser.parse_args()
     if given.where == "serve":
         return serve(given.port)
-    with tempfile.TemporaryDirectory(prefix="auricle-loader-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="auricle-loader-", dir=given.scratch) as scratch:
         run(given, Path(scratch))
     return None
 
@@ -129,7 +144,7 @@ def run(given: argparse.Namespace, scratch: Path) -> None:
     for name in set(ARMS) - set(here):
         print(f"not installed, so not measured: {name}")
     per_shard = -(-given.clips // given.shards)
-    files, env, server = scratch / "files", {}, None
+    files, env, server, port = scratch / "files", {}, None, 0
     write_dataset(files / "auricle", given.clips, given.dimension, per_shard)
     if given.where == "s3":
         with socket.socket() as free:
@@ -140,20 +155,16 @@ def run(given: argparse.Namespace, scratch: Path) -> None:
         )
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        env = {"AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-               "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # fmt: skip
+        env = {
+            "AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+        }  # fmt: skip
         os.environ |= env
     arms = {name: Process(name) for name in here}
-    for name, arm in arms.items():
-        for kind in given.kinds if name != "auricle" else []:
-            made = arm.ask(
-                do="write", kind=kind, folder=str(files / name / kind), per_shard=per_shard,
-                **{"from": str(files / "auricle")},
-            )  # fmt: skip
-            assert made.get("bytes"), (name, made)
-    if server is not None:
-        upload(files, port)
     try:
+        write(given, arms, files, per_shard)
+        if server is not None:
+            upload(files, port)
         for kind in given.kinds:
             cells: list[int | None] = [*given.workers, *([] if given.no_samples else [None])]
             found = measure(given, arms, files, scratch, kind, cells, env)
@@ -163,6 +174,17 @@ def run(given: argparse.Namespace, scratch: Path) -> None:
             arm.close()
         if server is not None:
             server.terminate()
+
+
+def write(given: argparse.Namespace, arms: dict[str, Process], files: Path, per_shard: int) -> None:
+    """Each rival's files, from our samples."""
+    for name, arm in arms.items():
+        for kind in given.kinds if name != "auricle" else []:
+            made = arm.ask(
+                do="write", kind=kind, folder=str(files / name / kind), per_shard=per_shard,
+                **{"from": str(files / "auricle")},
+            )  # fmt: skip
+            assert made.get("bytes"), (name, made)
 
 
 def measure(

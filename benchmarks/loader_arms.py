@@ -25,6 +25,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from auricle.loaders import Loader, Settings, TrainingData, open_version
+
 PER_SECOND = 75
 Item = tuple[str, np.ndarray]
 SHUFFLED = 1000
@@ -68,8 +70,6 @@ class Arm:
 
 class Ours(Arm):
     def batches(self, job: dict[str, Any]) -> Callable[[], Iterable[dict[str, Any]]]:
-        from auricle.loaders import Loader, Settings, TrainingData
-
         data = TrainingData(
             job["url"] or job["folder"], f"bench-{job['kind']}", Settings(batch_tokens=job["tokens"]),
             cache=job["scratch"],
@@ -78,8 +78,6 @@ class Ours(Arm):
         return lambda: (dict(b, array=b[job["kind"]]) for b in loader)
 
     def samples(self, job: dict[str, Any]) -> Callable[[], Iterable[Item]]:
-        from auricle.loaders import open_version
-
         version = open_version(job["url"] or job["folder"])
         return lambda: ((s.key, s.array) for s in version.samples(f"bench-{job['kind']}"))
 
@@ -199,11 +197,11 @@ class Lhotse(Arm):
     def _open(self, job: dict[str, Any], workers: int) -> Any:
         from lhotse import CutSet
 
-        def named(pattern: str) -> list[str]:
+        def named(pattern: str, then: str = "") -> list[str]:
             names = sorted(file.name for file in Path(job["folder"]).glob(pattern))
-            return [f"pipe:curl -s {job['http']}/{n}" if job["url"] else f"{job['folder']}/{n}" for n in names]
+            return [f"pipe:curl -s {job['http']}/{n}{then}" if job["url"] else f"{job['folder']}/{n}" for n in names]
 
-        fields = {"cuts": named("cuts.*"), "array": named("array.*")}
+        fields = {"cuts": named("cuts.*", " | gzip -dc"), "array": named("array.*")}
         return CutSet.from_shar(fields, shuffle_shards=True, split_for_dataloading=workers > 0)
 
     def batches(self, job: dict[str, Any]) -> Callable[[], Iterable[dict[str, Any]]]:

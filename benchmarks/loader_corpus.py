@@ -1,4 +1,4 @@
-"""The clips of `loader.py`: a published version of made-up speech, 2 to 15 s at 75 Hz, written by the product's writer."""
+"""The clips of `loader.py`: a published version of made-up speech, 2 to 15 s at 75 Hz, by the product's writer."""
 
 from __future__ import annotations
 
