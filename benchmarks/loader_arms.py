@@ -158,7 +158,10 @@ class LitData(Arm):
 
     def _open(self, job: dict[str, Any]) -> Any:
         from litdata import StreamingDataset
+        from litdata.streaming import downloader
 
+        # it has no setting for a server without TLS
+        downloader._OBSTORE_CLIENT_OPTIONS["allow_http"] = True
         remote = {"cache_dir": job["scratch"], "storage_options": {"endpoint_url": os.environ.get("AWS_ENDPOINT_URL")}}
         return StreamingDataset(job["url"] or job["folder"], shuffle=True, **(remote if job["url"] else {}))
 
