@@ -9,7 +9,8 @@
     /tmp/rivals/bin/python benchmarks/loader.py s3 --clips 800
 
 So the rivals have an environment of their own and share torch; those that are missing are named. Each arm is a process
-of its own, asked in turn, round by round; what is compared are ratios within a round, of which the median is given.
+of its own, asked in turn, round by round; what is compared are ratios within a round, of which the median is given. A
+first turn that brings imports and connections is not counted.
 Checksums are as each does them by default: we check the CRC-32 of every clip, the rivals check none.
 
 local: batches with 0, 1, 2 and 4 workers and plain samples, the second and later epochs (files in the page cache).
@@ -194,8 +195,9 @@ def measure(
     """Arm and workers (None: plain samples) to the answers of all rounds. Arms take turns within each round."""
     found: dict[str, dict[int | None, list[dict[str, Any]]]] = {name: {c: [] for c in cells} for name in arms}
     rows = round(TOKENS / 545)  # the mean length
-    for turn in range(given.rounds):
-        for cell in cells:
+    # the first turn brings imports and connections, and is not counted
+    for turn in range(-1, given.rounds):
+        for cell in cells if turn >= 0 else cells[:1]:
             names = list(arms)[turn % len(arms) :] + list(arms)[: turn % len(arms)]
             for name in names:
                 path = name if name == "auricle" else f"{name}/{kind}"
@@ -205,7 +207,8 @@ def measure(
                     http=f"{env['AWS_ENDPOINT_URL']}/{BUCKET}/{path}" if env else None, folder=str(files / path),
                     scratch=str(scratch / "copies"), epochs=1 if env else 3,
                 )  # fmt: skip
-                found[name][cell].append(answer)
+                if turn >= 0:
+                    found[name][cell].append(answer)
                 if "error" in answer:
                     print(f"{name}, {kind}, workers {cell}: {answer['error']}", file=sys.stderr)
     return found

@@ -127,7 +127,8 @@ class Mosaic(Arm):
         from streaming import StreamingDataset
         from streaming.base.util import clean_stale_shared_memory
 
-        clean_stale_shared_memory()
+        if os.environ.get("WORLD_SIZE", "1") == "1":
+            clean_stale_shared_memory()
         where = {"remote": job["url"], "local": job["scratch"]} if job["url"] else {"local": job["folder"]}
         return StreamingDataset(**where, shuffle=True, batch_size=job["rows"])
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import pickle
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from auricle.loaders.reading.samples import checksum
 from auricle.loaders.storage.npy import npy_view
 from auricle.loaders.storage.payloads import WHOLE_BYTES, Payloads, Request
 from auricle.loaders.storage.shard_cache import ShardCache, default_folder
@@ -63,6 +67,11 @@ def test_what_is_no_array_of_numbers_is_refused() -> None:
         npy_view(npy(np.arange(100))[:300])
     with pytest.raises(ValueError, match="objects"):
         npy_view(npy(np.array([None, 1], dtype=object)))
+
+
+@given(st.binary(max_size=300), st.integers(0, 40))
+def test_the_fast_checksum_is_that_of_zlib(data: bytes, start: int) -> None:
+    assert checksum(memoryview(data)[start:]) == zlib.crc32(data[start:])
 
 
 def test_a_local_shard_is_mapped_and_a_missing_or_empty_one_named(tmp_path: Path) -> None:
