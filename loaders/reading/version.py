@@ -112,13 +112,10 @@ class Version:
         """
         spec = self.representation(representation)
         opened = None if stage is None else self._stage(stage)
-        parts = [self._live_part(file, spec, columns, opened, where) for file in self.files()]
-        table = (
-            pa.concat_tables(parts, promote_options="permissive")
-            if parts
-            else pa.table({"pointer": pa.array([], POINTER)})
-        )
-        return self._in_shard_order(table, spec)
+        parts = [_spread(self._live_part(file, spec, columns, opened, where)) for file in self.files()]
+        if not parts:
+            return pa.table({"pointer": pa.array([], POINTER)})
+        return self._in_shard_order(pa.concat_tables(parts, promote_options="permissive"), spec)
 
     def samples(
         self, representation: str, *, stage: int | None = None, where: pc.Expression | None = None
@@ -134,7 +131,7 @@ class Version:
         skip = {*self.document.representations, *self.document.curators}
         for file in self.files():
             columns = [name for name in pq.read_schema(file).names if name not in skip]
-            table = self._in_shard_order(self._live_part(file, spec, columns, opened, where), spec)
+            table = self._in_shard_order(_spread(self._live_part(file, spec, columns, opened, where)), spec)
             facts, keys = table.drop_columns("pointer"), table["clip"].to_pylist()
             for start, end, arrays in runs(payloads, spec, keys, Places.of(table["pointer"])):
                 rows = Rows(facts.slice(start, end - start))
@@ -164,18 +161,25 @@ class Version:
         return table.select(wanted).append_column("pointer", pointer).filter(hit)
 
     def _in_shard_order(self, table: pa.Table, spec: RepresentationSpec) -> pa.Table:
+        """The rows of a table that `_spread` made, with the column `pointer` again."""
         listed = pa.array([shard.sha256 for shard in self.document.representations[spec.name].shards], pa.string())
+        shard = table[f"{_FIELD}shard"].unify_dictionaries().combine_chunks()
+        shard = shard if isinstance(shard, pa.DictionaryArray) else pa.concat_arrays(shard.chunks)
         place = {
-            "shard": pc.index_in(pc.struct_field(table["pointer"], "shard"), value_set=listed),
-            "offset": pc.struct_field(table["pointer"], "offset"),
+            "shard": pc.index_in(shard.dictionary, value_set=listed).take(shard.indices),
+            "offset": table[f"{_FIELD}offset"],
         }
         order = pc.sort_indices(pa.table(place), [("shard", "ascending"), ("offset", "ascending")])
-        del place
-        columns = {}
+        del place, shard
+        columns, fields = {}, []
         for name in table.column_names:
             # one column at a time, each given back once it is taken over: a large table never stands twice
-            columns[name] = _taken(table[name], order)
+            if name.startswith(_FIELD):
+                fields.append(_taken(table[name], order))
+            else:
+                columns[name] = table[name].take(order)
             table = table.drop_columns(name)
+        columns["pointer"] = pa.chunked_array([pa.StructArray.from_arrays(fields, fields=list(POINTER))])
         return pa.table(columns)
 
     def derived(self, name: str) -> bytes | None:
@@ -201,12 +205,29 @@ class Version:
         return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
 
 
-def _taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
-    """Rows of a column in another order; pointers, of which none is null, field by field: that needs less at once."""
-    if not column.type.equals(POINTER):
-        return column.take(order)
-    fields = [pc.struct_field(column, field.name).take(order).combine_chunks() for field in POINTER]
-    return pa.chunked_array([pa.StructArray.from_arrays(fields, fields=list(POINTER))])
+_FIELD = "pointer."
+"""Beginning of the names of a pointer's fields as columns."""
+
+
+def _spread(table: pa.Table) -> pa.Table:
+    """A live part with the fields of its pointers as columns; names as dictionaries, of which there are few."""
+    pointer = table["pointer"]
+    table = table.drop_columns("pointer")
+    for field in POINTER:
+        column = pc.struct_field(pointer, field.name)
+        column = column.dictionary_encode() if pa.types.is_string(field.type) else column
+        table = table.append_column(f"{_FIELD}{field.name}", column)
+    return table
+
+
+def _taken(column: pa.ChunkedArray, order: pa.Array) -> pa.Array:
+    """Rows of a pointer's field in another order, names written out."""
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    taken = column.take(order).combine_chunks()
+    if isinstance(taken, pa.ChunkedArray):
+        taken = pa.concat_arrays(taken.chunks)
+    return taken.dictionary_decode() if isinstance(taken, pa.DictionaryArray) else taken
 
 
 def open_version(dataset: str | Store, version: int | str | None = None) -> Version:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from ...schemas.errors import ConfigError, IntegrityError, StorageError
 from .shard_cache import ShardCache
@@ -18,12 +20,28 @@ OPEN_MAPS = 256
 """Shards that stay mapped."""
 WHOLE_BYTES = 16 << 20
 """A shard of at most so many bytes is fetched whole at once; a larger one is read by ranges until its copy is there."""
+RANGED_SHARE = 0.1
+"""Part of a large shard that is read by ranges while its copy is on its way; whoever wants more waits for the copy."""
 FETCHERS = 4
-"""Shards that are fetched at the same time, by one process."""
+"""Large shards that are fetched at the same time, by one process."""
+AT_ONCE = 16
+"""Requests of one process that are under way at once."""
+
+
+class Request(NamedTuple):
+    """Byte ranges of one shard. num_bytes: of the whole shard, where most of it is going to be read."""
+
+    path: str
+    starts: Sequence[int]
+    lengths: Sequence[int]
+    num_bytes: int | None = None
+
+
+Found = Sequence["bytes | memoryview"]
 
 
 class Payloads:
-    """Reads byte ranges of shards. Pickles without its open files; each process opens its own.
+    """Reads byte ranges of shards, from any thread. Pickles without its open files; each process opens its own.
 
     cache: where whole shards of an object store are kept; None reads ranges only.
     """
@@ -35,8 +53,9 @@ class Payloads:
     def _reset(self) -> None:
         self._maps: OrderedDict[str, mmap.mmap] = OrderedDict()
         self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pools: dict[str, ThreadPoolExecutor] = {}
         self._coming: dict[str, Future[Path | None]] = {}
+        self._ranged: dict[str, int] = {}
         self._pid = os.getpid()
 
     def __getstate__(self) -> tuple[Store, ShardCache | None]:
@@ -46,17 +65,14 @@ class Payloads:
         self.store, self.cache = state
         self._reset()
 
-    def read(
-        self, path: str, starts: Sequence[int], lengths: Sequence[int], num_bytes: int | None = None
-    ) -> Sequence[bytes | memoryview]:
-        """Byte ranges of one shard; views that live as long as anybody holds them.
+    def read(self, path: str, starts: Sequence[int], lengths: Sequence[int], num_bytes: int | None = None) -> Found:
+        """The ranges of one `Request`; views that live as long as anybody holds them.
 
-        num_bytes: of the whole shard, where most of it is going to be read: a copy of it is then made in the cache.
         Raises `IntegrityError` for a shard that is missing, `StorageError` for one that cannot be read.
         """
         if os.getpid() != self._pid:
             # a fork: maps stay valid, threads are gone
-            self._pool, self._coming, self._lock, forked = None, {}, threading.Lock(), self._pid
+            self._pools, self._coming, self._lock, forked = {}, {}, threading.Lock(), self._pid
             self._pid = os.getpid()
             if self.store.root is None:
                 raise ConfigError(
@@ -64,22 +80,56 @@ class Payloads:
                     "connections do not survive that. Start workers with multiprocessing_context='spawn'"
                 )
         if self.store.root is not None:
-            return self._views(path, self.store.root / path, starts, lengths)
-        copy = self._copy(path, num_bytes) if self.cache is not None and num_bytes is not None else None
-        if copy is not None:
-            return self._views(path, copy, starts, lengths)
+            return self._views(path, self.store.root, starts, lengths)
+        if self.cache is not None and num_bytes is not None:
+            copy = self._copy(self.cache, path, num_bytes, sum(lengths))
+            if copy is not None:
+                return self._views(path, copy, starts, lengths)
         return self.store.get_ranges(path, list(starts), list(lengths))
 
-    def _views(self, path: str, file: Path, starts: Sequence[int], lengths: Sequence[int]) -> list[memoryview]:
-        view = memoryview(self._mapped(path, file))
+    def read_each(self, requests: Sequence[Request]) -> Iterator[Found | IntegrityError]:
+        """What `read` gives for each request, in order, with the error in place of a shard that is missing.
+
+        On an object store up to `AT_ONCE` are under way, on a disk one. Raises `StorageError` as `read` does.
+        """
+        if self.store.root is not None or len(requests) < 2 or os.getpid() != self._pid:
+            yield from map(self._tried, requests)
+            return
+        pool = self._pool("auricle-ranges", AT_ONCE)
+        waiting = [pool.submit(self._tried, request) for request in requests]
+        try:
+            for future in waiting:
+                yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _tried(self, request: Request) -> Found | IntegrityError:
+        try:
+            return self.read(*request)
+        except IntegrityError as error:
+            return error
+
+    def _pool(self, name: str, threads: int) -> ThreadPoolExecutor:
+        with self._lock:
+            pool = self._pools.get(name)
+            if pool is None:
+                pool = self._pools[name] = ThreadPoolExecutor(threads, name)
+                # what was not begun is not fetched when nobody holds the payloads any more
+                weakref.finalize(self, pool.shutdown, wait=False, cancel_futures=True)
+            return pool
+
+    def _views(self, path: str, place: Path, starts: Sequence[int], lengths: Sequence[int]) -> list[memoryview]:
+        """place: the root of a disk's store, or the copy."""
+        view = memoryview(self._mapped(path, place))
         return [view[start : start + length] for start, length in zip(starts, lengths, strict=True)]
 
-    def _mapped(self, path: str, file: Path) -> mmap.mmap:
+    def _mapped(self, path: str, place: Path) -> mmap.mmap:
         with self._lock:
             found = self._maps.get(path)
             if found is None:
                 try:
-                    with file.open("rb") as opened:
+                    with (place / path if place == self.store.root else place).open("rb") as opened:
                         found = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
                 except FileNotFoundError as error:
                     raise IntegrityError(f"{self.store.url}/{path}: the object is missing") from error
@@ -95,20 +145,24 @@ class Payloads:
                 self._maps.move_to_end(path)
             return found
 
-    def _copy(self, path: str, num_bytes: int) -> Path | None:
-        """The shard's copy in the cache; None while a large one is on its way."""
-        assert self.cache is not None
-        found = self.cache.find(self.store, path, num_bytes)
+    def _copy(self, cache: ShardCache, path: str, num_bytes: int, wanted: int) -> Path | None:
+        """The shard's copy in the cache; None where ranges are to be read instead."""
+        found = cache.find(self.store, path, num_bytes)
         if found is not None:
             return found
         if num_bytes <= WHOLE_BYTES:
-            return self.cache.fetch(self.store, path, num_bytes)
+            return cache.fetch(self.store, path, num_bytes)
+        pool = self._pool("auricle-shards", FETCHERS)
         with self._lock:
             coming = self._coming.get(path)
             if coming is None or coming.done():
                 # one that failed is asked for again, and ranges say why if it goes on
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(FETCHERS, "auricle-shards")
-                job = self._pool.submit(self.cache.fetch, self.store, path, num_bytes, wait=False)
-                self._coming[path] = job
-        return None
+                coming = self._coming[path] = pool.submit(cache.fetch, self.store, path, num_bytes)
+            self._ranged[path] = self._ranged.get(path, 0) + wanted
+            wait = self._ranged[path] > RANGED_SHARE * num_bytes
+        if not wait:
+            return None
+        try:
+            return coming.result()
+        except (IntegrityError, StorageError):
+            return None

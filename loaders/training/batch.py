@@ -81,7 +81,7 @@ def _padded(
     rows = 1 if layout.flatten and spec.cardinality is not None else spec.rows
     codes = spec.cardinality is not None
     shape = (len(lengths), rows, longest)
-    made = np.full(shape, layout.pad if codes else 0, np.int64 if codes else np.dtype(spec.dtype))
+    made = np.empty(shape, np.int64 if codes else np.dtype(spec.dtype))
     segments = np.zeros((len(lengths), longest), np.int32) if packed else None
     positions = np.zeros((len(lengths), longest), np.int64) if packed else None
     at = 0
@@ -97,6 +97,8 @@ def _padded(
             if segments is not None and positions is not None:
                 segments[row, begin:end] = place + 1
                 positions[row, begin:end] = np.arange(end - begin)
+        # only what no clip fills: every place is written once
+        made[row, :, end:] = layout.pad if codes else 0
     return made, lengths, segments, positions
 
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..plan.plan import require_world
 from .data import BatchReader, TrainingData
 from .reader import Task
+from .threads import in_threads
 from .world import rank_and_world
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,10 @@ class Loader:
 
     rank, world: default those of torch.distributed where it is initialised, else 0 of 1. The world divides the
     microbatches of a step; a rank gets `microbatches / world` batches for each.
-    workers: processes that read ahead, `prefetch` batches each; 0 reads in this one. They get tasks, not the index.
-    start: fork or spawn (default: fork for a disk, spawn for an object store, whose connections survive no fork).
+    workers: that read ahead, `prefetch` batches each. They get tasks, not the index. Of a disk 0 reads when a batch is
+    asked for; of an object store one thread reads ahead all the same.
+    start: what workers are: processes made by fork or spawn, or threads of this process (`thread`). Default: fork for a
+    disk, thread for an object store, which is waited for more than computed on and whose connections survive no fork.
     The state counts whole steps: saved in the midst of one, its batches come again.
     """
 
@@ -57,8 +60,11 @@ class Loader:
         self.damaged: dict[str, str] = {}
         """Clips that could not be read, by key, and why; their places in batches are empty."""
         if start is None:
-            start = "fork" if data.version.store.root is not None else "spawn"
-        self._loader = DataLoader(
+            start = "fork" if data.version.store.root is not None else "thread"
+        if start == "thread":
+            self._batches = _Threads(self, max(1, workers), prefetch, pin_memory)
+            return
+        self._batches = DataLoader(
             _Batches(data.reader),
             batch_size=None,
             sampler=_Tasks(self),  # pyright: ignore[reportArgumentType]
@@ -76,7 +82,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         last = self.data.settings.microbatches - self.world + self.rank
-        for batch in self._loader:
+        for batch in self._batches:
             for key, why in batch["damaged"].items():
                 log.warning("%s; its place in the batch stays empty", why)
                 self.damaged[key] = why
@@ -93,6 +99,21 @@ class Loader:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on behind the saved step. Raises `ConfigError` that says what differs for a state of another order."""
         self.epoch, self.step = self.data.position(state)
+
+
+class _Threads:
+    """Batches that threads of this process read ahead."""
+
+    def __init__(self, loader: Loader, threads: int, prefetch: int, pin_memory: bool) -> None:
+        self._loader, self._threads, self._ahead = loader, threads, threads * prefetch
+        self._pin = pin_memory and torch.cuda.is_available()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return in_threads(self._batch, iter(_Tasks(self._loader)), self._threads, self._ahead)
+
+    def _batch(self, task: Task) -> dict[str, Any]:
+        made = tensors(self._loader.data.reader(task))
+        return {k: v.pin_memory() if isinstance(v, torch.Tensor) else v for k, v in made.items()} if self._pin else made
 
 
 class _Tasks:

@@ -12,7 +12,7 @@ from ...schemas.errors import IntegrityError
 from ...schemas.representation import RepresentationSpec, frame_range
 from ..reading.samples import checked_array
 from ..storage.layout import shard_path
-from ..storage.payloads import Payloads
+from ..storage.payloads import Payloads, Request
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,17 @@ def _read_one(task: Task, which: int, source: Source, payloads: Payloads, damage
     by_shard: dict[int, list[int]] = {}
     for place, number in enumerate(shard):
         by_shard.setdefault(number, []).append(place)
+    requests = []
     for number, places in by_shard.items():
-        name = source.shards[number]
         places.sort(key=offset.__getitem__)
-        try:
-            read = payloads.read(
-                shard_path(spec.name, name),
-                [offset[p] for p in places],
-                [nbytes[p] for p in places],
-                source.whole[number],
-            )
-        except IntegrityError as error:
-            damaged.update({task.keys[p]: str(error) for p in places})
+        path = shard_path(spec.name, source.shards[number])
+        starts, lengths = [offset[p] for p in places], [nbytes[p] for p in places]
+        requests.append(Request(path, starts, lengths, source.whole[number]))
+    for (number, places), read in zip(by_shard.items(), payloads.read_each(requests), strict=True):
+        if isinstance(read, IntegrityError):
+            damaged.update({task.keys[p]: str(read) for p in places})
             continue
+        name = source.shards[number]
         for place, payload in zip(places, read, strict=True):
             try:
                 found[place] = checked_array(payload, spec, task.keys[place], name, crc32[place], frames[place])

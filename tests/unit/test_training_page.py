@@ -12,9 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from corpus import config, write_corpus
 from dataset_factory import CODES, LATENTS, voices, write_version
+from inprocess import without_ray
 
 from auricle.loaders.storage.store import Store
+from auricle.pipelines.run import run
 from auricle.schemas.curriculum import CURRICULUM
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +74,19 @@ def test_the_example_learns_and_goes_on_where_it_stopped(dataset: Path, tmp_path
     first = module.main([*options, "--epochs", "2", *checkpoint])
     rest = module.main([*options, "--epochs", "4", *checkpoint])
     assert np.allclose(first + rest, whole, atol=1e-4)
+
+
+def test_the_example_learns_from_codes_of_the_builtin_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dataset that the pipeline made of audio; the loss falls below that of the first epoch."""
+    without_ray(monkeypatch)
+    write_corpus(tmp_path / "audio", 10, seconds=1.0)
+    outcome = run(
+        config(tmp_path / "audio", tmp_path / "data", representations=[{"codec": "builtin", "kind": "codes"}])
+    )
+    assert outcome.version.document.counts.kept == 10
+    losses = example().main([str(tmp_path / "data"), "-r", "builtin-codes", "--epochs", "3"])
+    assert len(losses) == 3
+    assert losses[-1] < losses[0]
 
 
 def test_the_example_predicts_nothing_from_what_comes_after(dataset: Path) -> None:
