@@ -147,6 +147,18 @@ def test_a_record_of_the_first_schema_is_read_and_kept_under_todays_names(versio
     assert found["representations"]["old"] == renamed
 
 
+def test_what_longer_contexts_would_save_is_read_by_its_first_name(version: Version) -> None:
+    books = [{"promised_bits": 0.25, "promised_context": "c0[t-1]", "promised_coverage": 0.5}]
+    old = {"kind": "codes", "codebooks": books}
+    record = {"schema": "auricle.diagnostics/2", "version": 1, "seed": 0, "representations": {"old": old}}
+    version.store.put_derived("derived/000001/diagnostics.json", json.dumps(record, indent=2).encode())
+    found = diagnostics_record(version)
+    assert found is not None
+    assert found["representations"]["old"]["codebooks"] == [
+        {"extrapolated_gain_bits": 0.25, "extrapolated_gain_context": "c0[t-1]", "extrapolated_gain_coverage": 0.5}
+    ]
+
+
 def test_level_and_voicing_of_the_features_are_taken_out_and_two_codes_are_compared(
     version: Version, capsys: pytest.CaptureFixture[str]
 ) -> None:
