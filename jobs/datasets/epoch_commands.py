@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..terminal.options import DatasetArg, Json
+from ..terminal.options import DatasetArg, Json, Quiet
 
 if TYPE_CHECKING:
     from ...loaders.plan.settings import Mixing
@@ -42,6 +42,7 @@ def plan_epoch(
         ),
     ] = None,
     mix: Annotated[str | None, typer.Option(help="Shares of groups, by clips: language:en=0.7,de=0.3")] = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Count what an epoch of training reads: steps, padding, tokens, bytes and requests per rank. Reads no shard.
@@ -53,6 +54,7 @@ def plan_epoch(
     from ...loaders.plan.settings import Settings
     from ...loaders.plan.summary import summarise
     from ...loaders.reading.version import open_version
+    from ..terminal import console
     from ..terminal.answer import answer
     from ..terminal.dataset_argument import reading
 
@@ -62,15 +64,16 @@ def plan_epoch(
         seed=seed, microbatches=microbatches, batch_tokens=batch_tokens, row_tokens=row_tokens, mixing=mixing,
         **_stages(curriculum),
     )  # fmt: skip
-    index = read_index(
-        version,
-        representation,
-        where=where,
-        group=mixing.column if mixing else None,
-        curriculum=settings.needs_curriculum,
-        columns=["source", "language"],
-    )
-    found = summarise(index, settings, make_plan(index, settings, epoch), world)
+    with console.working("planning", quiet):
+        index = read_index(
+            version,
+            representation,
+            where=where,
+            group=mixing.column if mixing else None,
+            curriculum=settings.needs_curriculum,
+            columns=["source", "language"],
+        )
+        found = summarise(index, settings, make_plan(index, settings, epoch), world)
     answer(as_json, vars(found), lambda: _print(found))
 
 

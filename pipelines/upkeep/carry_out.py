@@ -6,7 +6,7 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
@@ -19,6 +19,7 @@ from ...loaders.reading.retired_copies import drop_retired
 from ...loaders.reading.tombstones import put_tombstones, tombstones
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import purged_path, version_path
+from ...loaders.storage.objects import objects
 from ...loaders.storage.shard_cache import ShardCache
 from ...loaders.storage.store import Store
 from ...schemas.records import PURGED_SCHEMA
@@ -26,7 +27,7 @@ from ...schemas.version import GateResult, VersionDocument
 from ..work.scratch import remove_abandoned
 from .amend import amend
 from .sweep import sweep
-from .takedown_reach import Reach, holders, read_history, tainted_shards
+from .takedown_reach import History, Reach, holders, read_history, tainted_shards
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ def carry_out(store: Store, begun: Pending) -> Done:
     done = _purge(store, stones) if begun.purge else Done(_publish_without(store, Reach()))
     store.delete([begun.path])
     return done
+
+
+def purge_forecast(store: Store, history: History, reach: Reach) -> list[tuple[str, int]]:
+    """Path and bytes of what a purge of `reach` would remove or write anew: what only versions list that are retired,
+    without what the newest of them hands on as it is; and unfinished runs."""
+    work = [(e.path, e.size) for top in ("runs", "pulling") for e in store.list(top)]
+    if not reach.versions:
+        return work
+    going = sweep(store, set(readable(store)) - reach.versions, grace_s=0.0, dry_run=True).files
+    tainted = reach.shards | reach.parts
+    handed_on = {path for path, _ in objects(history.newest.document) if PurePosixPath(path).stem not in tainted}
+    return [*work, *((path, size) for path, size in going if path not in handed_on and path not in dict(work))]
 
 
 def _publish_without(store: Store, reach: Reach) -> int:

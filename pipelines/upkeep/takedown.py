@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ...loaders.reading.pending import PURGING, TAKING_DOWN, begin
 from ...loaders.storage.store import Store
 from ...schemas.errors import ConfigError
-from .carry_out import Done, carry_out
+from .carry_out import Done, carry_out, purge_forecast
 from .pending import at_work
 from .takedown_reach import Reach, holders, read_history
 from .takedown_selection import Selection, select
@@ -51,7 +51,7 @@ class Takedown:
     retired: list[int] = field(default_factory=list)
     """Versions that were retired by a purge."""
     removed: list[tuple[str, int]] = field(default_factory=list)
-    """Path and bytes of files that a purge removed."""
+    """Path and bytes of files that a purge removed, or would remove or write anew."""
     out_of_reach: list[str] = field(default_factory=list)
     """What may hold copies and was not touched."""
 
@@ -92,7 +92,8 @@ def takedown(
         stones = chosen.tombstones()
         if dry_run:
             reach = holders(history, stones) if purge else Reach()
-            return _summary(store, chosen, Done(newest, sorted(reach.versions)), dry_run=True)
+            going = purge_forecast(store, history, reach) if purge else []
+            return _summary(store, chosen, Done(newest, sorted(reach.versions), going), dry_run=True)
         done = carry_out(store, begin(store, stones, purge=purge))
         return _summary(store, chosen, _together([*finished, done]), dry_run=False)
 

@@ -45,6 +45,8 @@ class Reach:
 
     versions: set[int] = field(default_factory=set)
     shards: set[str] = field(default_factory=set)
+    parts: set[str] = field(default_factory=set)
+    """Of the tables of clips and recordings."""
 
 
 def read_history(store: Store) -> History:
@@ -88,7 +90,7 @@ def holders(history: History, stones: pa.Table) -> Reach:
             or recordings.intersection(p.sha256 for p in document.recordings)
         ):
             versions.add(document.number)
-    return Reach(versions, shards)
+    return Reach(versions, shards, clips | recordings)
 
 
 def tainted_shards(version: Version, stones: pa.Table, known: dict[str, bool]) -> set[str]:

@@ -230,6 +230,8 @@ def test_a_dry_run_counts_and_touches_nothing(dataset: str) -> None:
     result = takedown(dataset, speaker="ann-of-x", purge=True, dry_run=True)
     assert (result.clips, result.retired) == (3, [2, 3])
     assert [c for c in contents(dataset) if not c[0].startswith("lease")] == before
+    done = takedown(dataset, speaker="ann-of-x", purge=True)
+    assert dict(done.removed) == dict(result.removed), "what was said to go went, and nothing else"
 
 
 def test_a_clip_goes_by_the_beginning_of_its_key_when_no_other_begins_so(
