@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from dataset_factory import CODES, voices, write_version
@@ -16,6 +17,8 @@ from auricle.loaders.care.moving import in_flight
 from auricle.loaders.care.verify import verify
 from auricle.loaders.copies.pull import pull
 from auricle.loaders.storage.store import AT_ONCE, HELD_BYTES, Store, at_once
+
+Result = TypeVar("Result")
 
 
 class Slow(Store):
@@ -31,7 +34,7 @@ class Slow(Store):
     def get(self, path: str) -> bytes:
         return self._waited("get", lambda: Store.get(self, path))
 
-    def _waited(self, kind: str, request: Callable[[], object]):
+    def _waited(self, kind: str, request: Callable[[], Result]) -> Result:
         with self.lock:
             self.busy[kind] += 1
             self.most[kind] = max(self.most[kind], self.busy[kind])
