@@ -241,8 +241,9 @@ def measured(arm: Arm, job: dict[str, Any]) -> dict[str, Any]:
     Path(job["scratch"]).mkdir()
     started = time.perf_counter()
     epoch = (arm.batches if job["workers"] is not None else arm.samples)(job)
-    seconds, first, keys, padded, frames = [], 0.0, [], 0, 0
+    seconds, cpu, first, keys, padded, frames = [], [], 0.0, [], 0, 0
     for number in range(job["epochs"]):
+        before = time.process_time()
         for found in epoch():
             first = first or time.perf_counter() - started
             if number:
@@ -254,12 +255,15 @@ def measured(arm: Arm, job: dict[str, Any]) -> dict[str, Any]:
             else:
                 keys.append(found[0])
         seconds.append(time.perf_counter() - started)
+        cpu.append(time.process_time() - before)
         started = time.perf_counter()
     del epoch
     shutil.rmtree(job["scratch"], ignore_errors=True)
     efficiency = frames / padded if padded else None
-    return {"first": first, "cold": seconds[0], "warm": seconds[1:], "clips": len(keys), "distinct": len({*keys}),
-            "efficiency": efficiency}  # fmt: skip
+    return {
+        "first": first, "cold": seconds[0], "warm": seconds[1:], "cpu": cpu[1:], "clips": len(keys),
+        "distinct": len({*keys}), "efficiency": efficiency,
+    }  # fmt: skip
 
 
 def main() -> None:

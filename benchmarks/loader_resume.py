@@ -42,7 +42,7 @@ CASES = {
     "within a step": ((2, 1, 5), (2, 1)),
 }
 """Workers, world and batches of each rank before the break; workers and world after it."""
-PATIENCE_S = 90
+PATIENCE_S = 600
 
 
 def loader_of(name: str, folder: str, workers: int, scratch: str) -> Any:
@@ -65,7 +65,7 @@ def phase(given: dict[str, Any]) -> None:
     """One rank of one phase; prints the keys that it read, and keeps the state."""
     import torch
 
-    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=60))
+    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=PATIENCE_S))
     answers, sys.stdout = sys.stdout, sys.stderr
     rank = torch.distributed.get_rank()
     if rank == 0 and given["name"] == "mosaicml-streaming":

@@ -178,10 +178,12 @@ def test_shards_of_an_object_store_are_asked_for_together_and_come_in_order(tmp_
 
     remote.get_ranges = slowly
     payloads = Payloads(remote)
-    found = list(payloads.read_each([Request(name, [0, 2], [2, 1]) for name in names]))
-    assert [[bytes(part) for part in parts] for parts in found] == [[bytes([i]) * 2, bytes([i])] for i in range(5)]
+    found = payloads.read_each([Request(name, [0, 2], [2, 1]) for name in names])
+    read = [[bytes(part) for part in parts] for parts in found if not isinstance(parts, IntegrityError)]
+    assert read == [[bytes([i]) * 2, bytes([i])] for i in range(5)]
     local = Payloads(Store(str(remote.folder)))
     first, second = local.read_each([Request(names[1], [0], [2]), Request("gone.tar", [0], [1])])
+    assert not isinstance(first, IntegrityError)
     assert [bytes(part) for part in first] == [b"\1\1"]
     assert isinstance(second, IntegrityError)
 
