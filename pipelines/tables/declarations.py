@@ -55,6 +55,17 @@ _FILE = {
     "mtime_ns": "BIGINT",
     "etag": "VARCHAR",
 }
+_LABEL = {
+    "source": "VARCHAR",
+    "path": "VARCHAR",
+    "start_s": "DOUBLE",
+    "duration_s": "DOUBLE",
+    "channel": "SMALLINT",
+    "transcript": "VARCHAR",
+    "language": "VARCHAR",
+    "speaker": "VARCHAR",
+    "label_file": "VARCHAR",
+}
 _UNIT = {"unit": "BIGINT", "place": "BIGINT", "key": "VARCHAR"}
 _CLIP_ITEM = _UNIT | {
     "recording": "VARCHAR",
@@ -96,19 +107,30 @@ TABLES = (
         ("tables/losses.py", "tables/retries.py", "plan.py"),
     ),
     WorkingTable(
+        "files_listed",
+        "a file, or a member of an archive, that the sources list now",
+        _FILE,
+        "tables/ingest.py",
+        ("labels/resolve.py", "tables/label_lines.py"),
+    ),
+    WorkingTable(
+        "labels_read",
+        "what a label file says, before it is known which recording it is of",
+        _LABEL | {"reference": "VARCHAR"},
+        "tables/ingest.py",
+        ("labels/resolve.py",),
+    ),
+    WorkingTable(
+        "label_tallies",
+        "how many label lines of a source cannot be used",
+        {"source": "VARCHAR", "lines": "BIGINT"},
+        "tables/ingest.py",
+        ("tables/label_lines.py",),
+    ),
+    WorkingTable(
         "labels",
         "what a label file says of a recording, or of a span or channel of it",
-        {
-            "source": "VARCHAR",
-            "path": "VARCHAR",
-            "start_s": "DOUBLE",
-            "duration_s": "DOUBLE",
-            "channel": "SMALLINT",
-            "transcript": "VARCHAR",
-            "language": "VARCHAR",
-            "speaker": "VARCHAR",
-            "label_file": "VARCHAR",
-        },
+        _LABEL,
         "labels/resolve.py",
         ("tables/ingest.py", "tables/label_lines.py", "publishing/document.py"),
     ),
@@ -139,6 +161,21 @@ TABLES = (
         _UNIT | {"uri": "VARCHAR", "size": "BIGINT", "mtime_ns": "BIGINT"},
         "tables/ingest.py",
         ("run.py", "plan.py"),
+    ),
+    WorkingTable(
+        "aliases_now",
+        "a path of a recording that is live, and how its labels would cut it",
+        _FILE | {"recording": "VARCHAR", "segmentation": "VARCHAR", "probed": "BOOLEAN"},
+        "tables/ingest.py",
+        ("tables/label_lines.py", "tables/overrides.py", "publishing/document.py"),
+    ),
+    WorkingTable(
+        "clip_facts",
+        "a span of a channel of a live recording, before labels are joined",
+        {"clip": "VARCHAR", "group": "VARCHAR", "recording": "VARCHAR", "channel": "SMALLINT", "start": "BIGINT"}
+        | {"end": "BIGINT", "pcm_sha256": "VARCHAR"},
+        "tables/ingest.py",
+        ("tables/label_lines.py", "tables/overrides.py"),
     ),
     WorkingTable(
         "recordings_now",

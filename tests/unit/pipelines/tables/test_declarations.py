@@ -71,5 +71,17 @@ def test_who_writes_and_who_reads_a_table_names_it(table: WorkingTable) -> None:
         assert re.search(mark, (FOLDER / file).read_text()), f"{file} does not name {table.name}"
 
 
+def test_a_table_that_goes_from_one_file_to_another_is_declared(tables: dict[str, dict[str, str]]) -> None:
+    declared = {name for table in TABLES for name in real_names(table.name)}
+    # each of two verbs that never meet makes its own from the same function
+    alone = {"relabels"}
+    files = [file for file in FOLDER.rglob("*.py") if file.name != "declarations.py"]
+    for name in sorted(set(tables) - declared - alone):
+        used = rf"\b(?:FROM|JOIN|INTO|TABLE|UPDATE|USING)\s+\(?{re.escape(name)}\b"
+        made = rf'\b(?:fill|table|sliced|receipts)\(\s*"{re.escape(name)}"'
+        named_by = [file.name for file in files if re.search(f"{used}|{made}", file.read_text())]
+        assert len(named_by) <= 1, f"{name} goes between {named_by} and is not declared"
+
+
 def test_no_table_is_declared_twice() -> None:
     assert len(IDS) == len(set(IDS))
