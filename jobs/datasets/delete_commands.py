@@ -39,7 +39,7 @@ def gc(
 
     Example: auricle gc ./speech-dataset --keep-last 30 --yes
     """
-    from ...pipelines.upkeep.garbage import collect
+    from ...pipelines.upkeep.garbage import collect_garbage
     from ..terminal import console, deletion
 
     if delete:
@@ -48,7 +48,7 @@ def gc(
 
     def found(only_look: bool) -> Collected:
         with console.working("looking through the dataset", quiet):
-            return collect(url, keep_last, only_look, wait=wait, notify=console.notice)
+            return collect_garbage(url, keep_last, only_look, wait=wait, notify=console.notice)
 
     deletion.delete(
         lambda: found(True), lambda: found(False), _garbage,

@@ -57,10 +57,10 @@ def tombstones_applied(version: Version, stones: pa.Table) -> bool:
     if any(pc.any(pc.is_in(recordings, value_set=gone)).as_py() for recordings in held):
         return False
     columns = [*SPAN_COLUMNS, "path", "transcript"]
-    return not any(disobeys(read_columns(file, columns), stones) for file in version.files())
+    return not any(breaks_tombstones(read_columns(file, columns), stones) for file in version.files())
 
 
-def disobeys(clips: pa.Table, stones: pa.Table) -> bool:
+def breaks_tombstones(clips: pa.Table, stones: pa.Table) -> bool:
     """Whether a part of the clip table holds a row that is banned, or text or a path that is redacted."""
     if pc.any(banned_clips(clips, stones)).as_py():
         return True

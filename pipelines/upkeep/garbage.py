@@ -29,7 +29,7 @@ class RunLeft:
     """When its newest file was written, by the store's clock, seconds since 1970."""
 
 
-def collect(
+def collect_garbage(
     dataset: str | Store,
     keep_last: int = 10,
     dry_run: bool = True,

@@ -42,7 +42,7 @@ class Collected:
 
 
 def sweep(store: Store, kept: Collection[int], *, grace_s: float, dry_run: bool) -> Collected:
-    """`collect` with the versions to keep given, for a caller that holds the lease."""
+    """`collect_garbage` with the versions to keep given, for a caller that holds the lease."""
     everything = list(store.list())
     now = max((e.modified_s for e in everything), default=0.0)
     roots = _reached(store, kept, everything)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...loaders.care.apply_tombstones import SPAN_COLUMNS, banned_clips, disobeys
+from ...loaders.care.apply_tombstones import SPAN_COLUMNS, banned_clips, breaks_tombstones
 from ...loaders.reading.refs import readable
 from ...loaders.reading.tombstones import redacted, whole_recordings
 from ...loaders.reading.version import Version, open_version
@@ -71,7 +71,7 @@ def holders(history: History, stones: pa.Table) -> Reach:
     clips = {
         sha256
         for sha256, file in history.clips.items()
-        if disobeys(read_columns(file, [*SPAN_COLUMNS, "path", "transcript"]), stones)
+        if breaks_tombstones(read_columns(file, [*SPAN_COLUMNS, "path", "transcript"]), stones)
     }
     recordings = {
         sha256

@@ -27,7 +27,7 @@ from auricle.loaders.reading.version import numbers
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.run import run
 from auricle.pipelines.upkeep.compact import compact
-from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.garbage import collect_garbage
 from auricle.pipelines.upkeep.repair import repair
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
@@ -287,7 +287,7 @@ def test_a_clock_that_jumps_neither_loses_nor_doubles_anything(
     assert {s.name: s.done for s in outcome.version.document.stages}["score"] == 0
     assert outcome.version.document.counts.kept == 16
     assert numbers(Store(str(data))) == [1, 2, 3, 4]
-    collect(str(data), keep_last=4, dry_run=False)
+    collect_garbage(str(data), keep_last=4, dry_run=False)
     for number in (1, 2, 3, 4):
         assert verify(str(data), number) == []
     assert run(config(two_nights / "audio", data)).status == "unchanged"

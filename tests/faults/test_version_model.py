@@ -42,7 +42,7 @@ from auricle.loaders.reading.version import numbers
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.run import run
 from auricle.pipelines.upkeep.compact import compact
-from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.garbage import collect_garbage
 from auricle.pipelines.upkeep.repair import repair
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
@@ -67,7 +67,7 @@ NEXT: dict[str, Callable[[str], Any]] = {
     "takedown": takedown,
     "compact": compact,
     "repair": repair,
-    "gc": lambda url: collect(url, 1000, dry_run=False, grace_s=0),
+    "gc": lambda url: collect_garbage(url, 1000, dry_run=False, grace_s=0),
 }
 """Verbs that may come after a takedown that crashed; the night and the rollback are tried by tests of their own."""
 
@@ -311,7 +311,7 @@ class Versions(RuleBasedStateMachine):
     @rule(keep=st.integers(1, 3), fuse=FUSES)
     def collect_garbage(self, keep: int, fuse: int | None) -> None:
         kept = {*sorted(self.versions)[-keep:], *self.tags.values()}
-        self._do(lambda: collect(self.data, keep, dry_run=False, grace_s=0), None, fuse, again=True)
+        self._do(lambda: collect_garbage(self.data, keep, dry_run=False, grace_s=0), None, fuse, again=True)
         self.versions = {n: c for n, c in self.versions.items() if n in kept}
 
     @precondition(lambda self: any(r.speaker == "eve" for c in self.versions.values() for r in c.values()))

@@ -23,7 +23,7 @@ from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.publishing.publish import publish
 from auricle.pipelines.upkeep.amend import amend
 from auricle.pipelines.upkeep.compact import compact
-from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.garbage import collect_garbage
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import BusyError, IntegrityError
@@ -148,7 +148,7 @@ def test_every_operation_on_versions_works_as_on_a_disk(dataset: str, tmp_path) 
     assert taken.retired == [2, 3, 4]
     assert {s.key for s in open_version(dataset).samples(CODES.name)} == {r.key for r in voices(3)}
     assert verify(dataset) == []
-    gone = collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    gone = collect_garbage(dataset, keep_last=1, dry_run=False, grace_s=0)
     assert gone.versions == []
     assert open_version(dataset, "paper").document.counts.kept == 4
 

@@ -27,7 +27,7 @@ from auricle.loaders.storage.store import Store
 from auricle.pipelines.relabel import relabel_dataset
 from auricle.pipelines.run import run
 from auricle.pipelines.upkeep.compact import compact
-from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.garbage import collect_garbage
 from auricle.pipelines.upkeep.repair import repair
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
@@ -38,7 +38,7 @@ from auricle.schemas.score import ScoreColumn
 EVE = [Recording(f"eve-{i}", speaker="eve", text=f"what eve said {i}", path=f"of eve/take {i}.wav") for i in range(2)]
 OTHERS = voices(3, speaker="bob")
 NEXT: tuple[Callable[[str], object], ...] = (
-    lambda url: collect(url, dry_run=False),
+    lambda url: collect_garbage(url, dry_run=False),
     compact,
     repair,
     takedown,
@@ -161,7 +161,7 @@ def test_a_redaction_that_crashed_anywhere_is_finished_by_whatever_comes_next(pr
     for at, url in crashes(pristine, lambda url: takedown(url, speaker="eve", redact=True, purge=True)):
         if not pending(Store(url)):
             takedown(url, speaker="eve", redact=True, purge=True) if found(url, "text", "path") else None
-        collect(url, dry_run=False) if at % 2 else repair(url)
+        collect_garbage(url, dry_run=False) if at % 2 else repair(url)
         assert pending(Store(url)) == []
         assert found(url, "text", "path") == {}, at
         assert {r.key for r in EVE} <= keys(url)
@@ -178,7 +178,7 @@ def test_after_a_crash_of_a_verb_that_publishes_the_content_stands_and_a_purge_s
         assert [f.problem for f in verify(url)] == ["left behind"]
         if at % 2:
             # the version, where there is one, has its curriculum as soon as something works on the dataset
-            collect(url, dry_run=False)
+            collect_garbage(url, dry_run=False)
             assert open_version(url).derived("curriculum.parquet") is not None
         takedown(url, speaker="eve", purge=True)
         assert found(url) == {}, at

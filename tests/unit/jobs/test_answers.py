@@ -182,7 +182,7 @@ def files(url: str) -> set[str]:
 @pytest.fixture
 def old(dataset: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The dataset, whose objects are old enough to be collected."""
-    monkeypatch.setattr("auricle.pipelines.upkeep.garbage.collect.__kwdefaults__", {
+    monkeypatch.setattr("auricle.pipelines.upkeep.garbage.collect_garbage.__kwdefaults__", {
         "grace_s": 0.0, "wait": False, "notify": lambda _: None,
     })  # fmt: skip
     return dataset

@@ -15,7 +15,7 @@ from dataset_factory import voices, write_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.storage import store as module
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.upkeep.garbage import abandon, collect
+from auricle.pipelines.upkeep.garbage import abandon, collect_garbage
 from auricle.pipelines.upkeep.takedown import takedown
 
 WRITE = """
@@ -49,13 +49,16 @@ def killed_write(url: str, path: str) -> str:
 def test_what_a_killed_write_leaves_is_named_by_verify_and_removed_by_gc_and_purge(tmp_path: Path) -> None:
     url = str(tmp_path / "data")
     write_version(url, voices(3))
-    for remove in (lambda: collect(url, dry_run=False), lambda: takedown(url, clips=[voices(1)[0].key], purge=True)):
+    for remove in (
+        lambda: collect_garbage(url, dry_run=False),
+        lambda: takedown(url, clips=[voices(1)[0].key], purge=True),
+    ):
         left = killed_write(url, "shards/toy-codes-50hz/" + "0" * 64 + ".tar")
         assert left.endswith("#1")
         assert left not in {entry.path for entry in Store(url).list()}
         assert [entry.path for entry in Store(url).left_behind()] == [left]
         assert [(f.path, f.problem) for f in verify(url)] == [(left, "left behind")]
-        assert left in dict(collect(url).files)
+        assert left in dict(collect_garbage(url).files)
         remove()
         assert not Path(url, left).exists()
         assert verify(url) == []

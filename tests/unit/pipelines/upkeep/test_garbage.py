@@ -11,7 +11,7 @@ from auricle.loaders.reading.version import numbers
 from auricle.loaders.storage.objects import objects
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.publishing.publish import close_run, keep_candidate
-from auricle.pipelines.upkeep.garbage import abandon, collect, unfinished
+from auricle.pipelines.upkeep.garbage import abandon, collect_garbage, unfinished
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.version import VersionDocument
 
@@ -35,9 +35,9 @@ def files(url: str) -> set[str]:
 
 def test_a_dry_run_removes_nothing_and_says_exactly_what_would_go(dataset: str) -> None:
     before = files(dataset)
-    told = collect(dataset, keep_last=2, grace_s=0)
+    told = collect_garbage(dataset, keep_last=2, grace_s=0)
     assert files(dataset) == before
-    done = collect(dataset, keep_last=2, dry_run=False, grace_s=0)
+    done = collect_garbage(dataset, keep_last=2, dry_run=False, grace_s=0)
     assert sorted(told.files) == sorted(done.files)
     assert before - files(dataset) == {path for path, _ in done.files}
     assert done.versions == [1, 2, 3]
@@ -47,7 +47,7 @@ def test_the_last_versions_and_the_tagged_ones_stay_whole(dataset: str) -> None:
     tag(dataset, "paper", 2)
     Store(dataset).put_new("derived/000001/profile.json", b"{}")
     Store(dataset).put_new("derived/000002/profile.json", b"{}")
-    result = collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    result = collect_garbage(dataset, keep_last=1, dry_run=False, grace_s=0)
     assert numbers(Store(dataset)) == result.kept == [2, 5]
     assert verify(dataset, 2) == verify(dataset, 5) == []
     assert "derived/000001/profile.json" not in files(dataset)
@@ -56,19 +56,19 @@ def test_the_last_versions_and_the_tagged_ones_stay_whole(dataset: str) -> None:
 
 def test_nothing_is_left_but_what_the_kept_versions_reach(dataset: str) -> None:
     Store(dataset).put_new("shards/toy-codes-50hz/" + "0" * 64 + ".tar", b"left by a lost race")
-    collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    collect_garbage(dataset, keep_last=1, dry_run=False, grace_s=0)
     reached = {path for path, _ in objects(open_version(dataset).document)}
     assert files(dataset) == reached | {"versions/000005.json"}
-    assert collect(dataset, keep_last=1, grace_s=0).files == []
+    assert collect_garbage(dataset, keep_last=1, grace_s=0).files == []
 
 
 def test_young_orphans_stay_by_the_clock_of_the_store(dataset: str) -> None:
     orphan = "objects/clips/" + "1" * 64 + ".parquet"
     Store(dataset).put_new(orphan, b"of a run that was paused")
-    assert orphan not in dict(collect(dataset, keep_last=5, grace_s=60).files)
+    assert orphan not in dict(collect_garbage(dataset, keep_last=5, grace_s=60).files)
     stamp = (Path(dataset) / orphan).stat().st_mtime - 61
     os.utime(Path(dataset) / orphan, (stamp, stamp))
-    assert orphan in dict(collect(dataset, keep_last=5, grace_s=60).files)
+    assert orphan in dict(collect_garbage(dataset, keep_last=5, grace_s=60).files)
 
 
 def test_collecting_between_a_kill_and_its_resume_leaves_what_the_run_needs(dataset: str) -> None:
@@ -78,7 +78,7 @@ def test_collecting_between_a_kill_and_its_resume_leaves_what_the_run_needs(data
     keep_candidate(store, "20260101T000000-abcdef", document)
     for path in ("plan/a.parquet", "receipts/x/b.parquet", "payloads/toy/c"):
         store.put_new(f"runs/20260101T000000-abcdef/extract/{path}", b"work")
-    collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    collect_garbage(dataset, keep_last=1, dry_run=False, grace_s=0)
     assert {path for path, _ in objects(document)} <= files(dataset)
     assert len([f for f in files(dataset) if f.startswith("runs/")]) == 4
     store.put_new("versions/000006.json", document.to_json())
@@ -97,13 +97,13 @@ def test_a_run_is_given_up_only_by_name(dataset: str) -> None:
 
 def test_the_newest_version_cannot_be_collected(dataset: str) -> None:
     with pytest.raises(ConfigError, match="newest version stays"):
-        collect(dataset, keep_last=0)
+        collect_garbage(dataset, keep_last=0)
 
 
 def test_an_unreadable_candidate_stops_the_collection(dataset: str) -> None:
     Store(dataset).put_new("runs/a/candidate-0.json", b'{"schema": "auricle.version/2"}')
     with pytest.raises(Exception, match="Upgrade"):
-        collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+        collect_garbage(dataset, keep_last=1, dry_run=False, grace_s=0)
     assert numbers(Store(dataset)) == [1, 2, 3, 4, 5]
 
 
@@ -122,8 +122,8 @@ def test_a_published_run_that_was_not_tidied_up_keeps_nothing(dataset: str, monk
         patch.setattr(Store, "delete", lambda self, paths: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             close_run(store, run, document)
-    would = dict(collect(dataset, keep_last=1, grace_s=0).files)
+    would = dict(collect_garbage(dataset, keep_last=1, grace_s=0).files)
     assert {path for path in files(dataset) if path.startswith("runs/")} <= set(would)
-    collect(dataset, keep_last=1, dry_run=False, grace_s=0)
+    collect_garbage(dataset, keep_last=1, dry_run=False, grace_s=0)
     reached = {path for path, _ in objects(open_version(dataset).document)}
     assert files(dataset) == reached | {"versions/000005.json"}

@@ -26,7 +26,7 @@ from auricle.pipelines.trial.promoted import candidate, promote, roll_back
 from auricle.pipelines.trial.shadow import compare_codec, compare_curator
 from auricle.pipelines.upkeep import carry_out as steps
 from auricle.pipelines.upkeep.compact import compact
-from auricle.pipelines.upkeep.garbage import abandon, collect
+from auricle.pipelines.upkeep.garbage import abandon, collect_garbage
 from auricle.pipelines.upkeep.repair import repair
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
@@ -40,7 +40,7 @@ WORK: dict[str, Callable[[str], object]] = {
     "compact": compact,
     "rollback": lambda url: rollback(url, 1),
     "repair": repair,
-    "gc": lambda url: collect(url, dry_run=False),
+    "gc": lambda url: collect_garbage(url, dry_run=False),
     "abandon": lambda url: abandon(url, "left"),
 }
 
@@ -132,7 +132,7 @@ def test_functions_that_make_something_of_it_refuse_as_their_commands_do(
 def test_a_dry_run_says_what_is_pending_and_leaves_it(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(dataset, "_publish_without", monkeypatch, purge=False)
     said: list[str] = []
-    collect(dataset, notify=said.append)
+    collect_garbage(dataset, notify=said.append)
     takedown(dataset, clips=[voices(1)[0].key], dry_run=True, notify=said.append)
     assert len(said) == 2
     assert all("a takedown is not done" in line for line in said)

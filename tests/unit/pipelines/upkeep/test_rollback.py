@@ -9,7 +9,7 @@ from auricle.loaders import open_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.upkeep.compact import compact
-from auricle.pipelines.upkeep.garbage import collect
+from auricle.pipelines.upkeep.garbage import collect_garbage
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
 from auricle.schemas.errors import ConfigError
@@ -85,7 +85,7 @@ def test_a_curriculum_follows_its_content_through_rollback_compaction_and_redact
         with pytest.raises(KeyboardInterrupt):
             rollback(dataset, 1)
     assert open_version(dataset, 3).derived("curriculum.parquet") is None
-    collect(dataset, 1, dry_run=False, grace_s=0)
+    collect_garbage(dataset, 1, dry_run=False, grace_s=0)
     steps: list[Callable[[], object]] = [
         lambda: takedown(dataset, clips=[voices(1)[0].key], redact=True),
         lambda: compact(dataset, shard_bytes=1 << 30),
