@@ -26,38 +26,49 @@ from auricle.curators.copies.fingerprint import (
 BLOCK = 1000
 """Clips made at once."""
 SCHEMA = pa.schema([("fingerprint", pa.binary()), ("duration_s", pa.float64())])
+POOL = 1 << 19
+"""Words of the long draw: 4.7 hours."""
 SILENT_SHARE = 0.2
 
 
 class Drawn:
-    """The process, fitted to real clips."""
+    """The process, fitted to real clips.
+
+    Words of a clip are a stretch of one long draw of it, with some bits turned over all along the clip. Sketches are
+    drawn with the covariance that those of the process have, which is exact, since projections of a Gaussian process
+    are Gaussian. Anchors of one clip are independent.
+    """
 
     def __init__(self, waveforms: Sequence[np.ndarray]) -> None:
         """waveforms: `[T]` float32 each, at the fingerprint's sample rate."""
         slopes = [-np.diff(np.log(band_powers(x)[::STRIDE] + 1e-9), axis=1) for x in waveforms]
         stacked = np.concatenate([s - s.mean(0) for s in slopes])
-        self.factor = np.linalg.cholesky(np.cov(stacked.T) + 1e-6 * np.eye(BANDS - 1)).astype(np.float32)
-        self.decay = float(np.mean([np.corrcoef(s[:-1, 8], s[1:, 8])[0, 1] for s in slopes]))
+        factor = np.linalg.cholesky(np.cov(stacked.T) + 1e-6 * np.eye(BANDS - 1)).astype(np.float32)
+        decay = float(np.mean([np.corrcoef(s[:-1, 8], s[1:, 8])[0, 1] for s in slopes]))
         self.spacing = float(np.median([np.diff(fingerprint(x).anchors).mean() / STRIDE for x in waveforms]))
+        drive = np.random.default_rng(1).standard_normal((POOL, BANDS - 1), dtype=np.float32) @ factor.T
+        process = lfilter([np.sqrt(1 - decay**2)], [1, -decay], drive, axis=0).astype(np.float32)
+        bits = (process[LAG:] - process[:-LAG]) > 0
+        self.words = (bits @ WORD_BITS.astype(np.float64)).astype(np.uint64).astype(np.uint32)
+        place = np.arange(14, POOL - 14, 3)
+        around = np.concatenate([process[place + a] - process[place + b] for a, b in SKETCH_SPANS], axis=1)
+        covariance = np.cov((around @ PROJECTION).T)
+        self.sketch_factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(64)).astype(np.float32)
 
     def block(self, rng: np.random.Generator, size: int) -> list[Fingerprint]:
         """`size` clips of 2.6 to 7.7 s."""
         length = rng.integers(80, 240, size=size)
-        starts = np.concatenate([[0], np.cumsum(length)])
-        drive = rng.standard_normal((starts[-1] + 40, BANDS - 1), dtype=np.float32) @ self.factor.T
-        process = lfilter([np.sqrt(1 - self.decay**2)], [1, -self.decay], drive, axis=0).astype(np.float32)
-        words = ((process[LAG:] - process[:-LAG]) > 0) @ WORD_BITS.astype(np.float64)
-        words = np.maximum(words.astype(np.uint64).astype(np.uint32), 1)
-        words[rng.random(len(words)) < SILENT_SHARE] = 0
-        at = [np.arange(14, n - 14, self.spacing).astype(int) for n in length]
-        place = np.concatenate([a + start for a, start in zip(at, starts[:-1], strict=True)])
-        around = np.concatenate([process[place + a] - process[place + b] for a, b in SKETCH_SPANS], axis=1)
-        sketches = np.where(around @ PROJECTION > 0, SKETCH_VALUES, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        parts = np.split(sketches, np.cumsum([len(a) for a in at])[:-1])
-        return [
-            Fingerprint(words[starts[k] : starts[k + 1]], (at[k] * STRIDE).astype(np.uint32), parts[k])
-            for k in range(size)
-        ]
+        ends = np.cumsum(length)
+        shift = rng.integers(0, len(self.words) - 240, size=size) - (ends - length)
+        turned = rng.integers(0, 2**32, size=size, dtype=np.uint32)
+        words = self.words[np.arange(ends[-1]) + np.repeat(shift, length)] ^ np.repeat(turned, length)
+        words = np.where(rng.random(len(words)) < SILENT_SHARE, np.uint32(0), np.maximum(words, np.uint32(1)))
+        count = np.ceil((length - 28) / self.spacing).astype(int)
+        drawn = rng.standard_normal((int(count.sum()), 64), dtype=np.float32) @ self.sketch_factor.T
+        sketches = np.packbits(drawn > 0, axis=1, bitorder="little").view("<u8")[:, 0]
+        steps = (14 + self.spacing * np.arange(count.max())).astype(np.uint32) * STRIDE
+        word_parts, sketch_parts = np.split(words, ends[:-1]), np.split(sketches, np.cumsum(count)[:-1])
+        return [Fingerprint(word_parts[k], steps[: count[k]], sketch_parts[k]) for k in range(size)]
 
 
 def changed(original: Fingerprint, rng: np.random.Generator) -> Fingerprint:
