@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Curate weakly-labelled audio into versioned shards of neural-codec codes and latents.\n\n"
-    "Start with [bold]auricle demo[/bold], then [bold]auricle config example > mine.yaml[/bold], "
+    "Start with [bold]auricle demo[/bold]. For your own audio: [bold]auricle inspect FOLDER > mine.yaml[/bold], "
     "[bold]auricle plan mine.yaml[/bold], [bold]auricle run mine.yaml[/bold].",
     epilog=EXITS,
 )

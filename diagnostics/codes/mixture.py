@@ -1,4 +1,8 @@
-"""Linear mixture of predictive models: still normalised, so still a valid code."""
+"""Linear mixture of predictive models: still normalised, so still a valid code.
+
+Whole models are mixed here; the contexts within one codebook in `codebook_model.FittedMixture`, with the same weights'
+fit.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def print_version(version: Version) -> None:
     counts = d.counts
     console.say(f"version {d.number} of {where}  ({d.kind}, {d.created}, gate: {d.gate.verdict})")
     console.say(
-        f"files {counts.files:,} = {counts.decoded:,} decoded + {counts.aliases:,} aliases of known bytes "
+        f"files {counts.files:,} = {counts.decoded:,} decoded + {counts.aliases:,} copies of them, byte for byte, "
         f"+ {counts.failed_files:,} failed"
     )
     console.say(

@@ -100,15 +100,15 @@ def snr_error(truth: Truth, clips: pa.Table, recordings: pa.Table) -> SnrError:
 
 def describe(results: Sequence[DefectResult], snr: SnrError) -> list[str]:
     """The comparison as lines of text."""
-    lines = [f"{'defect':<21}{'planted':>8}{'found':>7}{'accused':>9}  asked for"]
+    lines = [f"{'defect':<21}{'planted':>8}{'found':>7}{'false alarms':>14}  target"]
     for r in results:
         if r.defect == Defect.CLEAN:
-            asked = f"at most {r.floor:.0%} accused"
+            asked = f"at most {r.floor:.0%} false alarms"
         else:
             asked = "" if r.floor is None else f"at least {r.floor:.0%} found"
         found = "" if r.found is None else str(r.found)
         verdict = "" if r.floor is None else ("" if r.ok else "  MISSED")
-        lines.append(f"{r.defect:<21}{r.planted:>8}{found:>7}{r.accused:>9}  {asked}{verdict}".rstrip())
+        lines.append(f"{r.defect:<21}{r.planted:>8}{found:>7}{r.accused:>14}  {asked}{verdict}".rstrip())
     if snr.mean_abs_db is not None:
         lines.append(
             f"SNR, estimated against planted: mean absolute error {snr.mean_abs_db:.1f} dB, bias {snr.bias_db:+.1f} dB "

@@ -68,8 +68,8 @@ def run(
     """Bring a dataset up to date: ingest, score, decide, extract, check by the gate, publish.
 
     Run the same command again after a crash to go on where it stopped, or any night to take in what is new.
-    Nothing new publishes nothing. Ends with 20 when the gate refuses the candidate, with 21 when a source lost many of
-    its files, with 75 when another run holds the dataset.
+    If nothing is new, no version is published. Exit code 20: the new version failed its checks. 21: a source lost many
+    of its files. 75: another run holds the dataset.
 
     Example: auricle run speech.yaml --set workers.num=2
     """
