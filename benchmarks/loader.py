@@ -134,6 +134,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.where == "serve":
         return serve(given.port)
+    # so that the arms and the server end with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="auricle-loader-", dir=given.scratch) as scratch:
         run(given, Path(scratch))
     return None
@@ -145,7 +147,7 @@ def run(given: argparse.Namespace, scratch: Path) -> None:
     versions = {name: metadata.version(name) for name in here if name != "auricle"}
     print(f"{os.cpu_count()} cores of {processor()}, Python {platform.python_version()}, torch "
           f"{metadata.version('torch')}; {', '.join(f'{n} {v}' for n, v in versions.items())}")  # fmt: skip
-    for name in set(ARMS) - set(here):
+    for name in sorted(set(given.only) - set(here)):
         print(f"not installed, so not measured: {name}")
     per_shard = -(-given.clips // given.shards)
     files, env, server, port = scratch / "files", {}, None, 0

@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -42,7 +43,7 @@ CASES = {
     "within a step": ((2, 1, 5), (2, 1)),
 }
 """Workers, world and batches of each rank before the break; workers and world after it."""
-PATIENCE_S = 600
+PATIENCE_S = 120
 
 
 def loader_of(name: str, folder: str, workers: int, scratch: str) -> Any:
@@ -57,8 +58,12 @@ def loader_of(name: str, folder: str, workers: int, scratch: str) -> Any:
         from litdata import StreamingDataLoader
     else:
         from streaming import StreamingDataLoader
-    dataset: Any = ARMS[name][1]()
-    return StreamingDataLoader(dataset._open(job), batch_size=ROWS, num_workers=workers, collate_fn=pairs)
+    arm: Any = ARMS[name][1]()
+    dataset = arm._open(job)
+    if name == "litdata":
+        # by default it drops where there are several ranks and does not where there is one, and refuses the change
+        dataset.set_drop_last(False)
+    return StreamingDataLoader(dataset, batch_size=ROWS, num_workers=workers, collate_fn=pairs)
 
 
 def phase(given: dict[str, Any]) -> None:
@@ -86,6 +91,8 @@ def phase(given: dict[str, Any]) -> None:
         state.write_bytes(pickle.dumps(loader.state_dict()))
     print(json.dumps(keys), file=answers, flush=True)
     torch.distributed.barrier()
+    # the others may not have heard yet that all are here
+    time.sleep(2)
     # workers that still read ahead are not waited for
     os._exit(0)
 
@@ -122,25 +129,28 @@ def ranks(name: str, folder: Path, scratch: Path, workers: int, world: int, batc
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phase", help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", default=list(STATEFUL))
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     given = parser.parse_args()
     if given.phase:
         return phase(json.loads(given.phase))
     with tempfile.TemporaryDirectory(prefix="auricle-resume-") as scratch:
-        table(Path(scratch))
+        table(Path(scratch), given.only, given.cases)
     return None
 
 
-def table(scratch: Path) -> None:
+def table(scratch: Path, only: list[str], cases: list[str]) -> None:
     """Write the files, run the cases, print a line for each."""
     write_dataset(scratch / "auricle", CLIPS, 8, 25)
-    here = [name for name in STATEFUL if importlib.util.find_spec(ARMS[name][0])]
-    for name in here[1:]:
+    here = [name for name in only if importlib.util.find_spec(ARMS[name][0])]
+    for name in [name for name in here if name != "auricle"]:
         (scratch / name).mkdir()
         items = Ours().samples({"url": None, "folder": str(scratch / "auricle"), "kind": "codes"})()
         ARMS[name][1]().write(iter(items), scratch / name, 25)
     print(f"{CLIPS} clips, batches of {ROWS}, {MICROBATCHES} batches a step; twice / never")
     print(f"| case | {' | '.join(here)} |\n|-|{'-|' * len(here)}")
-    for case, ((workers, world, batches), (workers_then, world_then)) in CASES.items():
+    for case in cases:
+        (workers, world, batches), (workers_then, world_then) = CASES[case]
         words = []
         for name in here:
             try:
