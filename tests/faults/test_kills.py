@@ -13,14 +13,14 @@ KILLS = 20
 
 @pytest.mark.faults
 @pytest.mark.ray
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_kills_lose_nothing_double_nothing_and_change_no_byte() -> None:
     harness = Path(__file__).with_name("harness.py")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(harness), str(KILLS)],
         capture_output=True,
         text=True,
-        timeout=850,
+        timeout=1450,
         check=False,
     )
     last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""

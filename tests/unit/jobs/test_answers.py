@@ -30,6 +30,7 @@ LONG = {
     "demo", "plan", "run", "relabel", "report", "judge", "diff", "diagnose", "curriculum", "pull", "export", "rollback",
     "verify", "repair", "gc", "compact", "takedown", "score", "weights fetch", "models compare", "train codec",
     "train curator", "train units",
+    "plan-epoch",
 }  # fmt: skip
 DELETING = {"gc", "takedown", "abandon", "relabel"}
 
