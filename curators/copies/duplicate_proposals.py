@@ -50,13 +50,13 @@ def proposals(corpus: Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     found, pending, waiting = np.zeros((3, 0), dtype=np.int64), list[np.ndarray](), 0
     for mask in table_masks():
         for keys, anchors in key_ranges(corpus.sketches, mask):
-            corpus.forget()
             for block in _meetings(corpus, keys, anchors):
-                corpus.forget()
                 pending.append(block)
                 waiting += block.shape[1]
                 if waiting > max(MOST_PENDING, found.shape[1]):
                     found, pending, waiting = _distinct([found, *pending]), [], 0
+            # not more often: the sketches of all clips would be mapped again each time
+            corpus.forget()
     found = _distinct([found, *pending])
     return found[0], found[1], found[2]
 
