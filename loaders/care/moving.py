@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -178,18 +176,3 @@ def present(target: Store, path: str, wanted: Object, size: int | None) -> bool:
 def in_flight(store: Store, largest_bytes: int) -> int:
     """Shards in flight: on an object store as many as `Store.each` has, and never fewer than `AT_ONCE`."""
     return AT_ONCE if store.root is not None else max(AT_ONCE, at_once(largest_bytes))
-
-
-def in_order(pool: ThreadPoolExecutor, jobs: Iterator[Callable[[], T]], most: int = AT_ONCE) -> Iterator[T]:
-    """Results in order, with at most `most` jobs started and unread."""
-    waiting: deque[Future[T]] = deque()
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(job))
-            if len(waiting) >= most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()

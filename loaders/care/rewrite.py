@@ -27,8 +27,8 @@ from ..reading.version import Version
 from ..storage.layout import clips_path, recordings_path, shard_path
 from ..storage.parts import CLIP_ORDER, RECORDING_ORDER, checked_parts, read_columns, write_part
 from ..storage.shards import by_size
-from ..storage.store import Store
-from .moving import Arrived, Lookup, Moved, Mover, in_flight, in_order, present
+from ..storage.store import Store, in_order
+from .moving import Arrived, Lookup, Moved, Mover, in_flight, present
 
 FACTS = ("clip", "recording", "channel", "start", "end", "sample_rate", "source", "tier", "path", "status")
 

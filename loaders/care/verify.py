@@ -28,8 +28,8 @@ from ..reading.version import Version, open_version
 from ..storage.layout import clips_path, recordings_path, shard_path, version_path
 from ..storage.parts import checked_part, each_part, read_columns
 from ..storage.shards import Place, read_index
-from ..storage.store import Store
-from .moving import in_flight, in_order
+from ..storage.store import Store, in_order
+from .moving import in_flight
 
 Problem = Literal["missing", "bytes", "unreadable", "pointer", "count", "schema", "history", "left behind"]
 POINTER_FIELDS = ("shard", "offset", "nbytes", "num_frames", "crc32")

@@ -10,7 +10,7 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -207,17 +207,7 @@ class Store:
             return
         most = min(at_once(largest_bytes), len(paths))
         with ThreadPoolExecutor(most, "auricle-store") as pool:
-            waiting: deque[Future[Result]] = deque()
-            try:
-                for path in paths:
-                    waiting.append(pool.submit(operation, path))
-                    if len(waiting) >= most:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+            yield from in_order(pool, (partial(operation, path) for path in paths), most)
 
     def _delete(self, path: str) -> None:
         try:
@@ -299,6 +289,24 @@ class Store:
 def at_once(largest_bytes: int) -> int:
     """How many objects of at most so many bytes are asked for at once."""
     return max(1, min(AT_ONCE, HELD_BYTES // max(largest_bytes, 1)))
+
+
+def in_order(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], Result]], most: int) -> Iterator[Result]:
+    """Results in the order of the jobs, with at most `most` jobs started and unread.
+
+    The first error, in that order, is raised; what is not started then, or when the iteration is given up, never is.
+    """
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for job in jobs:
+            waiting.append(pool.submit(job))
+            if len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def normalise_url(url: str) -> str:

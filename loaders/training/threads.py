@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
+
+from ..storage.store import in_order
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,14 +20,4 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: i
     ends its threads when it is closed.
     """
     with ThreadPoolExecutor(threads, "auricle-batches") as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from in_order(pool, (partial(work, item) for item in items), ahead + 1)

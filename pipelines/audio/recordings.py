@@ -5,6 +5,7 @@ The units of a long recording come one after the other. What belongs to the reco
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections import OrderedDict
@@ -82,8 +83,9 @@ def opened(uri: str, sha256: str) -> Iterator[Recording]:
     _keep(found)
 
 
+@atexit.register
 def close_all() -> None:
-    """Close what is open; a process that ends does so by itself."""
+    """Close what is open; at the end of the process as well, while the libraries are still there that close it."""
     with _lock:
         closing = [_kept.popitem()[1] for _ in range(len(_kept))]
     for recording in closing:

@@ -1,15 +1,13 @@
 """The end state is right although the object store answers with errors, resets, half bodies and stalls."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import boto3
 import pytest
 from dataset_factory import CODES, voices, write_version
 from flaky_proxy import KINDS, FlakyProxy
-from moto.server import ThreadedMotoServer
+from object_store import s3_server, use_s3
 
 import auricle.loaders.storage.store
 from auricle.loaders import open_version
@@ -29,27 +27,15 @@ Flaky = Callable[..., FlakyProxy]
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[tuple[str, int]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    yield "127.0.0.1", port
-    server.stop()
+    with s3_server() as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        yield host, int(port)
 
 
 @pytest.fixture
 def dataset(upstream: tuple[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path, request) -> str:
     """A prefix of a bucket on the object store itself."""
-    endpoint = f"http://{upstream[0]}:{upstream[1]}"
-    settings = {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-    }  # fmt: skip
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+    use_s3(f"http://{upstream[0]}:{upstream[1]}", BUCKET, tmp_path / "cache", monkeypatch)
     return f"s3://{BUCKET}/{abs(hash(request.node.name)):x}"
 
 

@@ -1,15 +1,13 @@
 """The same on an object store: moto's server on the loopback interface, through obstore."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
 import pytest
 from dataset_factory import CODES, voices, write_version
-from moto.server import ThreadedMotoServer
+from object_store import s3_server, use_s3
 
 from auricle.loaders import Loader, Settings, TrainingData, open_version
 from auricle.loaders.care.verify import verify
@@ -33,28 +31,14 @@ BUCKET = "auricle-tests"
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
-def dataset(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path, request: pytest.FixtureRequest) -> str:
+def dataset(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """An empty prefix of the bucket."""
-    settings = {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-    }  # fmt: skip
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    # copies of remote parts go where the test ends
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    client = boto3.client("s3", endpoint_url=endpoint)
-    client.create_bucket(Bucket=BUCKET)
+    use_s3(endpoint, BUCKET, tmp_path / "cache", monkeypatch)
     return f"s3://{BUCKET}/{request.node.name}"
 
 

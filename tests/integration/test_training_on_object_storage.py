@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import boto3
 import numpy as np
 import pytest
 from dataset_factory import CODES, LATENTS, payload, voices, write_version
-from moto.server import ThreadedMotoServer
+from object_store import s3_server, use_s3
 
 from auricle.loaders import Loader, Settings, TrainingData, open_version
 from auricle.loaders.storage import payloads
@@ -28,26 +27,14 @@ CHOSEN = Settings(batch_tokens=400, microbatches=2, seed=5)
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
 def dataset(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """A version of 24 clips, four in a shard, under a prefix of its own."""
-    settings = {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-    }  # fmt: skip
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+    use_s3(endpoint, BUCKET, tmp_path / "cache", monkeypatch)
     url = f"s3://{BUCKET}/{request.node.name.partition('[')[0]}-{abs(hash(request.node.name))}"
     write_version(url, VOICES)
     return url
