@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .condition import Rule, Strict, Tier
 from .language import language_code
+from .night import Night
 
 
 def _not_empty(path: str) -> str:
@@ -305,6 +306,7 @@ class RunConfig(Strict):
     )
     workers: Workers = Field(default_factory=Workers, description="How work is spread")
     shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")
+    night: Night = Field(default_factory=Night, description="Whom a run tells how it goes; changes no result")
 
     @field_validator("dataset")
     @classmethod

@@ -79,9 +79,11 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "models": {"terminal", "datasets"},
         "judging": {"terminal", "datasets", "models"},
         "demo": {"terminal", "datasets", "judging"},
-        "runs": {"terminal", "datasets", "demo"},
+        "schedules": set(),
+        "nights": {"terminal", "judging", "schedules"},
+        "runs": {"terminal", "datasets", "demo", "schedules", "nights"},
         "loose": {"terminal", "runs"},
-        TOP: {"terminal", "datasets", "models", "judging", "runs", "loose"},
+        TOP: {"terminal", "datasets", "models", "judging", "schedules", "nights", "runs", "loose"},
     },
 }
 """What a room may import besides itself, inside its folder. A room that is not listed fails the test."""
