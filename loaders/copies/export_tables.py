@@ -20,7 +20,7 @@ from ..reading.version import Version
 from ..reading.where import Where
 from ..storage.parts import read_columns
 from ..storage.store import Store
-from .export_rows import Exported, fact_schema
+from .export_rows import Exported, carried_names, fact_schema
 
 
 def hf(
@@ -134,7 +134,7 @@ def _table_schema(version: Version, names: tuple[str, ...]) -> pa.Schema:
         name: [ScoreColumn(c["name"], c["dtype"], c.get("unit", ""), "") for c in entry.columns]  # pyright: ignore[reportArgumentType]
         for name, entry in version.document.curators.items()
     }
-    return clip_schema(curators, names)
+    return clip_schema(curators, names, carried_names(version.document.config))
 
 
 def _lists(arrays: list[np.ndarray], kind: pa.DataType) -> pa.Array:

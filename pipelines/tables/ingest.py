@@ -18,7 +18,7 @@ from ..labels.resolve import resolve
 from ..labels.rows import LABELS
 from ..passes.probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
 from ..work.work_units import receipt_files
-from . import label_lines, overrides
+from . import label_lines, overrides, requirements
 from .listing import FILES, list_sources
 from .retries import left, passing
 from .state import State
@@ -45,6 +45,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
         for source, count, example in resolve(state.db)
     ]
     state.table("label_tallies", label_lines.tallied(tallies))
+    requirements.refuse_absent(state, config)
     notices += _labels_of_nothing(state)
     _sources(state, config)
     state.sliced(
@@ -285,6 +286,7 @@ def _labelled(state: State, config: RunConfig) -> None:
         GROUP BY clip""",
         int(state.one("SELECT count(*) FROM label_candidates")),
     )
+    requirements.unmet(state, config)
     state.sql("DROP TABLE label_candidates")
     state.sql(
         """CREATE OR REPLACE TABLE clips_now AS
