@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ...schemas.errors import MissingExtraError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import ScoreColumn
-from ...schemas.sources import source_paths, uri_prefix
+from ...schemas.sources import is_address, source_paths, uri_prefix
 from ...schemas.tables import clip_schema
 from ..reading.version import Version
 from ..reading.where import Where
@@ -77,7 +77,7 @@ def manifest(target: Store, version: Version, batches: Iterator[list[Exported]])
             hidden += 1
             continue
         line = {
-            "audio_filepath": prefixes.get(facts["source"], "") + facts["path"],
+            "audio_filepath": ("" if is_address(facts["path"]) else prefixes.get(facts["source"], "")) + facts["path"],
             "offset": facts["start"] / facts["sample_rate"],
             "duration": facts["duration_s"],
             "text": facts["transcript"],
