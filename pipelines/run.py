@@ -234,12 +234,12 @@ def build(
     number = parent.document.number + 1 if parent else 1
     assemble.outcome(state, curators, specs)
     entries: dict[str, RepresentationEntry] = {}
+    carried = sorted({name for source in this.config.sources for name in source.carry})
     for spec in specs:
         old = parent.document.representations.get(spec.name) if parent else None
         valid = old is not None and old.spec.fingerprint == spec.fingerprint
-        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes)
+        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes, carried)
         entries[spec.name] = document.representation_entry(state, spec, shards)
-    carried = sorted({name for source in this.config.sources for name in source.carry})
     clips = assemble.clip_parts(state, store, curators, specs, number, carried)
     recordings = assemble.recording_parts(state, store)
     this.stages["assemble"] = Stage(

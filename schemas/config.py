@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from .condition import Rule, Strict, Tier
 from .language import language_code
@@ -30,6 +30,15 @@ def _finite(options: Any) -> Any:
     return options
 
 
+def _word(value: Any) -> Any:
+    """A value of a label as text, whatever YAML made of it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+VALUES = {"type": "object", "additionalProperties": {"type": ["array", "string", "boolean", "number"]}}
+"""What `require` may be in a file: one value is a list of one."""
 LABEL_COLUMNS = ("file", "transcript", "speaker", "language", "channel", "start_s", "end_s", "duration_s")
 
 
@@ -58,8 +67,9 @@ class Source(Strict):
     """One folder of recordings and where its labels are."""
 
     path: str = Field(
-        description="Folder (or one file) of audio, local or s3://; relative to where the command runs. Archives in it "
-        "(.tar, .zip, .parquet, .arrow) are folders of recordings, too"
+        description="Folder (or one file) of audio, local, s3:// or https://; relative to where the command runs. "
+        "Archives in it (.tar, .zip, .parquet, .arrow) are folders of recordings, too. A file .txt, .tsv, .csv or .jsonl is a "
+        "list of paths and addresses (docs/sources.md)"
     )
     name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
     transcripts: str | None = Field(
@@ -73,7 +83,14 @@ class Source(Strict):
     carry: list[str] = Field(
         default_factory=list,
         description="Further columns of the labels, for example gender, age, licence, to keep in the clip table "
-        "(struct `carried`)",
+        "(struct `carried`), in the json of each sample and in the report",
+    )
+    require: Annotated[dict[str, list[str]], WithJsonSchema(VALUES)] = Field(
+        default_factory=dict,
+        description="Carried column to the values that clips of this source may have, for example "
+        "licence: [cc0, cc-by]. A clip without the column, or with another value, is dropped with the reason "
+        "requires_<column>. Case, spaces and hyphens do not matter; a name without a number is also that name with any "
+        "(docs/labels.md)",
     )
     language: str | None = Field(
         default=None, description="ISO 639-1 code for clips whose label names none; a region (en-GB) is dropped"
@@ -107,6 +124,30 @@ class Source(Strict):
         if len({name.lower() for name in carry}) != len(carry) or not all(name.strip() for name in carry):
             raise ValueError("each column once, by its name")
         return carry
+
+    @field_validator("require", mode="before")
+    @classmethod
+    def _values(cls, require: Any) -> Any:
+        if not isinstance(require, dict):
+            return require
+        return {
+            name: [_word(v) for v in (given if isinstance(given, list) else [given])] for name, given in require.items()
+        }
+
+    @field_validator("require")
+    @classmethod
+    def _some_value(cls, require: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name, values in require.items():
+            if not values or not all(value.strip() for value in values):
+                raise ValueError(f"{name!r} has no value that would be accepted: nothing could be kept")
+        return require
+
+    @model_validator(mode="after")
+    def _carries_what_it_requires(self) -> Source:
+        for name in self.require:
+            if name not in self.carry:
+                raise ValueError(f"{name!r} is required and not carried: add it to `carry`, as the label file calls it")
+        return self
 
     @model_validator(mode="after")
     def _default_name(self) -> Source:

@@ -236,6 +236,13 @@ TABLES = (
         ),
     ),
     WorkingTable(
+        "unmet",
+        "a clip without what its sources require of the carried columns, and why",
+        {"clip": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR"},
+        "tables/requirements.py",
+        ("policy/decide.py", "plan.py"),
+    ),
+    WorkingTable(
         "known_<curator>",
         "a valid score of a live clip, from the newest version or a receipt",
         {"clip": "VARCHAR", "val": "struct"},
