@@ -32,6 +32,8 @@ PAUSE_PRICE_S = 0.3
 """A cut in a pause of this length (s) costs as much again as the cut itself."""
 BETWEEN_WORDS, IN_SPEECH, IN_WORD = 30.0, 60.0, 1e6
 """Prices of cuts where there is no pause: between two aligned words, where no word is known, inside a word."""
+HALF_TOLD = 4.0
+"""Price per second of the lesser of told and untold speech in one clip: half a second of it is worth a cut."""
 GRID_FRAMES = 15
 """Where there are no pauses one place is considered in so many frames (half a second), the quietest."""
 
@@ -62,13 +64,16 @@ def tile(
     max_s: float,
     words: np.ndarray | None = None,
     turns: Sequence[int] = (),
+    told: np.ndarray | None = None,
 ) -> Tiling:
     """Clips of `min_s` to `max_s` and the gaps between them, which together are [0, num_samples).
 
     speech: `[F]` float32 probability of speech per 32 ms; of several channels the largest, so that a span suits all.
     words: `[W, 2]` samples [start, end) of words whose times are known. turns: samples at which a cut has to be.
+    told: `[F]`, positive where the speech of a frame is in the labels, negative where it is not, 0 where nobody
+    speaks: a clip with both has half a text, and is cut in two where it can be.
     """
-    cutter = _Cutter(speech, num_samples, sample_rate, min_s, max_s, words)
+    cutter = _Cutter(speech, num_samples, sample_rate, min_s, max_s, words, told)
     found = Tiling()
     edges = sorted({0, num_samples, *(t for t in turns if 0 < t < num_samples)})
     for first, last in itertools.pairwise(edges):
@@ -85,6 +90,7 @@ class _Cutter:
         min_s: float,
         max_s: float,
         words: np.ndarray | None,
+        told: np.ndarray | None,
     ) -> None:
         self._rate = sample_rate
         self._min, self._max = max(1, samples(min_s, sample_rate)), samples(max_s, sample_rate)
@@ -92,6 +98,7 @@ class _Cutter:
         # words may overlap (two channels): the latest end so far decides whether a place is inside one
         self._latest = np.maximum.accumulate(self._words[:, 1]) if len(self._words) else np.zeros(0, np.int64)
         self._speech = speech
+        self._told = None if told is None else np.stack([np.cumsum(np.maximum(side * told, 0)) for side in (1, -1)])
         busy = np.convolve(speech >= SPEECH_FROM, np.ones(2 * GUARD_FRAMES + 1), "same") > 0.5
         for start, end in self._words:
             busy[self._frame(start) : self._frame(end) + 1] = True
@@ -154,7 +161,7 @@ class _Cutter:
 
     def _cut(self, start: int, end: int, found: Tiling) -> None:
         """Cut [start, end) into the fewest clips, at the lowest price."""
-        if end - start <= self._max:
+        if end - start <= self._max and (self._told is None or not self._mixed(np.array([start]), end)[0]):
             found.clips.append((start, end))
             return
         places, prices = self._places(start, end)
@@ -167,8 +174,11 @@ class _Cutter:
                 low += 1
             high = int(np.searchsorted(places, places[k] - self._min, side="right"))
             if high > low:
-                best = low + int(np.argmin(least[low:high]))
-                least[k], before[k] = least[best] + prices[k], best
+                total = least[low:high]
+                if self._told is not None:
+                    total = total + HALF_TOLD * self._mixed(places[low:high], int(places[k]))
+                best = low + int(np.argmin(total))
+                least[k], before[k] = total[best - low] + prices[k], best
         cuts, k = [], len(places) - 1
         while k > 0:
             cuts.append(k)
@@ -177,6 +187,13 @@ class _Cutter:
         found.forced += int(sum(prices[k] >= BETWEEN_WORDS for k in cuts[:-1]))
         edges = [start, *(int(places[k]) for k in cuts)]
         found.clips += list(itertools.pairwise(edges))
+
+    def _mixed(self, starts: np.ndarray, end: int) -> np.ndarray:
+        """Seconds of [start, end) whose speech is in the labels, or is not, whichever is less; `[N]`."""
+        assert self._told is not None
+        last = max(min(self._frame(end), self._told.shape[1]) - 1, 0)
+        firsts = np.minimum((starts / (FRAME_S * self._rate)).astype(int), self._told.shape[1] - 1)
+        return (self._told[:, last, None] - self._told[:, firsts]).min(axis=0) * FRAME_S
 
     def _places(self, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples at which [start, end) may be cut, both ends among them, ascending, and what a cut there costs."""
@@ -222,6 +239,6 @@ def check_tiling(found: Tiling, num_samples: int) -> None:
     """Raises `AssertionError` unless clips and gaps are disjoint and together all samples."""
     at = 0
     for start, end in sorted([*found.clips, *((gap.start, gap.end) for gap in found.gaps)]):
-        assert start == at and end > start, f"sample {at}: a span begins at {start} and ends at {end}"
+        assert at == start < end, f"sample {at}: a span begins at {start} and ends at {end}"
         at = end
     assert at == num_samples, f"the spans end at sample {at} of {num_samples}"
