@@ -29,6 +29,7 @@ from auricle.curators.words.spoken_words import spoken_words
 from auricle.curators.words.transcript import TranscriptCurator, word_times
 from auricle.curators.words.aligner import align, listen
 from auricle.pipelines.cutting.recording import cut, hear, lay
+from auricle.pipelines.cutting.texts import Text
 from auricle.schemas.clip import Clip
 from auricle.schemas.config import Segmentation
 
@@ -241,7 +242,7 @@ def measure(how: Condition, recordings: Sequence[tuple[Path, list[Truth]]], seed
                 ours.wrong += 1
                 ours.wrong_left_out += not known.any()
             else:
-                _near(ours, truth[cue.of], [(w, *text.times[k]) for k in range(len(known)) for w in spoken_words(text.tokens[k])])
+                _near(ours, truth[cue.of], text)
         clips = [(a / RATE, b / RATE) for a, b in tiling.clips]
         told = {c.of for c in cues if c.of is not None}
         _clips(ours, clips, [(w, (a + b) / 2) for w, a, b, _ in spoken], truth, told)
@@ -251,22 +252,23 @@ def measure(how: Condition, recordings: Sequence[tuple[Path, list[Truth]]], seed
     print(json.dumps(_said(how.name, "cut at cue times", naive, None)), flush=True)
 
 
-def _near(tally: Tally, truth: Truth, found: list[tuple[str, float, float]]) -> None:
-    of = [(a, b) for _, a, b in found]
+def _near(tally: Tally, truth: Truth, text: Text) -> None:
+    """A token is near where its first and last word are within 200 ms of where they are by the clip's own alignment."""
     tally.utterances += 1
-    ok = len(of) == len(truth.words)
-    if ok:
-        off = np.abs(np.array(of) - np.array([(a, b) for _, a, b in truth.words]))
-        near = (off <= NEAR_S).all(axis=1)
-        tally.words += len(near)
-        tally.words_near += int(near.sum())
-        ok = bool(near.all())
-    else:
-        tally.words += len(truth.words)
-    tally.near += ok
+    at = 0
+    near = []
+    for token, times in zip(text.tokens, text.times, strict=True):
+        if not (said := spoken_words(token)):
+            continue
+        of = truth.words[at : at + len(said)]
+        at += len(said)
+        near.append(len(of) == len(said) and abs(times[0] - of[0][1]) <= NEAR_S and abs(times[1] - of[-1][2]) <= NEAR_S)
+    tally.words += len(near)
+    tally.words_near += sum(near)
     counts = tally.by_corpus.setdefault(truth.corpus, [0, 0])
     counts[0] += 1
-    counts[1] += ok
+    counts[1] += all(near)
+    tally.near += all(near)
 
 
 def _inside(t: float, truth: Sequence[Truth]) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...curators.signal.cepstra import FRAME_S, HOP, SAMPLE_RATE, WINDOW
+from ...curators.signal.vad import FRAME_S as VAD_FRAME_S
 from ...curators.words.acoustic_model import SILENCE, acoustic_model
 from ...curators.words.aligner import listen, phone_index, plain_senones
 from ...curators.words.forced_path import IMPOSSIBLE, PAUSE_NATS, Network, build_network, state_nats
@@ -30,6 +31,12 @@ LEAST_GAIN_NATS = 15.0
 FAR_NATS = -1.0
 """Price per second beyond `NEAR_S` between where a chunk is and where it is expected."""
 NEAR_S = 1.0
+SILENT_BELOW = 0.2
+"""Probability of speech below which, with `SILENT_GUARD` frames of 32 ms on each side, no word is said. Breath and the
+noise of a room else pass for the beginning of "for" or the end of "mouth", seconds away from it."""
+SILENT_GUARD = 2
+SILENT_NATS = -4.0
+"""Price per frame (10 ms) of a word where nobody speaks."""
 EDGE_S = (WINDOW - HOP) / 2 / SAMPLE_RATE
 STAY, STEP, PAUSE = 0, 1, 3
 
@@ -56,9 +63,10 @@ def sayable(word: str) -> bool:
     return bool(pronunciations(word))
 
 
-def match(waveform: np.ndarray, chunks: Sequence[Chunk]) -> list[Found | None]:
+def match(waveform: np.ndarray, chunks: Sequence[Chunk], speech: np.ndarray | None = None) -> list[Found | None]:
     """Where each chunk is said in `[T]` float32 at 16 kHz, in their order; None for those that are not.
 
+    speech: probability per 32 ms, from the beginning of the audio.
     The last one may go on beyond the end of the audio; it then counts as not said.
     """
     heard = listen(waveform)
@@ -88,6 +96,10 @@ def match(waveform: np.ndarray, chunks: Sequence[Chunk]) -> list[Found | None]:
     filler = np.maximum(quiet, best + np.float32(FILLER_NATS)) - best
     ratio = state_nats(network, nats, wanted)
     ratio -= best[:, None]
+    if speech is not None:
+        silent = _silent(speech, len(best))
+        ratio[np.ix_(silent, network.word >= 0)] += np.float32(SILENT_NATS)
+        filler[silent] = np.maximum(filler[silent], np.float32(0.0))
     numbers = [at[first][0] for first in starts]
     frames = np.arange(len(best)) * FRAME_S
     prices = np.zeros((len(best), len(starts)), np.float32)
@@ -96,6 +108,13 @@ def match(waveform: np.ndarray, chunks: Sequence[Chunk]) -> list[Found | None]:
             prices[:, m] = FAR_NATS * np.maximum(np.abs(frames - expected) - NEAR_S, 0)
     path = best_path_around(network, np.array(starts), ratio, filler, prices)
     return _found(path, network, ratio, at, chunks)
+
+
+def _silent(speech: np.ndarray, frames: int) -> np.ndarray:
+    """Which frames of 10 ms nobody speaks in, `[F]` bool; beyond `speech` all."""
+    near = np.convolve(speech >= SILENT_BELOW, np.ones(2 * SILENT_GUARD + 1), "same") > 0.5
+    at = ((np.arange(frames) + 0.5) * FRAME_S / VAD_FRAME_S).astype(int)
+    return ~np.append(near, False)[np.minimum(at, len(near))]
 
 
 def best_path_around(

@@ -3,12 +3,16 @@ their order. What matches nothing stays without a place."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ...curators.signal.cepstra import FRAME_S as HOP_S
 from ...curators.signal.vad import FRAME_S, SPEECH_THRESHOLD
-from .matching import Chunk, match
+from ...curators.words.aligner import MAX_DURATION_S, align, listen
+from ...curators.words.spoken_words import spoken_words
+from .matching import EDGE_S, Chunk, match
 from .texts import Piece, Text, pieces_of
 from .timing import Timing, by_pairs
 
@@ -25,6 +29,10 @@ WORDS_AHEAD, MOST_WORDS_AHEAD = 240, 960
 LEAST_SPEECH_S = 0.5
 SPREAD_S = 0.05
 
+ROOM_S = 0.5
+"""Heard before and after words that are aligned once more."""
+APART_S = 2.0
+"""Words with a longer pause between them are aligned apart: something else may be said in it."""
 TAIL_S = 0.3
 """Heard after what may be a last word, so that it can end; silence after the recording's end."""
 
@@ -50,6 +58,7 @@ def place(texts: Sequence[Text], speech: np.ndarray, read: Read, timing: Timing)
     for text in texts:
         if text.placed:
             text.how = "aligned"
+    _refine([text for text in texts if text.placed], read, total_s)
     own, found = _pairs(timed)
     return by_pairs(own, found)
 
@@ -90,7 +99,8 @@ class _Walk:
         if not wanted or heard_s < LEAST_SPEECH_S:
             return on
         chunks = [Chunk(p.words, None if (e := self._expected(p)) is None else e - at) for p in wanted]
-        found = match(self._read(at, end if end < self._total_s else end + TAIL_S), chunks)
+        audio = self._read(at, end if end < self._total_s else end + TAIL_S)
+        found = match(audio, chunks, self._speech[round(at / FRAME_S) : math.ceil(end / FRAME_S)])
         done, waiting = at, None
         for k, (piece, what) in enumerate(zip(wanted, found, strict=True)):
             if what is None:
@@ -163,13 +173,58 @@ def _look_again(texts: Sequence[Text], speech: np.ndarray, read: Read, timing: T
             if float((part >= SPEECH_THRESHOLD).sum()) * FRAME_S < LEAST_SPEECH_S:
                 continue
             begin = max(0.0, start - TAIL_S)
-            found = match(read(begin, end + TAIL_S), [Chunk(p.words, None) for p in pieces])
+            part = speech[round(begin / FRAME_S) : math.ceil((end + TAIL_S) / FRAME_S)]
+            found = match(read(begin, end + TAIL_S), [Chunk(p.words, None) for p in pieces], part)
             for piece, what in zip(pieces, found, strict=True):
                 if what is not None:
                     piece.take(what.times + begin)
             if (span := text.placed) is not None:
                 claimed = sorted([*claimed, span])
                 break
+
+
+def _refine(texts: Sequence[Text], read: Read, total_s: float) -> None:
+    """Align what was found once more, each run of words by itself: a window holds other voices and rooms, and its mean
+    is not that of these words."""
+    found = [span for text in texts for span in _runs(text)]
+    found.sort(key=lambda span: float(span[0].times[span[1], 0]))
+    limits = np.array([(float(t.times[a, 0]), float(t.times[b - 1, 1])) for t, a, b in found])
+    for k, (text, first, stop) in enumerate(found):
+        start = max(0.0, limits[k, 0] - ROOM_S, limits[k - 1, 1] if k else 0.0)
+        end = min(total_s + TAIL_S, limits[k, 1] + ROOM_S, limits[k + 1, 0] if k + 1 < len(found) else np.inf)
+        if end - start > MAX_DURATION_S:
+            continue
+        said = [tuple(spoken_words(token)) for token in text.tokens[first:stop]]
+        words = [word for of in said for word in of]
+        aligned = align(listen(read(start, end)), words, "lite") if end > start and words else None
+        if aligned is None:
+            continue
+        own = aligned[0]
+        times = np.full((len(words), 2), np.nan)
+        for word in np.unique(own.word[own.word >= 0]):
+            of = own.word == word
+            times[word] = own.start[of].min() * HOP_S + EDGE_S + start, own.end[of].max() * HOP_S + EDGE_S + start
+        at = 0
+        for token, of in enumerate(said, start=first):
+            new = times[at : at + len(of)]
+            at += len(of)
+            if len(of) and not np.isnan(new).all() and not np.isnan(text.times[token]).any():
+                text.times[token] = np.nanmin(new[:, 0]), np.nanmax(new[:, 1])
+
+
+def _runs(text: Text) -> list[tuple[Text, int, int]]:
+    """The tokens of a text that were found and follow one another, without a long pause, as (text, first, stop)."""
+    found: list[tuple[Text, int, int]] = []
+    first = None
+    for k in range(len(text.tokens) + 1):
+        known = k < len(text.tokens) and not np.isnan(text.times[k]).any()
+        apart = known and first is not None and text.times[k, 0] - text.times[k - 1, 1] > APART_S
+        if first is not None and (not known or apart):
+            found.append((text, first, k))
+            first = None
+        if known and first is None:
+            first = k
+    return found
 
 
 def _between(low: float, high: float, claimed: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
