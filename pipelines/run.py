@@ -31,7 +31,7 @@ from .policy.decide import check_rules, decide, undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
-from .tables import ingest, label_lines
+from .tables import cues, ingest, label_lines
 from .tables.losses import refuse_losses
 from .tables.remaining import clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
 from .tables.retries import to_try_again
@@ -202,7 +202,7 @@ def take_in(this: Run, state: State) -> None:
     this.do(state, recipe, "probe_items", int(state.one("SELECT count(*) FROM known_files")))
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
     ingest.live_tables(state, this.config, retry_failed=this.retry_failed)
-    for line in label_lines.notices(state):
+    for line in (*label_lines.notices(state), *cues.notices(state)):
         this.progress.notice(line)
 
 

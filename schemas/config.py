@@ -159,16 +159,28 @@ class Source(Strict):
 class Segmentation(Strict):
     """How recordings are cut into clips."""
 
-    method: Literal["whole", "fixed"] = Field(
+    method: Literal["whole", "fixed", "speech"] = Field(
         default="whole",
-        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s",
+        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s; speech: "
+        "cut at pauses into clips of min_s to max_s, texts with times laid on what is said "
+        "(docs/long_recordings.md)",
     )
-    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed")
+    min_s: float = Field(default=3.0, gt=0, description="Shortest clip in seconds when method is speech")
+    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed or speech")
     truncated: Literal["fail", "accept"] = Field(
         default="fail",
         description="Recordings that hold less audio than their header declares, as an interrupted copy leaves them: "
         "fail, since the transcript is of the whole; accept takes what is there",
     )
+
+    @model_validator(mode="after")
+    def _room_to_cut(self) -> Segmentation:
+        if self.method == "speech" and self.max_s < 2 * self.min_s:
+            raise ValueError(
+                f"max_s is {self.max_s:g} and min_s {self.min_s:g}: max_s must be at least twice min_s, or a stretch a "
+                "little longer than max_s could not be cut"
+            )
+        return self
 
 
 class Duplicates(Strict):

@@ -15,6 +15,7 @@ from ...schemas.score import Curator
 from ...schemas.sql import quoted
 from ...schemas.tables import TABLES_SCHEMA
 from ...schemas.version import Counts, CuratorEntry, Object, RepresentationEntry, Shard, Stage, VersionDocument
+from ..tables import cues
 from ..tables.declarations import final
 from ..tables.state import State
 
@@ -76,6 +77,7 @@ def compose(
         inputs=inputs,
         counts=_counts(state),
         hours=_hours(state),
+        cut_samples=cues.ledger(state),
         dropped_by_reason=_tally(state, "SELECT unnest(reasons) FROM outcome WHERE status = 'dropped'"),
         failed_by_reason=_tally(
             state,
