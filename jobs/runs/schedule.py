@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ...schemas.errors import (
     BusyError,
+    ClusterError,
     ConfigError,
     DatasetError,
     GateError,
@@ -28,8 +29,8 @@ _AT = re.compile(r"^\s*(?:(?P<days>\S+)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})\
 _NO_RETRY = tuple(
     error.exit_code
     for error in (
-        ConfigError, MissingExtraError, DatasetError, WeightsError, PendingError, WorkerError, GateError, LossError,
-        BusyError,
+        ConfigError, MissingExtraError, DatasetError, WeightsError, PendingError, WorkerError, ClusterError, GateError,
+        LossError, BusyError,
     )
 )  # fmt: skip
 """Exit codes that the same command would only give again minutes later: each waits for somebody, or for the next

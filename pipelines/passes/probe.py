@@ -57,6 +57,7 @@ class ProbeRecipe:
     segment: Segmentation
     name: str = "probe"
     schema: pa.Schema = PROBE_SCHEMA
+    loads: bool = False
 
     @property
     def fingerprint(self) -> str:
