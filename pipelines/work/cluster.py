@@ -22,8 +22,8 @@ _started_here: list[str] = []
 def ray_session(workers: int | None, cpus: float = 1.0) -> Iterator[int]:
     """Connect to the cluster that RAY_ADDRESS names, else start one on this machine; yields the worker count.
 
-    cpus: that a worker takes; a Ray of this machine has room for `workers` of them. A cluster started here is stopped at
-    the end; one that was there is left alone.
+    cpus: that a worker takes; a Ray of this machine has room for `workers` of them. A cluster started here is stopped
+    at the end; one that was there is left alone.
     """
     # said in any case: without the variable it depends on what ran on the machine before
     os.environ.setdefault("RAY_AUTH_MODE", auth_mode())

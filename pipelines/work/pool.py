@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,10 +85,9 @@ class Pool:
     def __init__(self, workers: Workers | None = None, needs: Mapping[str, Resources] | None = None) -> None:
         """needs: what a worker of each pass takes, to refuse what no node has before any work."""
         self._settings, self._needs = workers or Workers(), dict(needs or {})
-        self._session = ExitStack()
-        self._starting: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
+        self._tried, self._over = threading.Event(), threading.Event()
         self._failed: BaseException | None = None
-        self._up = False
         self._pool: list[_Worker] = []
         self._of: tuple[Resources, str, str] | None = None
         self._looked, self._room = 0.0, 0
@@ -100,33 +98,37 @@ class Pool:
 
         first: a pass, its store and run, and what a worker takes, which the first workers load.
         """
-        if self._starting is None and not self._up:
-            self._starting = threading.Thread(target=self._begin, args=(first,), name="ray-start")
-            self._starting.start()
+        if self._thread is None:
+            self._tried.clear()
+            self._over.clear()
+            self._thread = threading.Thread(target=self._session, args=(first,), name="ray")
+            self._thread.start()
 
-    def _begin(self, first: tuple[Recipe, Store, str, Resources] | None) -> None:
+    def _session(self, first: tuple[Recipe, Store, str, Resources] | None) -> None:
+        """Ray, from its start to its end, in a thread of its own: the kernel ends Ray's processes with the thread that
+        started them."""
         try:
             cpus = max((each.cpus for each in self._needs.values()), default=1.0)
-            self._session.enter_context(ray_session(self._settings.num, cpus))
-            self._up = True
-            if not self._settings.max:
-                refuse_unplaceable(_nodes(), self._needs)
-            if first is not None:
-                import ray
+            with ray_session(self._settings.num, cpus):
+                if not self._settings.max:
+                    refuse_unplaceable(_nodes(), self._needs)
+                if first is not None:
+                    import ray
 
-                recipe, store, run, each = first
-                self._take_on(ray.put(recipe), _named(recipe), store, run, each, self._wanted(each))
+                    recipe, store, run, each = first
+                    self._take_on(ray.put(recipe), _named(recipe), store, run, each, self._wanted(each))
+                self._tried.set()
+                self._over.wait()
         except BaseException as error:
             self._failed = error
+        finally:
+            self._tried.set()
 
     def _connected(self) -> None:
         self.start()
-        if self._starting is not None:
-            self._starting.join()
-            self._starting = None
+        self._tried.wait()
         if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise failed
+            raise self._failed
 
     def size(self, each: Resources) -> int:
         """How many workers there should be now, were there enough units: what `num`, `min`, `max` and the nodes say."""
@@ -203,11 +205,14 @@ class Pool:
 
     def close(self) -> None:
         """End the workers, and the Ray that was started for them."""
-        if self._starting is not None:
-            self._starting.join()
-        self._dismiss()
-        self._session.close()
-        self._up, self._starting = False, None
+        if self._thread is None:
+            return
+        self._tried.wait()
+        if self._failed is None:
+            self._dismiss()
+        self._over.set()
+        self._thread.join()
+        self._thread = None
 
     def __enter__(self) -> Pool:
         return self
@@ -230,7 +235,7 @@ class Pool:
                 self._end(worker)
         if len(self._pool) >= wanted:
             return
-        options = each.options() | worker_options() | {"max_restarts": 0, "max_concurrency": AHEAD}
+        options: dict[str, Any] = each.options() | worker_options() | {"max_restarts": 0, "max_concurrency": AHEAD}
         actor_class = ray.remote(**options)(_UnitActor)
         expected = {} if started_here() else environment()
         while len(self._pool) < wanted:
