@@ -13,6 +13,7 @@ AuricleError
 ├── PendingError       a takedown was interrupted and is not done              exit 8
 ├── WorkerError        workers cannot do their work, whatever the item         exit 9
 ├── NotConfirmedError  a command that deletes was not confirmed                exit 10
+├── ClusterError       no node has what a worker takes, or nodes have other packages   exit 11
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
 ├── StaleError         no night brought the dataset up to date in time          exit 22
@@ -106,6 +107,12 @@ class NotConfirmedError(AuricleError):
     """A command that deletes was not confirmed: nothing was done."""
 
     exit_code = 10
+
+
+class ClusterError(AuricleError):
+    """The cluster cannot do the work: no node has what a worker takes, or nodes have other packages than the driver."""
+
+    exit_code = 11
 
 
 class GateError(AuricleError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...schemas.errors import (
     BusyError,
+    ClusterError,
     ConfigError,
     DatasetError,
     GateError,
@@ -17,8 +18,8 @@ from ...schemas.errors import (
 NO_RETRY = tuple(
     error.exit_code
     for error in (
-        ConfigError, MissingExtraError, DatasetError, WeightsError, PendingError, WorkerError, GateError, LossError,
-        BusyError,
+        ConfigError, MissingExtraError, DatasetError, WeightsError, PendingError, WorkerError, ClusterError, GateError,
+        LossError, BusyError,
     )
 )  # fmt: skip
 """Codes that the same command would only give again minutes later: each waits for somebody, or for the next night.

@@ -1,5 +1,5 @@
-"""Labels laid on what is said, piece by piece of the recording: cues near where they claim to be, texts without times in
-their order. What matches nothing stays without a place."""
+"""Labels laid on what is said, piece by piece of the recording: cues near where they claim to be, texts without times
+in their order. What matches nothing stays without a place."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from ...schemas.representation import RepresentationSpec
 from ...schemas.score import SKIPPED, Curator, score_struct
 from ...schemas.sql import literal, quoted
 from ...schemas.tables import ALIGNED_COLUMN, CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
+from ..passes.declared import extract_resources
 from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
 from ..passes.score import ScoreRecipe
@@ -22,6 +23,8 @@ from .declarations import known
 from .retries import CLIP_WORD, left, passing, passing_error, passing_score
 from .state import State
 
+THREADS_BESIDE_A_CARD = 2
+"""That decode ahead of a codec on a GPU, unless the configuration says otherwise."""
 INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
 
 
@@ -43,7 +46,10 @@ def score_recipe(config: RunConfig) -> ScoreRecipe:
 
 def extract_recipe(config: RunConfig) -> ExtractRecipe:
     """The extract pass of a configuration."""
-    return ExtractRecipe(tuple(config.representations), config.workers.limit_s)
+    threads = config.workers.extract.decode_threads
+    if threads is None:
+        threads = THREADS_BESIDE_A_CARD if extract_resources(config).gpus else 0
+    return ExtractRecipe(tuple(config.representations), config.workers.limit_s, threads)
 
 
 def clips_to_score(

@@ -137,7 +137,7 @@ def test_systemd_gets_a_persistent_timer_with_days_and_zone_and_a_service_that_k
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00 Europe/Berlin\n" in timer
     assert "Persistent=true\n" in timer
     assert "SuccessExitStatus=75\n" in service
-    assert "RestartPreventExitStatus=2 3 4 6 8 9 20 21 75\n" in service
+    assert "RestartPreventExitStatus=2 3 4 6 8 9 11 20 21 75\n" in service
     assert "Environment=RAY_AUTH_MODE=disabled\n" in service
     assert "WorkingDirectory=/data\n" in service
     assert service.count("ExecStart=") == 1
