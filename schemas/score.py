@@ -50,6 +50,16 @@ def sigma_name(score: str) -> str:
     return f"{base}_sigma_{unit}" if base and unit in SIGMA_UNITS else f"{score}_sigma"
 
 
+def with_sigma(value: float, sigma: float) -> str:
+    """A score with the standard deviation of its error, as people write it: `17.2 ± 3`, `0.712 ± 0.06`.
+
+    The deviation has one significant digit, since it is no better known; the score has one decimal more than it.
+    """
+    exponent = int(f"{sigma:.0e}".partition("e")[2]) if sigma > 0 else 0
+    decimals = max(0, -exponent)
+    return f"{value:.{decimals + 1}f} ± {sigma:.{decimals}f}"
+
+
 Row = dict[str, Any]
 """One clip's scores: every column's name -> value or None, and "reason": None or why something is null,
 one of "not_applicable: ...", "unmeasurable: ...", "failed: ..."."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..terminal import console
 if TYPE_CHECKING:
     from ...loaders.copies.diff import Diff
     from ...pipelines.plan import Plan
+    from ...schemas.undecided import Undecided
 
 CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
 
@@ -57,6 +59,13 @@ def print_version(version: Version) -> None:
             console.say(
                 f"gate {check.severity}: {check.expectation}: required {check.required}, observed {check.observed}"
             )
+
+
+def print_undecided(found: Iterable[Undecided]) -> None:
+    """What rules leave undecided, and what each choice would cost."""
+    for one in found:
+        for line in one.lines:
+            console.say(line)
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,7 @@ def print_plan(plan: Plan) -> None:
     rows += [(f"extract {name}", n, round(h, 3)) for name, (n, h) in plan.to_extract.items()]
     rows.append(("kept/dropped flips", plan.flips, None))
     console.table("", ("what", "count", "hours"), rows)
+    print_undecided(plan.undecided)
     if plan.new_files or plan.changed_files:
         console.say(
             "new and changed files are hashed, decoded, scored, and extracted when they are kept, on top of that"

@@ -74,7 +74,7 @@ def run(
     Example: auricle run speech.yaml --set workers.num=2
     """
     from ...pipelines.run import run as run_job
-    from ..datasets.show import print_version
+    from ..datasets.show import print_undecided, print_version
     from ..terminal.answer import answer
     from ..terminal.config_file import load_config
     from ..terminal.console import Watcher
@@ -95,8 +95,14 @@ def run(
             typer.echo(f"nothing new: version {version.document.number} is up to date")
         else:
             print_version(version)
+        print_undecided(outcome.undecided)
 
-    facts = {"status": outcome.status, "version": version.document.number, "document": version.document}
+    facts = {
+        "status": outcome.status,
+        "version": version.document.number,
+        "document": version.document,
+        "undecided": outcome.undecided,
+    }
     answer(as_json, facts, printed)
 
 

@@ -35,8 +35,8 @@ score:
 
 keep:                                 # rules; a clip that breaks one is dropped, with the reason
   - {score: speech_s, min: 0.5, reason: silent}
-  - {score: snr_db, min: 10, reason: noisy}
-  # - {score: snr_db, min: 15, reason: noisy, confidence: 0.9, unsure: tier}   # unsure clips: tier `undecided`
+  - {score: snr_db, min: 10, confidence: 0.9, unsure: tier, reason: noisy}   # unsure clips: tier `undecided`;
+                                      # or keep, or drop. Without confidence, the score is taken at its word
   - {score: clip_ratio, max: 0.001, reason: clipped}
   - {score: transcript_trust, min: 0.5, reason: transcript}   # clips without a transcript are kept
 

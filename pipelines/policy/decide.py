@@ -26,7 +26,7 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
     reach, or a group rule that counts a reason that no rule gives."""
     check_groups(config)
     _check_tiers(config)
-    owner = _owners(curators)
+    owner = owners(curators)
     conditions = [*config.keep, *(condition for tier in config.tiers for condition in tier.when)]
     for condition in conditions:
         if condition.score not in owner:
@@ -63,8 +63,8 @@ def _check_tiers(config: RunConfig) -> None:
 def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:
     """Table `decided`: clip, status, reasons, message, tier, duplicate_of."""
     _scores_view(state, curators)
-    owner = _owners(curators)
-    verdicts = [(rule, _verdict(rule, owner)) for rule in config.keep]
+    owner = owners(curators)
+    verdicts = [(rule, verdict_sql(rule, owner)) for rule in config.keep]
     broken = [f"CASE WHEN {v} IN {_either(rule.dropping)} THEN {literal(rule.reason)} END" for rule, v in verdicts]
     state.sql(
         f"""CREATE OR REPLACE TABLE judged AS
@@ -113,7 +113,8 @@ def _scores_view(state: State, curators: Sequence[Curator]) -> None:
     )
 
 
-def _owners(curators: Sequence[Curator]) -> dict[str, Curator]:
+def owners(curators: Sequence[Curator]) -> dict[str, Curator]:
+    """Score name -> the curator that gives it."""
     return {column.name: curator for curator in curators for column in curator.columns}
 
 
@@ -125,7 +126,7 @@ def _holds(condition: Condition, owner: Mapping[str, Curator]) -> str:
     return condition.sql(f"{struct}.{quoted(condition.score)}", dtype, f"{struct}.reason")
 
 
-def _verdict(rule: Rule, owner: Mapping[str, Curator]) -> str:
+def verdict_sql(rule: Rule, owner: Mapping[str, Curator]) -> str:
     """SQL of what the rule says of a clip: holds, fails or unsure."""
     curator = owner[rule.score]
     dtype = next(column.dtype for column in curator.columns if column.name == rule.score)
@@ -136,30 +137,6 @@ def _verdict(rule: Rule, owner: Mapping[str, Curator]) -> str:
 
 def _either(verdicts: Sequence[str]) -> str:
     return f"({', '.join(literal(v) for v in verdicts)})"
-
-
-def undecided(state: State, config: RunConfig, curators: Sequence[Curator]) -> list[str]:
-    """A line per rule with a confidence: how many clips and hours it is unsure of, and what each choice would cost.
-
-    Of clips that no other rule drops; call after `decide`.
-    """
-    owner, lines = _owners(curators), []
-    for rule in config.keep:
-        if rule.confidence is None:
-            continue
-        clips, seconds = state.db.execute(
-            f"""SELECT count(*), coalesce(sum(s.duration_s), 0) FROM scores s JOIN judged j USING (clip)
-            WHERE {_verdict(rule, owner)} = 'unsure' AND j.failure IS NULL
-                AND len(list_filter(j.broken, lambda r: r <> {literal(rule.reason)})) = 0"""
-        ).fetchall()[0]
-        done = {"keep": "kept", "drop": "dropped", "tier": f"kept in the tier {UNDECIDED!r}"}[rule.unsure]
-        hours = f"{seconds / 3600:.2f} h"
-        other = f"dropping them would cost {hours}" if rule.unsure != "drop" else f"keeping them would add {hours}"
-        lines.append(
-            f"{rule.reason}: {clips} clips ({hours}) are undecided: {rule.words} is less than {rule.confidence:g} "
-            f"sure either way. They are {done}; {other}"
-        )
-    return lines
 
 
 def _duplicates(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...schemas.condition import UNDECIDED, Condition, Rule, Tier, Verdict
 from ...schemas.errors import ConfigError
-from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name
+from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name, with_sigma
 from ...schemas.tables import Status
 
 UNITLESS = ("1", "text")
@@ -26,6 +26,8 @@ class Judgement:
     why: tuple[str, ...]
     """One line per broken rule: "noisy: snr_db 4.2 dB, required at least 10"."""
     tier: str | None
+    undecided: tuple[str, ...] = ()
+    """One line per rule that is unsure of a clip which is kept."""
 
 
 class Judge:
@@ -50,10 +52,12 @@ class Judge:
         reasons = tuple(dict.fromkeys(reason for reason, _ in broken))
         if broken:
             return Judgement(Status.DROPPED, reasons, tuple(line for _, line in broken), None)
-        if any(rule.unsure == "tier" and self.verdict(rule, row) == "unsure" for rule in self._rules):
-            return Judgement(Status.KEPT, (), (), UNDECIDED)
+        unsure = [rule for rule in self._rules if self.verdict(rule, row) == "unsure"]
+        lines = tuple(f"undecided: {self._found(rule, row, 'unsure')}" for rule in unsure)
+        if any(rule.unsure == "tier" for rule in unsure):
+            return Judgement(Status.KEPT, (), (), UNDECIDED, lines)
         tier = next((t.name for t in self._tiers if not any(self.breaks(c, row) for c in t.when)), None)
-        return Judgement(Status.KEPT, (), (), tier)
+        return Judgement(Status.KEPT, (), (), tier, lines)
 
     def verdict(self, rule: Rule, row: Mapping[str, Any]) -> Verdict:
         """What the rule says of the clip."""
@@ -64,15 +68,19 @@ class Judge:
     def breaks(self, condition: Condition, row: Mapping[str, Any]) -> str | None:
         """What was found and what is required, None where the condition holds."""
         curator, column = self._columns[condition.score]
-        value, reason = row[condition.score], row.get(f"{curator}_reason")
         if isinstance(condition, Rule):
             verdict = self.verdict(condition, row)
             if verdict not in condition.dropping:
                 return None
-        elif condition.holds(value, column.dtype, reason):
+        elif condition.holds(row[condition.score], column.dtype, row.get(f"{curator}_reason")):
             return None
         else:
             verdict = "fails"
+        return self._found(condition, row, verdict)
+
+    def _found(self, condition: Condition, row: Mapping[str, Any], verdict: Verdict) -> str:
+        curator, column = self._columns[condition.score]
+        value, reason = row[condition.score], row.get(f"{curator}_reason")
         if value is None:
             return f"{condition.score} is missing ({reason or NOT_APPLICABLE}), required {condition.required}"
         unit = "" if column.unit in UNITLESS else f" {column.unit}"
@@ -80,9 +88,7 @@ class Judge:
         if isinstance(value, float) and verdict == "fails" and condition.holds(float(shown), column.dtype):
             shown = str(np.float32(value))  # rounded, it would look as if it held
         if isinstance(condition, Rule) and condition.confidence is not None:
-            sigma = row.get(sigma_name(condition.score))
-            spread = "" if sigma is None else f" ± {sigma:.2g}"
-            return (
-                f"{condition.score} {shown}{spread}{unit}, required {condition.required}, {condition.confidence:g} sure"
-            )
+            if (sigma := row.get(sigma_name(condition.score))) is not None:
+                shown = with_sigma(value, sigma)
+            return f"{condition.score} {shown}{unit}, required {condition.required}, {condition.confidence:g} sure"
         return f"{condition.score} {shown}{unit}, required {condition.required}"
