@@ -96,8 +96,7 @@ def plan(config: RunConfig) -> Plan:
             ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
             ingest.live_tables(state, config)
             clips_to_score(state, store, runs, config)
-            decide(state, config, curators)
-            unsure = tuple(undecided(state, config, curators))
+            unsure = tuple(undecided(state, config, decide(state, config, curators)))
             clips_to_extract(state, store, runs, config)
             number = parent.document.number if parent else None
             found = _counts(state, number, tuple(runs), holder(store), tuple(notices))

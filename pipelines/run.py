@@ -28,6 +28,7 @@ from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
 from .passes.probe import ProbeRecipe
+from .policy.conditions_sql import Scored
 from .policy.decide import check_rules, decide
 from .policy.undecided import undecided
 from .publishing import assemble, document, gate
@@ -178,10 +179,12 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
                 return Outcome("unchanged", parent)
             take_in(this, state)
             score(this, state)
-            this.timed("decide", lambda: decide(state, config, curators))
-            unsure = tuple(undecided(state, config, curators))
+            read: list[Scored] = []
+            this.timed("decide", lambda: read.append(decide(state, config, curators)))
+            unsure = tuple(undecided(state, config, read[0]))
             extract(this, state)
             candidate = build(this, state, curators, specs, inputs)
+            candidate = candidate.model_copy(update={"wrong_texts": read[0].wrong_texts})
         except IntegrityError:
             if _overtaken(store, state.parent):
                 return None

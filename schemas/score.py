@@ -38,6 +38,9 @@ class ScoreColumn:
     """"dB", "s", "Hz", "1" for ratios and probabilities, "MOS", "text"."""
     description: str
     """One line: what the number is, and for a computed one, from what."""
+    even_odds: bool = False
+    """Whether it is the calibrated probability that a clip's text is right, where as many are wrong as right. Bounds on
+    such a score mean the share of wrong texts of the clip's source (`Condition.for_share`)."""
 
 
 SIGMA_UNITS = ("db", "dbfs", "s", "ms", "hz")

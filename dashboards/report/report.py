@@ -19,7 +19,7 @@ from ...schemas.undecided import Undecided
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import describe_reason, rules_of
+from ..drawing.rules import describe_reason, meant_in, rules_of
 from . import diagnosis
 from .decoded import Decoded, pairs
 from .examples import Example, listening
@@ -79,6 +79,7 @@ def render(
         shard_bytes=sum(s.num_bytes for r in document.representations.values() for s in r.shards),
         wall_s=sum(stage.wall_s for stage in document.stages),
         reasons=_reasons(document, profile, previous_profile),
+        wrong_texts=_wrong_texts(document, rules),
         undecided=[Undecided.model_validate(found) for found in profile.get("undecided") or ()],
         before=_before(previous_profile),
         failures=_failures(document),
@@ -167,6 +168,20 @@ def _reasons(
             }
         )
     return rows
+
+
+def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """Per score and source: the share of wrong texts, and what the bounds of rules on it were there. Worst first."""
+    return [
+        dict(found)
+        | {
+            "score": score,
+            "source": source,
+            "bounds": [meant_in(rule, document, source).words for rule in rules if rule.score == score],
+        }
+        for score, sources in document.wrong_texts.items()
+        for source, found in sorted(sources.items(), key=lambda item: -item[1].share)[:GROUPS_SHOWN]
+    ]
 
 
 def _matrix(profile: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...pipelines.plan import Plan
     from ...schemas.undecided import Undecided
 
+SOURCES = 5
+"""Sources whose share of wrong texts is printed."""
 CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
 
 
@@ -37,6 +39,13 @@ def print_version(version: Version) -> None:
     )
     if d.kept_by_tier:
         console.say("kept by tier: " + ", ".join(f"{tier} {n:,}" for tier, n in d.kept_by_tier.items()))
+    for score, sources in d.wrong_texts.items():
+        worst = sorted(sources.items(), key=lambda item: -item[1].share)
+        said = ", ".join(
+            f"{source} {100 * s.share:.1f} % ({100 * s.low:.1f} to {100 * s.high:.1f})" for source, s in worst[:SOURCES]
+        )
+        more = f" and {len(worst) - SOURCES} more sources" if len(worst) > SOURCES else ""
+        console.say(f"wrong texts by {score}, estimated: {said}{more}; bounds on it are meant for these shares")
     reasons = [("dropped", r, n) for r, n in d.dropped_by_reason.items()]
     passing = {r: n for r, n in d.failed_by_reason.items() if kind_of(r) is FailureClass.MOMENT}
     reasons += [("failed", r, n) for r, n in d.failed_by_reason.items() if r not in passing]

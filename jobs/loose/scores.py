@@ -133,6 +133,11 @@ def print_scores(scored: Scored, columns: str | None) -> None:
             _print_clip(scored, row)
     else:
         _print_many(scored, rows, names)
+    if scored.judge.at_even_odds:
+        console.say(
+            f"{', '.join(scored.judge.at_even_odds)}: judged as if half of the texts were wrong; a run estimates the "
+            "share of each source, or give the rule a wrong_share"
+        )
     if scored.judge.unjudged:
         console.say(f"not judged, since their curators did not run: rules on {', '.join(scored.judge.unjudged)}")
 

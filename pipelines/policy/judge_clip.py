@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name, with_sigma
 from ...schemas.tables import Status
 
 UNITLESS = ("1", "text")
+C = TypeVar("C", bound=Condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,20 @@ class Judge:
 
     def __init__(self, rules: Sequence[Rule], tiers: Sequence[Tier], curators: Sequence[Curator]) -> None:
         self._columns = {column.name: (curator.name, column) for curator in curators for column in curator.columns}
-        self._rules = [rule for rule in rules if rule.score in self._columns]
-        self._tiers = [tier for tier in tiers if all(c.score in self._columns for c in tier.when)]
+        self._rules = [_meant(rule) for rule in rules if rule.score in self._columns]
+        self._tiers = [
+            tier.model_copy(update={"when": [_meant(c) for c in tier.when]})
+            for tier in tiers
+            if all(c.score in self._columns for c in tier.when)
+        ]
+        self.at_even_odds = sorted(
+            {
+                c.score
+                for c in (*self._rules, *(c for tier in self._tiers for c in tier.when))
+                if self._columns[c.score][1].even_odds and c.wrong_share is None
+            }
+        )
+        """Scores whose bounds are taken as if half of the texts were wrong: there is no corpus to estimate it from."""
         self.unjudged = tuple(dict.fromkeys(rule.score for rule in rules if rule.score not in self._columns))
         """Scores of rules that no curator here gives: those rules are left out."""
         for condition in (*self._rules, *(condition for tier in self._tiers for condition in tier.when)):
@@ -92,3 +105,7 @@ class Judge:
                 shown = with_sigma(value, sigma)
             return f"{condition.score} {shown}{unit}, required {condition.required}, {condition.confidence:g} sure"
         return f"{condition.score} {shown}{unit}, required {condition.required}"
+
+
+def _meant(condition: C) -> C:
+    return condition.for_share(condition.wrong_share or 0.5)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...schemas.config import RunConfig
-from ...schemas.score import Curator, sigma_name
-from ...schemas.sql import quoted
 from ...schemas.undecided import Undecided, undecided_row, undecided_sql
 from ..tables.state import State
-from .decide import owners, verdict_sql
+from .conditions_sql import Scored
 
 
-def undecided(state: State, config: RunConfig, curators: Sequence[Curator]) -> list[Undecided]:
-    """One record for each rule with a confidence; call after `decide`."""
-    owner, found = owners(curators), []
+def undecided(state: State, config: RunConfig, scored: Scored) -> list[Undecided]:
+    """One record for each rule with a confidence; scored: what `decide` returned."""
+    found = []
     for rule in config.keep:
-        if rule.confidence is None:
+        sigma = scored.sigma_sql(rule)
+        if rule.confidence is None or sigma is None:
             continue
-        struct = quoted(owner[rule.score].name)
         others = [
-            f"{verdict_sql(other, owner)} IN ({', '.join(map(repr, other.dropping))})"
+            f"{scored.verdict_sql(other)} IN ({', '.join(map(repr, other.dropping))})"
             for other in config.keep
             if other is not rule and other.reason == rule.reason
         ]
-        value, sigma = (f"{struct}.{quoted(name)}" for name in (rule.score, sigma_name(rule.score)))
         table = "decided JOIN scores USING (clip)"
-        row = state.db.execute(undecided_sql(rule, verdict_sql(rule, owner), value, sigma, others, table)).fetchall()[0]
-        found.append(undecided_row(rule, row))
+        sql = undecided_sql(rule, scored.verdict_sql(rule), scored.value_sql(rule), sigma, others, table)
+        found.append(undecided_row(rule, state.db.execute(sql).fetchall()[0]))
     return found
