@@ -63,10 +63,11 @@ def main() -> None:
             worst = min(inside, key=lambda s: inside[s])
             off = np.concatenate([r[:, 1] for r in mine.values()])
             shares = np.array(list(inside.values()))
+            most = float(np.mean(shares >= 0.85))
             print(
                 f"{mode}, {part}: the 90 % interval covers {shares.mean():.3f} of {len(mine)} voices with "
-                f"{LEAST_TEXTS} texts and more; at least 0.85 of the draws for {np.mean(shares >= 0.85):.2f} of them, the "
-                f"worst ({worst}) {inside[worst]:.2f}; variance of the deviations {off.var():.2f}"
+                f"{LEAST_TEXTS} texts and more; at least 0.85 of the draws for {most:.2f} of them, the worst ({worst}) "
+                f"{inside[worst]:.2f}; variance of the deviations {off.var():.2f}"
             )
 
 
