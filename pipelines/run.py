@@ -25,11 +25,14 @@ from ..schemas.config import RunConfig
 from ..schemas.errors import GateError, IntegrityError
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
+from ..schemas.undecided import Undecided
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
 from .nodes.resources import Resources
 from .passes.declared import cut_freely, resources
 from .passes.probe import ProbeRecipe
-from .policy.decide import check_rules, decide, undecided
+from .policy.conditions_sql import Scored
+from .policy.decide import check_rules, decide
+from .policy.undecided import undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
@@ -57,6 +60,8 @@ class Outcome:
 
     status: Literal["published", "unchanged"]
     version: Version
+    undecided: tuple[Undecided, ...] = ()
+    """What rules with a confidence left undecided; nothing where the run had nothing to decide."""
 
 
 @dataclass
@@ -211,25 +216,26 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
                 return Outcome("unchanged", parent)
             take_in(this, state)
             score(this, state)
-            this.timed("decide", lambda: decide(state, config, curators))
-            for line in undecided(state, config, curators):
-                this.progress.notice(line)
+            read: list[Scored] = []
+            this.timed("decide", lambda: read.append(decide(state, config, curators)))
+            unsure = tuple(undecided(state, config, read[0]))
             extract(this, state)
             candidate = build(this, state, curators, specs, inputs)
+            candidate = candidate.model_copy(update={"wrong_texts": read[0].wrong_texts})
         except IntegrityError:
             if _overtaken(store, state.parent):
                 return None
             raise
         if parent and not document.differs(candidate, parent.document):
             close_run(store, this.run, parent.document)
-            return Outcome("unchanged", parent)
+            return Outcome("unchanged", parent, unsure)
         # the gate's own tables take as much memory again
         state.close()
         candidate = judged(this, parent, candidate)
         if not publish(store, candidate):
             return None
         close_run(store, this.run, candidate)
-        return Outcome("published", open_version(store, candidate.number))
+        return Outcome("published", open_version(store, candidate.number), unsure)
 
 
 def take_in(this: Run, state: State) -> None:

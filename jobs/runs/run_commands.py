@@ -82,7 +82,7 @@ def run(
     Example: auricle run speech.yaml --set workers.num=2
     """
     from ...pipelines.run import run as run_job
-    from ..datasets.show import print_version
+    from ..datasets.show import print_undecided, print_version
     from ..nights.nights import already_done, reported
     from ..nights.watch import watched
     from ..schedules.nightly_time import scheduled_time
@@ -94,7 +94,7 @@ def run(
     night = scheduled_time(scheduled_for) if scheduled_for else None
     status: str
     if (version := already_done(settings.dataset, night)) is not None:
-        status = "done before"
+        status, undecided = "done before", ()
     else:
         with watched(settings, Watcher(quiet), night) as watch:
             watch.outcome = run_job(
@@ -106,7 +106,7 @@ def run(
                 progress=watch.progress,
             )
             reported(settings, watch)
-        version, status = watch.outcome.version, watch.outcome.status
+        version, status, undecided = watch.outcome.version, watch.outcome.status, watch.outcome.undecided
 
     def printed() -> None:
         if status == "done before":
@@ -115,8 +115,14 @@ def run(
             typer.echo(f"nothing new: version {version.document.number} is up to date")
         else:
             print_version(version)
+        print_undecided(undecided)
 
-    facts = {"status": status, "version": version.document.number, "document": version.document}
+    facts = {
+        "status": status,
+        "version": version.document.number,
+        "document": version.document,
+        "undecided": undecided,
+    }
     answer(as_json, facts, printed)
 
 

@@ -39,9 +39,13 @@ def curators_of(config: RunConfig) -> list[Curator]:
 
 def score_recipe(config: RunConfig) -> ScoreRecipe:
     """The score pass of a configuration."""
-    names = tuple(c.name for c in curators_of(config))
-    early_exit = tuple(config.keep) if config.score.early_exit else ()
-    return ScoreRecipe(names, config.score.options, early_exit, config.workers.limit_s)
+    curators = curators_of(config)
+    # what a bound on a trust means is known when the whole corpus is scored
+    later = {c.name for curator in curators for c in curator.columns if c.even_odds}
+    early_exit = [rule for rule in config.keep if rule.score not in later or rule.wrong_share is not None]
+    names = tuple(c.name for c in curators)
+    chosen = tuple(early_exit) if config.score.early_exit else ()
+    return ScoreRecipe(names, config.score.options, chosen, config.workers.limit_s)
 
 
 def extract_recipe(config: RunConfig) -> ExtractRecipe:
