@@ -6,6 +6,7 @@ import inspect
 
 import typer
 
+from .cluster import cluster_commands
 from .datasets import dataset_commands, delete_commands, epoch_commands, schema_commands, version_commands
 from .judging import judge_commands
 from .loose import file_commands
@@ -13,7 +14,7 @@ from .models import model_commands, registry_commands
 from .runs import run_commands
 
 HEADINGS = {
-    "Make a dataset": ("demo", "inspect", "config", "plan", "run", "relabel", "schedule"),
+    "Make a dataset": ("demo", "inspect", "config", "plan", "run", "submit", "jobs", "relabel", "schedule"),
     "Read and judge it": (
         *("status", "versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
         *("pull", "export", "plan-epoch"),
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add all commands to `app`."""
     for module in (
         run_commands,
+        cluster_commands,
         dataset_commands,
         epoch_commands,
         judge_commands,

@@ -76,13 +76,14 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "dashboards": {"drawing": set(), "report": {"drawing"}, "explorer": {"drawing", "report"}, TOP: set()},
     "jobs": {
         "terminal": set(),
+        "cluster": {"terminal"},
         "datasets": {"terminal"},
         "models": {"terminal", "datasets"},
         "judging": {"terminal", "datasets", "models"},
         "demo": {"terminal", "datasets", "judging"},
         "runs": {"terminal", "datasets", "demo"},
         "loose": {"terminal", "runs"},
-        TOP: {"terminal", "datasets", "models", "judging", "runs", "loose"},
+        TOP: {"terminal", "cluster", "datasets", "models", "judging", "runs", "loose"},
     },
 }
 """What a room may import besides itself, inside its folder. A room that is not listed fails the test."""
