@@ -10,6 +10,7 @@ from .datasets import dataset_commands, delete_commands, epoch_commands, schema_
 from .judging import judge_commands
 from .loose import file_commands
 from .models import model_commands, registry_commands
+from .nights import night_commands
 from .runs import run_commands
 
 HEADINGS = {
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add all commands to `app`."""
     for module in (
         run_commands,
+        night_commands,
         dataset_commands,
         epoch_commands,
         judge_commands,

@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from .condition import Rule, Strict, Tier
 from .language import language_code
+from .night import Night
 
 
 def _not_empty(path: str) -> str:
@@ -158,16 +159,28 @@ class Source(Strict):
 class Segmentation(Strict):
     """How recordings are cut into clips."""
 
-    method: Literal["whole", "fixed"] = Field(
+    method: Literal["whole", "fixed", "speech"] = Field(
         default="whole",
-        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s",
+        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s; speech: "
+        "cut at pauses into clips of min_s to max_s, texts with times laid on what is said "
+        "(docs/long_recordings.md)",
     )
-    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed")
+    min_s: float = Field(default=3.0, gt=0, description="Shortest clip in seconds when method is speech")
+    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed or speech")
     truncated: Literal["fail", "accept"] = Field(
         default="fail",
         description="Recordings that hold less audio than their header declares, as an interrupted copy leaves them: "
         "fail, since the transcript is of the whole; accept takes what is there",
     )
+
+    @model_validator(mode="after")
+    def _room_to_cut(self) -> Segmentation:
+        if self.method == "speech" and self.max_s < 2 * self.min_s:
+            raise ValueError(
+                f"max_s is {self.max_s:g} and min_s {self.min_s:g}: max_s must be at least twice min_s, or a stretch a "
+                "little longer than max_s could not be cut"
+            )
+        return self
 
 
 class Duplicates(Strict):
@@ -299,12 +312,67 @@ class Losses(Strict):
     min_files: int = Field(default=20, ge=1, description="Fewer files than this may always be gone")
 
 
+class PassWorkers(Strict):
+    """What a worker of one pass takes of its node. Ray places workers by it, and hands out the cards."""
+
+    cpus: float | None = Field(default=None, gt=0, description="CPUs; default: 1, or what curators and codecs declare")
+    gpus: float | None = Field(
+        default=None,
+        ge=0,
+        description="GPUs: a fraction shares a card among workers, above 1 whole cards. Default: 1 where a "
+        "representation has the option device: cuda, or what curators and codecs declare, else none",
+    )
+    memory_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory (GiB) that Ray sets aside for it; default: what curators and codecs declare",
+    )
+    decode_threads: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Threads of a worker that decode audio ahead of a codec; default: 2 with a GPU, else none",
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_cards(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise ValueError("a part of one GPU (for example 0.25), or a whole number of them is required")
+        return gpus
+
+
 class Workers(Strict):
     """How work is spread; changes no result that comes in time."""
 
-    num: int | None = Field(default=None, gt=0, description="Worker processes; default: one per CPU that Ray sees")
+    num: int | None = Field(
+        default=None,
+        gt=0,
+        description="Worker processes, always so many; default: as many as the cluster has room for, following its "
+        "nodes as they come and go",
+    )
+    min: int = Field(
+        default=1, gt=0, description="Workers that Ray is asked for even where there is no room for them now"
+    )
+    max: int | None = Field(
+        default=None,
+        gt=0,
+        description="Most workers. Where it is given, a pass asks Ray for as many as it has units, up to this, so that "
+        "an autoscaler adds nodes for them",
+    )
+    wait_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="Longest wait (s) for the first worker of a pass, where an autoscaler adds nodes",
+    )
+    probe: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that opens new files")
+    score: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that runs curators")
+    extract: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that runs codecs")
     unit_s: float = Field(
-        default=300.0, gt=0, description="Audio seconds per work unit: what is redone at most after a crash, per worker"
+        default=300.0,
+        gt=0,
+        description="Audio seconds per work unit at most: what is redone after a crash, per worker. Passes that are "
+        "short for their workers have smaller units, and every pass has towards its end",
     )
     unit_clips: int = Field(default=256, gt=0, description="Clips per work unit at most")
     unit_bytes: int = Field(default=256 << 20, gt=0, description="Source bytes per work unit at most")
@@ -315,6 +383,14 @@ class Workers(Strict):
         "their audio where that is longer. Beyond it the worker is ended, and a clip on which that happens again "
         "lacks this score or representation, with the reason. The default is far above what any built-in one takes",
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Workers:
+        if self.num is not None and (self.max is not None or self.min != 1):
+            raise ValueError("give either num, or min and max")
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max ({self.max}) must not be below min ({self.min})")
+        return self
 
 
 class RunConfig(Strict):
@@ -346,6 +422,7 @@ class RunConfig(Strict):
     )
     workers: Workers = Field(default_factory=Workers, description="How work is spread")
     shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")
+    night: Night = Field(default_factory=Night, description="Whom a run tells how it goes; changes no result")
 
     @field_validator("dataset")
     @classmethod

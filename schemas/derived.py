@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from .undecided import Undecided
 from .version import Record
 
 DIAGNOSTICS_SCHEMA = "auricle.diagnostics/2"
@@ -40,6 +41,7 @@ class Profile(Record):
     status: dict[str, dict[str, float]]
     reasons: dict[str, dict[str, float]] = Field(description="Also `only`: clips that no other reason drops")
     co_occurrence: dict[str, Any] = Field(description="Dropped clips by pairs of reasons")
+    undecided: list[Undecided] = Field(default=[], description="Of each rule with a confidence")
     failures: dict[str, dict[str, float]]
     tiers: dict[str, dict[str, float]]
     languages: dict[str, dict[str, float]]

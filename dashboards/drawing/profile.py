@@ -18,9 +18,12 @@ from typing import Any
 import duckdb
 
 from ...loaders.storage.engine import engine, view_parts
+from ...schemas.condition import Rule
 from ...schemas.derived import PROFILE_SCHEMA
+from ...schemas.score import sigma_name
 from ...schemas.sql import quoted
 from ...schemas.tables import CARRIED, Status
+from ...schemas.undecided import Undecided, undecided_row, undecided_sql
 from ...schemas.version import CuratorEntry
 from .bins import Bins, nice_bins, shares_bins
 
@@ -52,8 +55,11 @@ class Column:
         return f"{quoted(self.curator)}.{quoted(self.name)}" if self.curator else quoted(self.name)
 
 
-def profile(parts: Parts, curators: Mapping[str, Entry]) -> dict[str, Any]:
-    """The profile of the clip table in `parts`; `curators` as in the version document says what its scores mean."""
+def profile(parts: Parts, curators: Mapping[str, Entry], rules: Sequence[Rule] = ()) -> dict[str, Any]:
+    """The profile of the clip table in `parts`; `curators` as in the version document says what its scores mean.
+
+    rules: those that decided; the profile counts what they left undecided.
+    """
     with _table(parts) as table:
         scores = list(_columns(table, curators))
         status = {
@@ -73,6 +79,7 @@ def profile(parts: Parts, curators: Mapping[str, Entry]) -> dict[str, Any]:
             "sample_rates": _counts(table, "sample_rate"),
             "introduced": _counts(table, "introduced"),
             "carried": {name: _carried(table, name) for name in _carried_names(table)},
+            "undecided": [found.model_dump() for found in _undecided(table, scores, rules)],
             "scores": {column.name: _score(table, column) for column in scores},
         }
 
@@ -158,6 +165,31 @@ def _reasons(table: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
         GROUP BY 1 ORDER BY n DESC, reason
     """
     return {reason: {"clips": n, "hours": _round(h), "only": only} for reason, n, h, only in _rows(table, sql)}
+
+
+def _undecided(
+    table: duckdb.DuckDBPyConnection, scores: Sequence[Column], rules: Sequence[Rule]
+) -> Iterator[Undecided]:
+    """Of each rule with a confidence whose score and deviation the table has."""
+    by_name = {column.name: column for column in scores}
+
+    def verdict(rule: Rule) -> str | None:
+        score, sigma = by_name.get(rule.score), by_name.get(sigma_name(rule.score))
+        if score is None:
+            return None
+        return rule.verdict_sql(score.sql, score.dtype, f"{quoted(score.curator)}.reason", sigma and sigma.sql)
+
+    for rule in rules:
+        said, sigma = verdict(rule), by_name.get(sigma_name(rule.score))
+        if rule.confidence is None or said is None or sigma is None:
+            continue
+        others = [
+            f"{of} IN ({', '.join(map(repr, other.dropping))})"
+            for other in rules
+            if other is not rule and other.reason == rule.reason and (of := verdict(other))
+        ]
+        sql = undecided_sql(rule, said, by_name[rule.score].sql, sigma.sql, others, "clips")
+        yield undecided_row(rule, _rows(table, sql)[0])
 
 
 def _co_occurrence(table: duckdb.DuckDBPyConnection) -> dict[str, Any]:

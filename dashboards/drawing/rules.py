@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ...schemas.condition import Rule, dtype_of
 from ...schemas.requirement import reason_word
+from ...schemas.version import VersionDocument
 from .text import number
 
 
@@ -23,6 +24,14 @@ def rules_of(config: Mapping[str, Any]) -> list[Rule]:
         except (ValidationError, AttributeError, TypeError):
             continue
     return found
+
+
+def meant_in(rule: Rule, document: VersionDocument, source: str | None) -> Rule:
+    """The rule as it was meant for a source, where its bounds depend on the share of wrong texts there."""
+    if rule.wrong_share is not None:
+        return rule.for_share(rule.wrong_share)
+    found = document.wrong_texts.get(rule.score, {}).get(source or "")
+    return rule.for_share(found.used) if found else rule
 
 
 def breaks(rule: Rule, value: Any, reason: str | None = None, sigma: float | None = None) -> bool:

@@ -13,16 +13,18 @@ from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig, Source
 from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
 from ...schemas.sql import listed, literal
+from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
 from ..labels.formats import Options
 from ..labels.read import Tally, read_labels
 from ..labels.resolve import resolve
 from ..labels.rows import LABELS, Unusable
 from ..labels.rows import Row as LabelRow
-from ..passes.probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
+from ..passes.probe import ProbeRecipe, segmentation_fingerprint
 from ..sources.kinds import kind_of
 from ..sources.looking import UNANSWERED
 from ..work.work_units import receipt_files
 from . import label_lines, overrides, requirements
+from .cues import cues, said_in_clips
 from .listing import FILES, list_sources
 from .retries import left, passing
 from .state import State
@@ -58,15 +60,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     requirements.refuse_absent(state, config)
     notices += _labels_of_nothing(state)
     _sources(state, config)
-    state.sliced(
-        "spans",
-        """SELECT source, path,
-            list(struct_pack(start_s := start_s, duration_s := duration_s) ORDER BY start_s, duration_s) AS spans
-        FROM (SELECT DISTINCT source, path, start_s, duration_s FROM labels
-            WHERE start_s IS NOT NULL AND in_slice(path))
-        GROUP BY source, path""",
-        int(state.one("SELECT count(*) FROM labels WHERE start_s IS NOT NULL")),
-    )
+    (cues if config.segment.method == "speech" else _spans)(state)
     cut_by = _cut_by(config)
     state.sql(
         f"""CREATE OR REPLACE TABLE files AS
@@ -119,9 +113,24 @@ def _own_labels(source: Source, options: Options) -> Iterator[LabelRow | Unusabl
     return kind.labels(source.path, options) if kind.labels is not None else iter(())
 
 
+def _spans(state: State) -> None:
+    """Table `spans` (source, path, spans): where labels say that a file is cut."""
+    state.sliced(
+        "spans",
+        """SELECT source, path,
+            list(struct_pack(start_s := start_s, duration_s := duration_s) ORDER BY start_s, duration_s) AS spans
+        FROM (SELECT DISTINCT source, path, start_s, duration_s FROM labels
+            WHERE start_s IS NOT NULL AND in_slice(path))
+        GROUP BY source, path""",
+        int(state.one("SELECT count(*) FROM labels WHERE start_s IS NOT NULL")),
+    )
+
+
 def _cut_by(config: RunConfig) -> str:
     """SQL of how a file is cut, from its `s.spans`."""
     cut = segmentation_fingerprint(config.segment)
+    if config.segment.method == "speech":
+        return f"CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(f'{cut}-')} || md5(s.spans::VARCHAR) END"
     spans = "spans-whole-2-" if config.segment.truncated == "fail" else "spans-cut-"
     return f"CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(spans)} || md5(CAST(s.spans AS VARCHAR)) END"
 
@@ -168,7 +177,7 @@ def _kept_aliases(config: RunConfig, cut_by: str) -> str:
 
 def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe, config: RunConfig) -> None:
     """Table `probe_rows` of what is known of new files, and `probe_items` with units for the rest."""
-    state.receipts("probe_receipts", receipt_files(store, runs, recipe), PROBE_SCHEMA)
+    state.receipts("probe_receipts", receipt_files(store, runs, recipe), recipe.schema)
     state.sql(
         f"""CREATE OR REPLACE TABLE probe_rows AS
         SELECT k.source, k.path, k.segmentation, r.* EXCLUDE (part_file)
@@ -222,16 +231,17 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
     )
     counted = "FALSE" if retry_failed else passing("reason")
     before = f"SELECT recording, coalesce(tries, 1) AS before FROM parent_recordings WHERE {counted}"
+    cutting, parent_cutting = (state.given(t, CUTTING_COLUMN, CUTTING) for t in ("probe_rows", "parent_recordings"))
     state.sql(
         f"""CREATE OR REPLACE TABLE recordings_now AS
         WITH facts AS (
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation,
                 CASE WHEN error_reason IS NULL THEN 'decoded' ELSE 'failed' END AS status,
-                error_reason AS reason, error_message AS message, again AS tries, 0 AS age
+                error_reason AS reason, error_message AS message, again AS tries, 0 AS age, {cutting} AS cutting
             FROM probe_rows
             UNION ALL
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation, status, reason, message, 0,
-                1 FROM parent_recordings
+                1, {parent_cutting} FROM parent_recordings
         ), chosen AS (
             SELECT f.* FROM facts f JOIN (SELECT recording, cut FROM recording_paths) USING (recording)
             QUALIFY row_number() OVER (PARTITION BY recording
@@ -242,20 +252,22 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
         FROM chosen c JOIN recording_paths p USING (recording) LEFT JOIN ({before}) b USING (recording)"""
     )
     state.sql("DROP TABLE recording_paths")
+    aligned = f"p.{ALIGNED_COLUMN}" if ALIGNED_COLUMN in state.columns("parent_clips") else state.null(ALIGNED)
     state.sql(
-        """CREATE OR REPLACE TABLE clip_facts AS
+        f"""CREATE OR REPLACE TABLE clip_facts AS
         WITH once AS (
             SELECT key FROM probe_rows WHERE error_reason IS NULL
             QUALIFY row_number() OVER (PARTITION BY recording, segmentation ORDER BY key) = 1),
         cut AS (
-            SELECT recording, segmentation, unnest(clips, recursive := true)
+            SELECT recording, segmentation, unnest(clips, max_depth := 2)
             FROM probe_rows SEMI JOIN once USING (key))
-        SELECT c.clip, c.group, c.recording, c.channel, c.start, c.end, c.pcm_sha256
+        SELECT c.clip, c.group, c.recording, c.channel, c.start, c.end, c.pcm_sha256,
+            {"c.aligned" if config.segment.method == "speech" else state.null(ALIGNED)} AS aligned
         FROM cut c JOIN recordings_now r USING (recording, segmentation)"""
     )
     state.sql(
-        """INSERT INTO clip_facts
-        SELECT p.clip, p.group, p.recording, p.channel, p.start, p.end, p.pcm_sha256
+        f"""INSERT INTO clip_facts
+        SELECT p.clip, p.group, p.recording, p.channel, p.start, p.end, p.pcm_sha256, {aligned}
         FROM parent_clips p JOIN recordings_now r USING (recording)
         JOIN parent_recordings q ON q.recording = p.recording AND q.segmentation = r.segmentation
         ANTI JOIN clip_facts c ON c.clip = p.clip
@@ -300,18 +312,12 @@ def _sources(state: State, config: RunConfig) -> None:
 
 def _labelled(state: State, config: RunConfig) -> None:
     """`clips_now`: of all labels of a clip's aliases the first with text, by source order then path, is chosen;
-    labels that disagree about the text are flagged."""
-    state.sql(
-        f"""CREATE OR REPLACE TABLE label_candidates AS
-        SELECT c.clip, a.source, a.source_rank, a.path, l.language, l.speaker, l.carried,
-            CASE WHEN {label_lines.GIVES_TEXT} THEN l.transcript END AS transcript,
-            CASE WHEN {label_lines.GIVES_TEXT} THEN l.words END AS words,
-            CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
-        FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
-        JOIN recordings_now r ON r.recording = c.recording
-        LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
-            AND {label_lines.of_clip(config)}"""
-    )
+    labels that disagree about the text are flagged. Where recordings are cut at pauses the text is what was found to be
+    said in the clip."""
+    if config.segment.method == "speech":
+        said_in_clips(state)
+    else:
+        _candidates(state, config)
     state.sliced(
         "clip_labels",
         """SELECT clip, arg_min(transcript, (transcript IS NULL, source_rank, path, transcript)) AS transcript,
@@ -337,6 +343,22 @@ def _labelled(state: State, config: RunConfig) -> None:
             -- of a span that reaches past the end, what is there
             greatest(least(f.end, r.num_samples) - f.start, 0) / r.sample_rate AS duration_s, f.pcm_sha256,
             l.transcript, sha256(l.transcript) AS transcript_sha256, l.label_source,
-            coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker, l.carried, l.label_words
+            coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker, l.carried, l.label_words,
+            f.aligned
         FROM clip_facts f JOIN recordings_now r USING (recording) LEFT JOIN clip_labels l USING (clip)"""
+    )
+
+
+def _candidates(state: State, config: RunConfig) -> None:
+    """Table `label_candidates`: the labels that may be of each clip."""
+    state.sql(
+        f"""CREATE OR REPLACE TABLE label_candidates AS
+        SELECT c.clip, a.source, a.source_rank, a.path, l.language, l.speaker, l.carried,
+            CASE WHEN {label_lines.GIVES_TEXT} THEN l.transcript END AS transcript,
+            CASE WHEN {label_lines.GIVES_TEXT} THEN l.words END AS words,
+            CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
+        FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
+        JOIN recordings_now r ON r.recording = c.recording
+        LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
+            AND {label_lines.of_clip(config)}"""
     )
