@@ -45,12 +45,13 @@ class _UnitActor:
         self._store, self._run = store, run
         self._passes: dict[str, UnitWorker] = {}
         self._lock = threading.Lock()
-        if expected:
-            import ray
-
-            refuse_other(expected, ray.util.get_node_ip_address())
+        self._expected = expected
 
     def load(self, recipe: Recipe) -> None:
+        if self._expected:
+            import ray
+
+            refuse_other(self._expected, ray.util.get_node_ip_address())
         self._of(recipe).load()
 
     def run(self, recipe: Recipe, ref: UnitRef) -> UnitOutcome:
@@ -192,7 +193,7 @@ class Pool:
                         self._lose(worker, queue, recipe.name, error)
                         break
                     self._deaths = 0
-                    if ref is worker.loading:
+                    if ref == worker.loading:
                         worker.loading = None
                     else:
                         del worker.units[ref]

@@ -78,6 +78,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "dashboards": {"drawing": set(), "report": {"drawing"}, "explorer": {"drawing", "report"}, TOP: set()},
     "jobs": {
         "terminal": set(),
+        "cluster": {"terminal"},
         "datasets": {"terminal"},
         "models": {"terminal", "datasets"},
         "judging": {"terminal", "datasets", "models"},
@@ -86,7 +87,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "nights": {"terminal", "judging", "schedules"},
         "runs": {"terminal", "datasets", "demo", "schedules", "nights"},
         "loose": {"terminal", "runs"},
-        TOP: {"terminal", "datasets", "models", "judging", "schedules", "nights", "runs", "loose"},
+        TOP: {"terminal", "cluster", "datasets", "models", "judging", "schedules", "nights", "runs", "loose"},
     },
 }
 """What a room may import besides itself, inside its folder. A room that is not listed fails the test."""
