@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from auricle.curators.waveform import resample
+from auricle.curators.words.aligner import align, listen
 from auricle.curators.words.edit_distance import edit_distance
 from auricle.curators.words.spoken_words import spoken_words
 from auricle.curators.words.transcript import TranscriptCurator, word_times
-from auricle.curators.words.aligner import align, listen
 from auricle.pipelines.cutting.recording import cut, hear, lay
 from auricle.pipelines.cutting.texts import Text
 from auricle.schemas.clip import Clip
@@ -235,9 +235,7 @@ def measure(how: Condition, recordings: Sequence[tuple[Path, list[Truth]]], seed
         for text in texts:
             cue = cues[int(text.speaker or 0)]
             known = ~np.isnan(text.times[:, 0])
-            spoken += [
-                (w, *text.times[k], cue.of) for k in np.flatnonzero(known) for w in spoken_words(text.tokens[k])
-            ]
+            spoken += [(w, *text.times[k], cue.of) for k in np.flatnonzero(known) for w in spoken_words(text.tokens[k])]
             if cue.of is None:
                 ours.wrong += 1
                 ours.wrong_left_out += not known.any()
@@ -276,7 +274,11 @@ def _inside(t: float, truth: Sequence[Truth]) -> bool:
 
 
 def _clips(
-    tally: Tally, clips: Sequence[tuple[float, float]], said: list[tuple[str, float]], truth: list[Truth], told: set[int]
+    tally: Tally,
+    clips: Sequence[tuple[float, float]],
+    said: list[tuple[str, float]],
+    truth: list[Truth],
+    told: set[int],
 ) -> None:
     """Cuts and texts: of each clip the words that it was given against those that are said in it."""
     said.sort(key=lambda w: w[1])
@@ -354,7 +356,10 @@ def real(folder: Path) -> None:
         whole = hear(path)
         texts, timing = lay(path, whole, labels)
         tiling = cut(whole, texts, Segmentation(method="speech"))
-        inside = sum(bool(t.placed) and t.start_s - NEAR_S <= t.placed[0] <= t.placed[1] <= t.end_s + NEAR_S for t in texts)  # type: ignore[operator,index]
+        inside = 0
+        for text in texts:
+            (start, end), (a, b) = text.placed or (np.nan, np.nan), (text.start_s or 0.0, text.end_s or 0.0)
+            inside += a - NEAR_S <= start <= end <= b + NEAR_S
         print(
             json.dumps(
                 {

@@ -32,6 +32,7 @@ class ReverbCurator(PerClip):
             "Clarity of the room: energy of the first 50 ms over the rest, 125 Hz to 4 kHz, estimated; about -10 to 35",
         ),
     )
+    inputs = ("recording",)
     Options = ReverbOptions
 
     def weights(self) -> str:
@@ -41,5 +42,8 @@ class ReverbCurator(PerClip):
     def measure(self, clip: Clip) -> Row:
         """C50 of one clip."""
         if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
+            if heard and clip.recording and clip.recording.c50_db is not None:
+                # too little to hear the room in, but it is the recording's
+                return {"c50_db": clip.recording.c50_db}
             raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
         return {"c50_db": acoustics(clip, self.options.network).c50_db}

@@ -54,7 +54,11 @@ def _clip_at(t: float | None, starts: np.ndarray, ends: np.ndarray) -> int | Non
 
 def _row(parts: Sequence[tuple[Text, list[int]]]) -> dict[str, Any]:
     words = [
-        {"word": text.tokens[k], "start_s": round(float(text.times[k, 0]), 3), "end_s": round(float(text.times[k, 1]), 3)}
+        {
+            "word": text.tokens[k],
+            "start_s": round(float(text.times[k, 0]), 3),
+            "end_s": round(float(text.times[k, 1]), 3),
+        }
         for text, tokens in parts
         for k in tokens
     ]

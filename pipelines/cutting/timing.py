@@ -77,9 +77,7 @@ def by_speech(speech: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Timin
     return Timing(*where)
 
 
-def _over(
-    spectrum: np.ndarray, starts: np.ndarray, ends: np.ndarray, bin_s: float, bins: int, size: int
-) -> np.ndarray:
+def _over(spectrum: np.ndarray, starts: np.ndarray, ends: np.ndarray, bin_s: float, bins: int, size: int) -> np.ndarray:
     """How much of the cues lies over speech, for every shift in bins, `[size]` circular."""
     inner = np.minimum(EDGE_S, (ends - starts) / 4)
     first = np.clip(((starts + inner) / bin_s).astype(int), 0, bins)
