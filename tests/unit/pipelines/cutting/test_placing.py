@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_one_text_without_times_is_laid_on_and_what_nobody_says_is_left_out(whol
     (text,) = texts
     known = ~np.isnan(text.times[:, 0])
     words = [0, *np.cumsum([len(part.split()) for part in [preface, *said[:5], preface, *said[6:]]])]
-    parts = [(known[a:b].mean(), text.times[a:b]) for a, b in zip(words, words[1:], strict=False)]
+    parts = [(known[a:b].mean(), text.times[a:b]) for a, b in itertools.pairwise(words)]
     for k in (0, 6):
         assert parts[k][0] < 0.3
     at = [0, 1, 2, 3, 4, 6, 7, 8, 9]
