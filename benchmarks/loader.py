@@ -1,7 +1,8 @@
 """Our loader beside webdataset, MosaicML streaming, litData and lhotse Shar: the same clips, the same host, one run.
 
     uv venv /tmp/rivals --python .venv/bin/python
-    echo "$PWD/.venv/lib/python3.11/site-packages" > /tmp/rivals/lib/python3.11/site-packages/shared.pth
+    echo "import site; site.addsitedir('$PWD/.venv/lib/python3.11/site-packages')" \
+        > /tmp/rivals/lib/python3.11/site-packages/shared.pth
     printf 'torch; sys_platform == "never"\ntorchvision==0.24.1\nnumpy==2.2.6\n' > /tmp/overrides.txt
     uv pip install --python /tmp/rivals/bin/python --override /tmp/overrides.txt \
         mosaicml-streaming litdata lhotse webdataset
@@ -12,6 +13,8 @@ So the rivals have an environment of their own and share torch; those that are m
 of its own, asked in turn, round by round; what is compared are ratios within a round, of which the median is given. A
 first turn that brings imports and connections is not counted.
 Checksums are as each does them by default: we check the CRC-32 of every clip, the rivals check none.
+
+Our workers are threads, theirs are processes; "forked" is our loader with processes (`start="fork"`).
 
 local: batches with 0, 1, 2 and 4 workers and plain samples, the second and later epochs (files in the page cache).
 s3: moto's server behind a proxy that waits 20 ms, both in a process of their own; the first epoch with its start, from
@@ -144,7 +147,7 @@ def main() -> None:
 def run(given: argparse.Namespace, scratch: Path) -> None:
     """Write, measure, print."""
     here = [name for name in given.only if importlib.util.find_spec(ARMS[name][0])]
-    versions = {name: metadata.version(name) for name in here if name != "auricle"}
+    versions = {name: metadata.version(name) for name in here if not ours_is(name)}
     print(f"{os.cpu_count()} cores of {processor()}, Python {platform.python_version()}, torch "
           f"{metadata.version('torch')}; {', '.join(f'{n} {v}' for n, v in versions.items())}")  # fmt: skip
     for name in sorted(set(given.only) - set(here)):
@@ -182,10 +185,15 @@ def run(given: argparse.Namespace, scratch: Path) -> None:
             server.terminate()
 
 
+def ours_is(name: str) -> bool:
+    """Whether the arm is one of ours."""
+    return name.startswith("auricle")
+
+
 def write(given: argparse.Namespace, arms: dict[str, Process], files: Path, per_shard: int) -> None:
     """Each rival's files, from our samples."""
     for name, arm in arms.items():
-        for kind in given.kinds if name != "auricle" else []:
+        for kind in given.kinds if not ours_is(name) else []:
             made = arm.ask(
                 do="write", kind=kind, folder=str(files / name / kind), per_shard=per_shard,
                 **{"from": str(files / "auricle")},
@@ -205,7 +213,7 @@ def measure(
         for cell in cells if turn >= 0 else cells[:1]:
             names = list(arms)[turn % len(arms) :] + list(arms)[: turn % len(arms)]
             for name in names:
-                path = name if name == "auricle" else f"{name}/{kind}"
+                path = "auricle" if ours_is(name) else f"{name}/{kind}"
                 url = f"s3://{BUCKET}/{path}" if env else None
                 answer = arms[name].ask(
                     do="read", kind=kind, workers=cell, rows=rows, tokens=TOKENS, env=env, url=url,
@@ -234,11 +242,11 @@ def table(
     given: argparse.Namespace, files: Path,
 ) -> None:  # fmt: skip
     """One line for each number of workers."""
-    ours, rivals = found.get("auricle", {}), [name for name in found if name != "auricle"]
+    ours, rivals = found.get("auricle", {}), [name for name in found if not ours_is(name)]
     print(f"\n{given.where}, {kind}; clips/s of the median round (seconds to the first batch), then the median of the "
           "rounds' ratios of ours to the best rival of the round")  # fmt: skip
-    print("| workers | auricle | " + " | ".join(rivals) + " | tokens/s of ours | ratio |")
-    print("|-|" + "-|" * (len(rivals) + 3))
+    print("| workers | " + " | ".join(found) + " | tokens/s of ours | ratio |")
+    print("|-|" + "-|" * (len(found) + 2))
     frames = None
     for cell in cells:
         words = []

@@ -69,17 +69,26 @@ class Arm:
 
 
 class Ours(Arm):
+    start: str | None = None
+    """What workers are; None: the default."""
+
     def batches(self, job: dict[str, Any]) -> Callable[[], Iterable[dict[str, Any]]]:
         data = TrainingData(
             job["url"] or job["folder"], f"bench-{job['kind']}", Settings(batch_tokens=job["tokens"]),
             cache=job["scratch"],
         )  # fmt: skip
-        loader = Loader(data, workers=job["workers"])
+        loader = Loader(data, workers=job["workers"], start=self.start)
         return lambda: (dict(b, array=b[job["kind"]]) for b in loader)
 
     def samples(self, job: dict[str, Any]) -> Callable[[], Iterable[Item]]:
         version = open_version(job["url"] or job["folder"])
         return lambda: ((s.key, s.array) for s in version.samples(f"bench-{job['kind']}"))
+
+
+class OursForked(Ours):
+    """Workers as the others have them, processes: what threads spare."""
+
+    start = "fork"
 
 
 class WebDataset(Arm):
@@ -227,6 +236,7 @@ class Lhotse(Arm):
 
 ARMS: dict[str, tuple[str, type[Arm]]] = {
     "auricle": ("auricle", Ours),
+    "auricle, forked": ("auricle", OursForked),
     "webdataset": ("webdataset", WebDataset),
     "mosaicml-streaming": ("streaming", Mosaic),
     "litdata": ("litdata", LitData),

@@ -112,17 +112,22 @@ def ranks(name: str, folder: Path, scratch: Path, workers: int, world: int, batc
         command = [sys.executable, "-W", "ignore", __file__, "--phase", json.dumps(given)]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env))
     keys: list[str] = []
+    failed: list[str] = []
     try:
         for process in started:
             out, err = process.communicate(timeout=PATIENCE_S)
             if process.returncode:
-                raise RuntimeError((err.strip().splitlines() or ["?"])[-1][:160])
-            keys += json.loads(out.splitlines()[-1])
+                failed.append((err.strip().splitlines() or ["?"])[-1][:160])
+            else:
+                keys += json.loads(out.splitlines()[-1])
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"no end within {PATIENCE_S} s") from error
     finally:
         for process in started:
             process.kill()
+    if failed:
+        # the others only say that a connection was closed
+        raise RuntimeError(min(failed, key=lambda line: "gloo" in line))
     return keys
 
 

@@ -104,6 +104,16 @@ class GateResult(Record):
     checks: list[GateCheck] = Field(default_factory=list)
 
 
+class WrongTexts(Record):
+    """What share of the texts of a source is wrong, estimated from the trusts of its clips."""
+
+    clips: int = Field(description="Clips with a trust")
+    share: float = Field(description="Estimated share of wrong texts, drawn to that of the corpus where clips are few")
+    low: float = Field(description="Lower end of its 95 % interval, as far as trusts are calibrated for this source")
+    high: float
+    used: float = Field(description="The share that bounds were meant for: `share` in steps")
+
+
 class VersionDocument(Record):
     """`versions/000007.json`. Everything a version is, by hash; readable by a person."""
 
@@ -131,6 +141,9 @@ class VersionDocument(Record):
     )
     failed_by_reason: dict[str, int] = Field(default_factory=dict, description="Files and clips")
     kept_by_tier: dict[str, int] = Field(default_factory=dict)
+    wrong_texts: dict[str, dict[str, WrongTexts]] = Field(
+        default_factory=dict, description="By score (transcript_trust) and source; empty where no rule wants it"
+    )
     untrained: list[str] = Field(default_factory=list, description="Representations made with untrained weights")
     curators: dict[str, CuratorEntry] = Field(default_factory=dict)
     representations: dict[str, RepresentationEntry] = Field(default_factory=dict)

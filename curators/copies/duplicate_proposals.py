@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -20,8 +20,12 @@ NEAR_WORDS = 24
 MIN_NEAR_SIMILARITY = 0.62
 """Of the words around two anchors that meet: copies have .65 and more at 10 dB, chance .5 with a spread of .03."""
 CHUNK = 1 << 16
-"""Pairs of anchors that are compared at once."""
-RANGE = 1 << 23
+"""Pairs of anchors whose words are compared at once."""
+BATCH = 1 << 20
+"""Pairs of anchors whose words are fetched at once: in the order of the file, which is walked through once a batch."""
+STRETCH = 1 << 26
+"""Words of the file that a batch has mapped at one moment."""
+RANGE = 1 << 24
 """Anchors that are sorted at once: a table of more is sorted range by range of its keys."""
 SCAN = 1 << 21
 """Sketches that are looked through at once for those of a range."""
@@ -45,53 +49,75 @@ def proposals(corpus: Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of clips i < j that sound alike around an anchor, with the shift in words: j's word w + shift is i's w.
 
     Returns three `[M]` int64 arrays without repetition, in order. Two anchors meet when they agree in all bits of one
-    of `TABLES` keys; sorting each table makes that linear in the anchors, up to the logarithm.
+    of `TABLES` keys; sorting each table makes that linear in the anchors, up to the logarithm, as long as chance
+    meetings (half the anchors squared by 2 to the `KEY_BITS`) are few beside them.
     """
     found, pending, waiting = np.zeros((3, 0), dtype=np.int64), list[np.ndarray](), 0
     for mask in table_masks():
-        for keys, anchors in key_ranges(corpus.sketches, mask):
-            for block in _meetings(corpus, keys, anchors):
-                pending.append(block)
-                waiting += block.shape[1]
-                if waiting > max(MOST_PENDING, found.shape[1]):
-                    found, pending, waiting = _distinct([found, *pending]), [], 0
-            # not more often: the sketches of all clips would be mapped again each time
-            corpus.forget()
+        for pairs in _batches(_meetings(corpus.sketches, mask), BATCH):
+            pending.append(alike(corpus, *pairs))
+            waiting += pending[-1].shape[1]
+            if waiting > max(MOST_PENDING, found.shape[1]):
+                found, pending, waiting = _distinct([found, *pending]), [], 0
+        corpus.forget()
     found = _distinct([found, *pending])
     return found[0], found[1], found[2]
 
 
-def key_ranges(sketches: np.ndarray, mask: np.uint64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The keys of one table, and which anchors have them `[M]` int64 in order; all equal keys come together, about
-    `RANGE` anchors at once."""
+def _meetings(sketches: np.ndarray, mask: np.uint64) -> Iterator[np.ndarray]:
+    """`[2, M]` int64: anchors that have one key in this table, and near sketches."""
+    for keys, kept, anchors in key_ranges(sketches, mask):
+        # anchors with one key stand side by side; those with another at a distance have one at every lesser distance
+        first = np.flatnonzero(keys[:-1] == keys[1:])
+        for distance in range(1, MAX_BUCKET):
+            near = first[np.bitwise_count(kept[first] ^ kept[first + distance]) <= MAX_SKETCH_DISTANCE]
+            yield np.stack([anchors[near], anchors[near + distance]])
+            first = first[first + distance + 1 < len(keys)]
+            first = first[keys[first] == keys[first + distance + 1]]
+            if not first.size:
+                break
+
+
+def key_ranges(sketches: np.ndarray, mask: np.uint64) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of one table, in the order of the keys' hashes and then of the anchors, about `RANGE` anchors at once: `[M]`
+    uint64 hashes of the keys, `[M]` uint64 sketches, `[M]` int64 which anchors. All equal keys come together.
+
+    Sorted are numbers that hold the hash in their high bits and the place in the low ones: much faster than an argsort.
+    Two keys may share what is left of a hash; their anchors then meet in vain.
+    """
     bits = max(0, (len(sketches) - 1) // RANGE).bit_length()
-    if not bits:
-        yield sketches & mask, np.arange(len(sketches))
-        return
     for number in range(1 << bits):
-        keys, anchors = [], []
+        hashes, kept, anchors = [], [], []
         for start in range(0, len(sketches), SCAN):
-            part = sketches[start : start + SCAN] & mask
-            here = np.flatnonzero(part * SPREAD >> np.uint64(64 - bits) == number)
-            keys.append(part[here])
+            part = sketches[start : start + SCAN]
+            hashed = (part & mask) * SPREAD
+            here = np.flatnonzero(hashed >> np.uint64(64 - bits) == number) if bits else np.arange(len(part))
+            hashes.append(hashed[here] << np.uint64(bits))
+            kept.append(part[here])
             anchors.append(here + start)
-        yield np.concatenate(keys), np.concatenate(anchors)
+        if not hashes:
+            return
+        packed = np.concatenate(hashes)
+        del hashes
+        places = np.uint64(len(packed).bit_length())
+        packed = (packed >> places << places) | np.arange(len(packed), dtype=np.uint64)
+        packed.sort()
+        order = (packed & ((np.uint64(1) << places) - np.uint64(1))).astype(np.int64)
+        packed >>= places
+        yield packed, np.concatenate(kept)[order], np.concatenate(anchors)[order]
 
 
-def _meetings(corpus: Corpus, keys: np.ndarray, anchors: np.ndarray) -> Iterator[np.ndarray]:
-    """`alike` of anchors with equal keys."""
-    order = np.argsort(keys, kind="stable")
-    keys, anchors = keys[order], anchors[order]
-    # anchors with one key stand side by side; those with another at a distance have one at every lesser distance
-    first = np.arange(len(keys))
-    for distance in range(1, MAX_BUCKET):
-        first = first[first + distance < len(keys)]
-        first = first[keys[first] == keys[first + distance]]
-        if not first.size:
-            break
-        for start in range(0, len(first), CHUNK):
-            part = first[start : start + CHUNK]
-            yield alike(corpus, anchors[part], anchors[part + distance])
+def _batches(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """`[2, M]` blocks side by side, until there are `size` columns or more."""
+    held, waiting = list[np.ndarray](), 0
+    for block in blocks:
+        held.append(block)
+        waiting += block.shape[1]
+        if waiting >= size:
+            yield np.concatenate(held, axis=1)
+            held, waiting = [], 0
+    if waiting:
+        yield np.concatenate(held, axis=1)
 
 
 def _distinct(blocks: list[np.ndarray]) -> np.ndarray:
@@ -104,23 +130,44 @@ def _distinct(blocks: list[np.ndarray]) -> np.ndarray:
 
 
 def alike(corpus: Corpus, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """`[3, M]` int64 (i, j, shift) of those pairs of anchors that have near sketches and alike words around them."""
-    near = np.bitwise_count(corpus.sketches[a] ^ corpus.sketches[b]) <= MAX_SKETCH_DISTANCE
+    """`[3, M]` int64 (i, j, shift) of those pairs of anchors of different clips that have alike words around them."""
     # anchors lie in the order of their clips
-    a, b = np.minimum(a[near], b[near]), np.maximum(a[near], b[near])
-    i, j = corpus.clip_of(a), corpus.clip_of(b)
-    other = i != j
-    a, b, i, j = a[other], b[other], i[other], j[other]
-    at_anchor = np.stack([corpus.anchors[a], corpus.anchors[b]]).astype(np.int64)
-    word = at_anchor // STRIDE
+    a, b = np.minimum(a, b), np.maximum(a, b)
+    anchors, places = np.unique(np.concatenate([a, b]), return_inverse=True)
+    clips = corpus.clip_of(anchors)
+    first, second = np.split(places, 2)
+    other = clips[first] != clips[second]
+    first, second = first[other], second[other]
+    at = corpus.anchors[anchors].astype(np.int64)
+    around = _words_around(corpus, clips, at // STRIDE)
+    found = []
+    for start in range(0, len(first), CHUNK):
+        i, j = first[start : start + CHUNK], second[start : start + CHUNK]
+        x, y = around[i], around[j]
+        both = (x != 0) & (y != 0)
+        equal = np.where(both, 32 - np.bitwise_count(x ^ y).astype(np.int64), 0).sum(axis=1)
+        compared = both.sum(axis=1)
+        good = (compared >= NEAR_WORDS // 3) & (equal >= MIN_NEAR_SIMILARITY * 32 * compared)
+        i, j = i[good], j[good]
+        found.append(np.stack([clips[i], clips[j], np.round((at[j] - at[i]) / STRIDE).astype(np.int64)]))
+    return np.concatenate([np.zeros((3, 0), dtype=np.int64), *found], axis=1)
+
+
+def _words_around(corpus: Corpus, clips: np.ndarray, word: np.ndarray) -> np.ndarray:
+    """`[M, NEAR_WORDS]` uint32 around each place, 0 (silence) outside the clip; clips must ascend."""
+    around = np.zeros((len(clips), NEAR_WORDS), dtype=np.uint32)
+    begin, length = corpus.word_start[clips], np.diff(corpus.word_start)[clips]
     offset = np.arange(-NEAR_WORDS // 2, NEAR_WORDS // 2) - LAG // 2
-    at = word[:, :, None] + offset
-    inside = (at >= 0) & (at < np.diff(corpus.word_start)[np.stack([i, j])][:, :, None])
-    at = np.where(inside, at + corpus.word_start[np.stack([i, j])][:, :, None], 0)
-    x, y = corpus.words[at]
-    both = inside.all(axis=0) & (x != 0) & (y != 0)
-    equal = np.where(both, 32 - np.bitwise_count(x ^ y).astype(np.int64), 0).sum(axis=1)
-    compared = both.sum(axis=1)
-    good = (compared >= NEAR_WORDS // 3) & (equal >= MIN_NEAR_SIMILARITY * 32 * compared)
-    shift = np.round((at_anchor[1] - at_anchor[0]) / STRIDE).astype(np.int64)
-    return np.stack([i, j, shift])[:, good]
+    done = 0
+    while done < len(clips):
+        until = int(np.searchsorted(begin, begin[done] + STRETCH, side="right"))
+        part = slice(done, until)
+        at = word[part, None] + offset
+        inside = (at >= 0) & (at < length[part, None])
+        # 0: some word that is there
+        at = np.where(inside, at + begin[part, None], begin[part, None])
+        around[part] = np.where(inside, corpus.words[at], 0)
+        if until < len(clips):
+            corpus.forget()
+        done = until
+    return around

@@ -68,6 +68,11 @@ class ProbeRecipe:
     name: str = "probe"
 
     @property
+    def loads(self) -> bool:
+        """Cutting at pauses loads the detector and the aligner."""
+        return self.segment.method == "speech"
+
+    @property
     def schema(self) -> pa.Schema:
         return SPEECH_SCHEMA if self.segment.method == "speech" else PROBE_SCHEMA
 

@@ -256,6 +256,13 @@ TABLES = (
         ),
     ),
     WorkingTable(
+        "unmet",
+        "a clip without what its sources require of the carried columns, and why",
+        {"clip": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR"},
+        "tables/requirements.py",
+        ("policy/decide.py", "plan.py"),
+    ),
+    WorkingTable(
         "known_<curator>",
         "a valid score of a live clip, from the newest version or a receipt",
         {"clip": "VARCHAR", "val": "struct"},
@@ -289,6 +296,13 @@ TABLES = (
         {"clip": "VARCHAR", "failure": "VARCHAR", "message": "VARCHAR", "broken": "VARCHAR[]"},
         "policy/decide.py",
         ("policy/group_rules.py",),
+    ),
+    WorkingTable(
+        "scores",
+        "a live clip with all its valid scores, one struct for each curator: a view",
+        {"clip": "VARCHAR", "source": "VARCHAR", "duration_s": "DOUBLE", "transcript": "VARCHAR"},
+        "policy/decide.py",
+        ("policy/undecided.py",),
     ),
     WorkingTable(
         "decided",

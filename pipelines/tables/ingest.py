@@ -10,16 +10,20 @@ from collections.abc import Iterator
 from functools import partial
 
 from ...loaders.storage.store import Store
-from ...schemas.config import RunConfig
-from ...schemas.sources import PLACE, uri_prefix
-from ...schemas.sql import literal
+from ...schemas.config import RunConfig, Source
+from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
+from ...schemas.sql import listed, literal
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
+from ..labels.formats import Options
 from ..labels.read import Tally, read_labels
 from ..labels.resolve import resolve
-from ..labels.rows import LABELS
+from ..labels.rows import LABELS, Unusable
+from ..labels.rows import Row as LabelRow
 from ..passes.probe import ProbeRecipe, segmentation_fingerprint
+from ..sources.kinds import kind_of
+from ..sources.looking import UNANSWERED
 from ..work.work_units import receipt_files
-from . import label_lines, overrides
+from . import label_lines, overrides, requirements
 from .cues import cues, said_in_clips
 from .listing import FILES, list_sources
 from .retries import left, passing
@@ -38,8 +42,14 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     """
     notices: list[str] = []
     state.fill("files_listed", FILES, list_sources(config.sources, notices))
+    state.sql(
+        """CREATE OR REPLACE TABLE parent_aliases AS
+        SELECT recording, segmentation, status, reason, tries, unnest(aliases, recursive := true)
+        FROM parent_recordings"""
+    )
+    notices += _settle_lists(state, config)
     tallies: list[Tally] = []
-    state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies))
+    state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels))
     notices += [tally.notice() for tally in tallies]
     notices += [
         f"source {source!r}: {count:,} names in its labels fit several recordings each, and give none a label, for "
@@ -47,6 +57,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
         for source, count, example in resolve(state.db)
     ]
     state.table("label_tallies", label_lines.tallied(tallies))
+    requirements.refuse_absent(state, config)
     notices += _labels_of_nothing(state)
     _sources(state, config)
     (cues if config.segment.method == "speech" else _spans)(state)
@@ -56,11 +67,6 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
         SELECT f.*, s.spans, {cut_by} AS segmentation
         FROM files_listed f LEFT JOIN spans s USING (source, path)"""
     )
-    state.sql(
-        """CREATE OR REPLACE TABLE parent_aliases AS
-        SELECT recording, segmentation, status, reason, tries, unnest(aliases, recursive := true)
-        FROM parent_recordings"""
-    )
     _known_files(state, config, cut_by, paranoid, retry_failed)
     state.sql(
         """CREATE OR REPLACE TABLE probe_keys AS
@@ -69,6 +75,42 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
         FROM files ANTI JOIN known_files USING (source, path)"""
     )
     return notices
+
+
+def _settle_lists(state: State, config: RunConfig) -> list[str]:
+    """What lists name twice is listed once. What they name and nobody can look at now is as it was known; so is what is
+    gone from a source that keeps what is gone."""
+    lists = listed(source.name for source in config.sources if is_list(source.path) or from_version(source.path))
+    twice = state.sql(
+        f"""SELECT source, count(*) - count(DISTINCT path) AS more FROM files_listed
+        WHERE list_contains({lists}, source) GROUP BY source HAVING more > 0 ORDER BY source"""
+    ).fetchall()
+    if twice:
+        state.sql(
+            f"""DELETE FROM files_listed WHERE list_contains({lists}, source) AND rowid NOT IN (
+                SELECT min(rowid) FROM files_listed WHERE list_contains({lists}, source) GROUP BY source, path)"""
+        )
+    keeping = listed(source.name for source in config.sources if source.missing == "keep")
+    state.sql(
+        f"""UPDATE files_listed SET size = a.size, mtime_ns = a.mtime_ns, etag = a.etag, absent = NULL
+        FROM parent_aliases a WHERE a.source = files_listed.source AND a.path = files_listed.path
+            AND a.status = 'decoded' AND files_listed.absent IS NOT NULL
+            AND (files_listed.absent = {literal(UNANSWERED)} OR list_contains({keeping}, files_listed.source))"""
+    )
+    named = {source.name for source in config.sources if is_list(source.path)}
+    return [
+        f"source {source!r}: {more:,} lines name a file that another line names"
+        for source, more in twice
+        if source in named
+    ]
+
+
+def _own_labels(source: Source, options: Options) -> Iterator[LabelRow | Unusable] | None:
+    """Labels that a source gives with its recordings; None for one that has them in files."""
+    kind = kind_of(source.path)
+    if kind is None:
+        return None
+    return kind.labels(source.path, options) if kind.labels is not None else iter(())
 
 
 def _spans(state: State) -> None:
@@ -126,7 +168,8 @@ def _kept_aliases(config: RunConfig, cut_by: str) -> str:
     """SQL of the aliases of files that are gone from sources that keep theirs; `stale` where its labels would now cut
     it in another way, which nobody can do any more."""
     retire = ", ".join(literal(s.name) for s in config.sources if s.missing == "retire") or "''"
-    return f"""SELECT a.*, r.source_rank, r.prefix || a.path AS uri, s.spans IS NULL AS whole,
+    uri = "CASE WHEN a.path LIKE '/%' OR contains(a.path, '://') THEN a.path ELSE r.prefix || a.path END"
+    return f"""SELECT a.*, r.source_rank, {uri} AS uri, s.spans IS NULL AS whole,
             a.segmentation <> {cut_by} AS stale
         FROM parent_aliases a JOIN sources r USING (source) ANTI JOIN files f USING (source, path)
         LEFT JOIN spans s USING (source, path) WHERE a.source NOT IN ({retire})"""
@@ -291,6 +334,7 @@ def _labelled(state: State, config: RunConfig) -> None:
         GROUP BY clip""",
         int(state.one("SELECT count(*) FROM label_candidates")),
     )
+    requirements.unmet(state, config)
     state.sql("DROP TABLE label_candidates")
     state.sql(
         """CREATE OR REPLACE TABLE clips_now AS

@@ -14,6 +14,7 @@ from ...schemas.representation import RepresentationSpec
 from ...schemas.score import SKIPPED, Curator, score_struct
 from ...schemas.sql import literal, quoted
 from ...schemas.tables import ALIGNED_COLUMN, CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
+from ..passes.declared import extract_resources
 from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
 from ..passes.score import ScoreRecipe
@@ -22,6 +23,8 @@ from .declarations import known
 from .retries import CLIP_WORD, left, passing, passing_error, passing_score
 from .state import State
 
+THREADS_BESIDE_A_CARD = 2
+"""That decode ahead of a codec on a GPU, unless the configuration says otherwise."""
 INPUT_COLUMNS = {
     "transcript": "transcript_sha256",
     "language": "language",
@@ -41,14 +44,21 @@ def curators_of(config: RunConfig) -> list[Curator]:
 
 def score_recipe(config: RunConfig) -> ScoreRecipe:
     """The score pass of a configuration."""
-    names = tuple(c.name for c in curators_of(config))
-    early_exit = tuple(config.keep) if config.score.early_exit else ()
-    return ScoreRecipe(names, config.score.options, early_exit, config.workers.limit_s)
+    curators = curators_of(config)
+    # what a bound on a trust means is known when the whole corpus is scored
+    later = {c.name for curator in curators for c in curator.columns if c.even_odds}
+    early_exit = [rule for rule in config.keep if rule.score not in later or rule.wrong_share is not None]
+    names = tuple(c.name for c in curators)
+    chosen = tuple(early_exit) if config.score.early_exit else ()
+    return ScoreRecipe(names, config.score.options, chosen, config.workers.limit_s)
 
 
 def extract_recipe(config: RunConfig) -> ExtractRecipe:
     """The extract pass of a configuration."""
-    return ExtractRecipe(tuple(config.representations), config.workers.limit_s)
+    threads = config.workers.extract.decode_threads
+    if threads is None:
+        threads = THREADS_BESIDE_A_CARD if extract_resources(config).gpus else 0
+    return ExtractRecipe(tuple(config.representations), config.workers.limit_s, threads)
 
 
 def clips_to_score(

@@ -150,7 +150,8 @@ def test_a_corpus_searched_piece_by_piece_gives_what_the_whole_gives(monkeypatch
     names = [str(k) for k in range(len(found))]
     whole = find_duplicates(names, found, durations)
     assert [(i, j) for i, j, _ in whole] == [(k, k + len(clips)) for k in range(len(clips))]
-    for name, value in (("RANGE", 8), ("SCAN", 5), ("CHUNK", 3), ("MOST_PENDING", 2)):
+    small = {"RANGE": 8, "SCAN": 5, "CHUNK": 3, "BATCH": 4, "STRETCH": 50, "MOST_PENDING": 2}
+    for name, value in small.items():
         monkeypatch.setattr(f"auricle.curators.copies.duplicate_proposals.{name}", value)
     monkeypatch.setattr("auricle.curators.copies.duplicates.WORDS_AT_ONCE", 100)
     assert find_duplicates(names, iter(found), durations, folder=tmp_path) == whole

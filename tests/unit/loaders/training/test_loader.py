@@ -78,7 +78,7 @@ def test_batches_hold_the_codes_of_their_clips_with_lengths_and_mask(dataset: st
 def test_workers_change_nothing_however_they_start(dataset: str) -> None:
     data = TrainingData(dataset, "toy-codes", CHOSEN)
     alone = read(Loader(data))
-    for workers, start in ((1, None), (2, "fork"), (2, "spawn")):
+    for workers, start in ((1, None), (3, None), (2, "fork"), (2, "spawn")):
         loader = Loader(data, workers=workers, start=start, prefetch=3)
         assert read(loader) == alone, (workers, start)
         # the next epoch has another order, and comes from the same workers
