@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -34,6 +35,7 @@ from auricle.curators.waveform import resampled
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build" / "curators"
 DOCUMENT = ROOT / "docs" / "curators.md"
+BEFORE = CACHE / "page.json"
 OURS = ("signal", "vad", "snr", "dnsmos", "channels", "reverb", "content", "quality")
 SPEED_TARGETS = {
     "signal": 1000,
@@ -44,6 +46,11 @@ SPEED_TARGETS = {
     "reverb": 300,
     "content": 100,
 }
+
+
+def kept_sections() -> list[str]:
+    """Sections that were measured here and kept."""
+    return [name for name in (*SECTIONS, "speed") if (CACHE / f"{name}.json").is_file()]
 
 
 def speed() -> list[dict]:
@@ -85,16 +92,19 @@ def speed() -> list[dict]:
 
 def as_table(lines: list[dict]) -> list[str]:
     """Markdown table of measured lines."""
-    out = ["| score | what | condition | measure | value [95 % interval] | n | target | |", "|" + "---|" * 8]
+    heads = "| score | what | condition | measure | value [95 % interval] | worst source | n | target | |"
+    out = [heads, "|" + "---|" * 9]
     for line in lines:
         f = Figure(**line["figure"])
         digits = 3 if f.value <= 1 and "dB" not in line["measure"] else 2
         target = line["target"]
         sign = "≤" if line["better"] == "low" else "≥"
         judged = verdict(f, target, line["better"]) if target is not None else ""
+        worst = f.worst(line["better"])
+        named = "" if worst is None else f"{worst[0]} {worst[1]:.{digits}f}"
         out.append(
             f"| `{line['score']}` | {line['method']} | {line['condition']} | {line['measure']} | {f.text(digits)} | "
-            f"{f.count()} | {f'{sign} {target:g}' if target is not None else ''} | {judged} |"
+            f"{named} | {f.count()} | {f'{sign} {target:g}' if target is not None else ''} | {judged} |"
         )
     return out
 
@@ -120,8 +130,16 @@ def definitions() -> list[str]:
     return out
 
 
-def document(results: dict[str, list[dict]]) -> str:
-    """The whole of docs/curators.md."""
+def written(template: str) -> dict[str, str]:
+    """What the page has now in the places of the template: sections that are not measured again stay as they are."""
+    names = re.findall(r"\{\{(\w+)\}\}", template)
+    between = map(re.escape, re.split(r"\{\{\w+\}\}", template))
+    found = re.fullmatch("(.*?)".join(between), DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    return dict(zip(names, found.groups(), strict=True)) if found else {}
+
+
+def document(results: dict[str, list[dict]], before: dict[str, str]) -> str:
+    """The whole of docs/curators.md. before: of `written`, before the template was changed."""
     template = (Path(__file__).parent / "curators_document.md").read_text(encoding="utf-8")
     model = card()
     fields = {
@@ -138,7 +156,10 @@ def document(results: dict[str, list[dict]]) -> str:
         ),
     }
     for name in SECTIONS:
-        fields[name] = "\n".join(as_table(results[name])) if name in results else "not measured in this run"
+        stays = before.get(name, "not measured in this run")
+        fields[name] = "\n".join(as_table(results[name])) if name in results else stays
+    if "speed" not in results and "speed" in before:
+        fields["speed"] = before["speed"]
     for name, text in fields.items():
         template = template.replace("{{" + name + "}}", text)
     return template
@@ -156,6 +177,10 @@ def main() -> None:
             "the development recordings are not beside the checkout (../shared/data): nothing to measure on"
         )
     CACHE.mkdir(parents=True, exist_ok=True)
+    template = (Path(__file__).parent / "curators_document.md").read_text(encoding="utf-8")
+    if now := written(template):
+        # kept, so that the template may be changed before the page is written again
+        BEFORE.write_text(json.dumps(now))
     names = [] if a.speed or a.document else (a.only or list(SECTIONS))
     for name in names:
         started = time.process_time()
@@ -168,8 +193,8 @@ def main() -> None:
         (CACHE / "speed.json").write_text(json.dumps(rows, indent=1))
         print("\n".join(speed_table(rows)))
     if not a.only:
-        results = {p.stem: json.loads(p.read_text()) for p in CACHE.glob("*.json")}
-        DOCUMENT.write_text(document(results), encoding="utf-8")
+        results = {name: json.loads((CACHE / f"{name}.json").read_text()) for name in kept_sections()}
+        DOCUMENT.write_text(document(results, json.loads(BEFORE.read_text())), encoding="utf-8")
         print(f"wrote {DOCUMENT.relative_to(ROOT)}")
 
 

@@ -26,8 +26,8 @@ from snr_unheard import cases
 from auricle.curators.perclip import Unmeasurable
 from auricle.curators.registry import build
 from auricle.curators.signal.learned import acoustics
+from auricle.curators.signal.sigma import FEATURES, LEAST_DB, MOST_DB, WEIGHTS, evidence
 from auricle.curators.signal.snr import SnrCurator
-from auricle.curators.signal.snr_sigma import FEATURES, LEAST_DB, MOST_DB, WEIGHTS, evidence
 from auricle.curators.signal.vad import speech_probabilities
 
 EVIDENCE = Path("build/curators/snr_evidence.npz")

@@ -19,6 +19,7 @@ EXITS = (
     "6 model weights are missing · 7 no file could be scored · 8 a takedown was interrupted and is not finished · "
     "9 workers keep failing · 10 a command that deletes was not confirmed · "
     "11 the cluster cannot do the work · 20 the gate refused the candidate · 21 a source lost many of its files · "
+    "22 no night came in time · "
     "75 another command holds the dataset · "
     "130 interrupted · 141 the reader of the output ended"
 )

@@ -11,6 +11,7 @@ from .datasets import dataset_commands, delete_commands, epoch_commands, schema_
 from .judging import judge_commands
 from .loose import file_commands
 from .models import model_commands, registry_commands
+from .nights import night_commands
 from .runs import run_commands
 
 HEADINGS = {
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     for module in (
         run_commands,
         cluster_commands,
+        night_commands,
         dataset_commands,
         epoch_commands,
         judge_commands,

@@ -12,9 +12,11 @@ from ..loaders.reading.tombstones import tombstones
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
 from ..schemas.errors import ClipError, NoDatasetError
+from ..schemas.undecided import Undecided
 from .audio.decode import local_file
 from .passes.probe import ProbeRecipe
 from .policy.decide import check_rules, decide
+from .policy.undecided import undecided
 from .publishing import gate
 from .publishing.document import inputs_digest
 from .publishing.lease import holder
@@ -53,6 +55,8 @@ class Plan:
     """Known kept clips and hours per representation that would be made."""
     flips: int = 0
     """Known clips that would change between kept and dropped, by the scores that are there."""
+    unmet: dict[str, int] = field(default_factory=dict)
+    """Known clips that lack what their source requires (`require`), by reason: a run drops them."""
     unfinished: tuple[str, ...] = ()
     """Runs that would be resumed."""
     held_by: str | None = None
@@ -60,6 +64,8 @@ class Plan:
     notices: tuple[str, ...] = ()
     to_try_again: dict[str, int] = field(default_factory=dict)
     """Files and clips that failed for reasons of the moment, by reason: a run tries them again."""
+    undecided: tuple[Undecided, ...] = ()
+    """What rules with a confidence leave undecided of the known clips."""
     given_up: dict[str, int] = field(default_factory=dict)
     """Those that were tried too often: a run tries them with `retry_failed` only."""
 
@@ -92,11 +98,11 @@ def plan(config: RunConfig) -> Plan:
             ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
             ingest.live_tables(state, config)
             clips_to_score(state, store, runs, config)
-            decide(state, config, curators)
+            unsure = tuple(undecided(state, config, decide(state, config, curators)))
             clips_to_extract(state, store, runs, config)
             number = parent.document.number if parent else None
             found = _counts(state, number, tuple(runs), holder(store), tuple(notices))
-            return replace(found, to_try_again=again, given_up=given_up)
+            return replace(found, to_try_again=again, given_up=given_up, undecided=unsure)
 
 
 def _counts(
@@ -124,6 +130,11 @@ def _counts(
         flips=count(
             "SELECT count(*) FROM decided d JOIN parent_clips p USING (clip) "
             "WHERE (d.status = 'kept') <> (p.status = 'kept') AND clip NOT IN (SELECT key FROM score_items)"
+        ),
+        unmet=dict(
+            state.sql(
+                "SELECT reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM unmet) GROUP BY 1 ORDER BY 1"
+            ).fetchall()
         ),
         unfinished=runs,
         held_by=held_by,

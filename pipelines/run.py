@@ -25,15 +25,18 @@ from ..schemas.config import RunConfig
 from ..schemas.errors import GateError, IntegrityError
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
+from ..schemas.undecided import Undecided
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
 from .nodes.resources import Resources
 from .passes.declared import cut_freely, resources
 from .passes.probe import ProbeRecipe
-from .policy.decide import check_rules, decide, undecided
+from .policy.conditions_sql import Scored
+from .policy.decide import check_rules, decide
+from .policy.undecided import undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
-from .tables import ingest, label_lines
+from .tables import cues, ingest, label_lines
 from .tables.losses import refuse_losses
 from .tables.remaining import clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
 from .tables.retries import to_try_again
@@ -57,6 +60,8 @@ class Outcome:
 
     status: Literal["published", "unchanged"]
     version: Version
+    undecided: tuple[Undecided, ...] = ()
+    """What rules with a confidence left undecided; nothing where the run had nothing to decide."""
 
 
 @dataclass
@@ -211,25 +216,26 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
                 return Outcome("unchanged", parent)
             take_in(this, state)
             score(this, state)
-            this.timed("decide", lambda: decide(state, config, curators))
-            for line in undecided(state, config, curators):
-                this.progress.notice(line)
+            read: list[Scored] = []
+            this.timed("decide", lambda: read.append(decide(state, config, curators)))
+            unsure = tuple(undecided(state, config, read[0]))
             extract(this, state)
             candidate = build(this, state, curators, specs, inputs)
+            candidate = candidate.model_copy(update={"wrong_texts": read[0].wrong_texts})
         except IntegrityError:
             if _overtaken(store, state.parent):
                 return None
             raise
         if parent and not document.differs(candidate, parent.document):
             close_run(store, this.run, parent.document)
-            return Outcome("unchanged", parent)
+            return Outcome("unchanged", parent, unsure)
         # the gate's own tables take as much memory again
         state.close()
         candidate = judged(this, parent, candidate)
         if not publish(store, candidate):
             return None
         close_run(store, this.run, candidate)
-        return Outcome("published", open_version(store, candidate.number))
+        return Outcome("published", open_version(store, candidate.number), unsure)
 
 
 def take_in(this: Run, state: State) -> None:
@@ -240,7 +246,7 @@ def take_in(this: Run, state: State) -> None:
     this.do(state, recipe, "probe_items", known, then=score_recipe(this.config))
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
     ingest.live_tables(state, this.config, retry_failed=this.retry_failed)
-    for line in label_lines.notices(state):
+    for line in (*label_lines.notices(state), *cues.notices(state)):
         this.progress.notice(line)
 
 
@@ -273,12 +279,12 @@ def build(
     number = parent.document.number + 1 if parent else 1
     assemble.outcome(state, curators, specs)
     entries: dict[str, RepresentationEntry] = {}
+    carried = sorted({name for source in this.config.sources for name in source.carry})
     for spec in specs:
         old = parent.document.representations.get(spec.name) if parent else None
         valid = old is not None and old.spec.fingerprint == spec.fingerprint
-        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes)
+        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes, carried)
         entries[spec.name] = document.representation_entry(state, spec, shards)
-    carried = sorted({name for source in this.config.sources for name in source.carry})
     clips = assemble.clip_parts(state, store, curators, specs, number, carried)
     recordings = assemble.recording_parts(state, store)
     this.stages["assemble"] = Stage(

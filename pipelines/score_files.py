@@ -98,6 +98,7 @@ def table_schema(curators: Sequence[Curator]) -> pa.Schema:
         pa.field("status", pa.string()),  # kept, dropped or failed, by the rules given
         pa.field("reasons", pa.list_(pa.string())),  # words of the broken rules
         pa.field("why", pa.list_(pa.string())),  # a line for each
+        pa.field("undecided", pa.list_(pa.string())),  # a line for each rule that is unsure of a kept clip
         pa.field("tier", pa.string()),
         pa.field("error_reason", pa.string()),  # FailureReason of a file that failed
         pa.field("error_message", pa.string()),
@@ -110,7 +111,7 @@ def table_schema(curators: Sequence[Curator]) -> pa.Schema:
 
 
 def _judged(table: pa.Table, judge: Judge) -> pa.Table:
-    """The table with status, reasons, why and tier; from the stored numbers, which are rounded to their dtype."""
+    """The table with what the judge says; from the stored numbers, which are rounded to their dtype."""
     rows = table.to_pylist()
     for row in rows:
         if row["error_reason"]:
@@ -121,6 +122,7 @@ def _judged(table: pa.Table, judge: Judge) -> pa.Table:
                 "status": str(found.status),
                 "reasons": list(found.reasons),
                 "why": list(found.why),
+                "undecided": list(found.undecided),
                 "tier": found.tier,
             }
     return pa.Table.from_pylist(rows, schema=table.schema)

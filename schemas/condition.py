@@ -7,7 +7,7 @@ A score is compared as it is stored: a float32 column at float32, so that `min: 
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,6 +37,14 @@ class Condition(Strict):
         default="auto",
         description="A null score: auto keeps it where the score does not apply to the clip (no transcript, language "
         "without a model) and drops it where the clip is too bad to measure",
+    )
+
+    wrong_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="For transcript_trust: the share of wrong texts that the bounds are meant for. Without it the "
+        "share is estimated for each source from the corpus itself; 0.5 takes the score as it stands",
     )
 
     @model_validator(mode="after")
@@ -89,6 +97,24 @@ class Condition(Strict):
         found = f"CAST({value} AS DOUBLE)" if dtype == "int32" else value
         tests += [f"{found} {sign} {_literal(bound, dtype)}" for sign, bound in self._bounds]
         return f"(CASE WHEN {value} IS NULL THEN {missing} ELSE {' AND '.join(tests)} END)"
+
+    def for_share(self, share: float) -> Self:
+        """The condition on a score for even odds that means the same where this share of the texts is wrong.
+
+        `min: 0.5` where one text in twenty is wrong is `min: 0.05`: by Bayes' rule the odds of a right text are those
+        of the score times (1 - share) / share.
+        """
+        odds = share / (1 - share)
+
+        def moved(bound: float | None) -> float | None:
+            if bound is None or not 0 < bound < 1:
+                return bound
+            # six digits read well, and no trust is known better
+            return float(f"{bound * odds / (bound * odds + 1 - bound):.6g}")
+
+        if share == 0.5:
+            return self
+        return self.model_copy(update={"min": moved(self.min), "max": moved(self.max)})
 
     @property
     def words(self) -> str:
@@ -191,7 +217,8 @@ class Rule(Condition):
     def text(self) -> str:
         """The rule in one line: `noisy: snr_db >= 10`. Scores that early exit left out name their rule so on disk."""
         sure = "" if self.confidence is None else f", {self.confidence:g} sure, unsure: {self.unsure}"
-        return f"{self.reason}: {self.words}{sure}"
+        share = "" if self.wrong_share is None else f", where {self.wrong_share:g} of the texts are wrong"
+        return f"{self.reason}: {self.words}{sure}{share}"
 
 
 class Tier(Strict):

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from .undecided import Undecided
 from .version import Record
 
 DIAGNOSTICS_SCHEMA = "auricle.diagnostics/2"
@@ -40,11 +41,15 @@ class Profile(Record):
     status: dict[str, dict[str, float]]
     reasons: dict[str, dict[str, float]] = Field(description="Also `only`: clips that no other reason drops")
     co_occurrence: dict[str, Any] = Field(description="Dropped clips by pairs of reasons")
+    undecided: list[Undecided] = Field(default=[], description="Of each rule with a confidence")
     failures: dict[str, dict[str, float]]
     tiers: dict[str, dict[str, float]]
     languages: dict[str, dict[str, float]]
     sample_rates: dict[str, dict[str, float]]
     introduced: dict[str, dict[str, float]] = Field(description="By the version that brought them")
+    carried: dict[str, dict[str, dict[str, float]]] = Field(
+        default={}, description="By carried column and value: clips by status, hours of those kept; the most frequent"
+    )
     scores: dict[str, dict[str, Any]] = Field(description="By column: unit, counts, quantiles, histogram")
 
 

@@ -16,6 +16,7 @@ AuricleError
 ├── ClusterError       no node has what a worker takes, or nodes have other packages   exit 11
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
+├── StaleError         no night brought the dataset up to date in time          exit 22
 ├── BusyError          another run holds the dataset                           exit 75
 └── ClipError          one clip or file is bad: becomes a row, never escapes a unit
 
@@ -124,6 +125,12 @@ class LossError(AuricleError):
     """A source has lost more of its files than a night may take without being told to; nothing was done."""
 
     exit_code = 21
+
+
+class StaleError(AuricleError):
+    """A dataset was not brought up to date for longer than allowed: a night failed, or never ran."""
+
+    exit_code = 22
 
 
 class BusyError(AuricleError):

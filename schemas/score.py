@@ -38,6 +38,9 @@ class ScoreColumn:
     """"dB", "s", "Hz", "1" for ratios and probabilities, "MOS", "text"."""
     description: str
     """One line: what the number is, and for a computed one, from what."""
+    even_odds: bool = False
+    """Whether it is the calibrated probability that a clip's text is right, where as many are wrong as right. Bounds on
+    such a score mean the share of wrong texts of the clip's source (`Condition.for_share`)."""
 
 
 SIGMA_UNITS = ("db", "dbfs", "s", "ms", "hz")
@@ -48,6 +51,16 @@ def sigma_name(score: str) -> str:
     """Column that holds the standard deviation of a score's error, where its curator gives one: `snr_sigma_db`."""
     base, _, unit = score.rpartition("_")
     return f"{base}_sigma_{unit}" if base and unit in SIGMA_UNITS else f"{score}_sigma"
+
+
+def with_sigma(value: float, sigma: float) -> str:
+    """A score with the standard deviation of its error, as people write it: `17.2 ± 3`, `0.712 ± 0.06`.
+
+    The deviation has one significant digit, since it is no better known; the score has one decimal more than it.
+    """
+    exponent = int(f"{sigma:.0e}".partition("e")[2]) if sigma > 0 else 0
+    decimals = max(0, -exponent)
+    return f"{value:.{decimals + 1}f} ± {sigma:.{decimals}f}"
 
 
 Row = dict[str, Any]

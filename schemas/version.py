@@ -104,6 +104,16 @@ class GateResult(Record):
     checks: list[GateCheck] = Field(default_factory=list)
 
 
+class WrongTexts(Record):
+    """What share of the texts of a source is wrong, estimated from the trusts of its clips."""
+
+    clips: int = Field(description="Clips with a trust")
+    share: float = Field(description="Estimated share of wrong texts, drawn to that of the corpus where clips are few")
+    low: float = Field(description="Lower end of its 95 % interval, as far as trusts are calibrated for this source")
+    high: float
+    used: float = Field(description="The share that bounds were meant for: `share` in steps")
+
+
 class VersionDocument(Record):
     """`versions/000007.json`. Everything a version is, by hash; readable by a person."""
 
@@ -122,11 +132,18 @@ class VersionDocument(Record):
     )
     counts: Counts = Field(default_factory=Counts)
     hours: dict[str, float] = Field(default_factory=dict, description="Hours of clips, kept, dropped, failed")
+    cut_samples: dict[str, int] = Field(
+        default_factory=dict,
+        description="Of recordings cut at pauses: samples of one channel = clips + gap_<kind>s + taken_down",
+    )
     dropped_by_reason: dict[str, int] = Field(
         default_factory=dict, description="A clip counts under each of its reasons"
     )
     failed_by_reason: dict[str, int] = Field(default_factory=dict, description="Files and clips")
     kept_by_tier: dict[str, int] = Field(default_factory=dict)
+    wrong_texts: dict[str, dict[str, WrongTexts]] = Field(
+        default_factory=dict, description="By score (transcript_trust) and source; empty where no rule wants it"
+    )
     untrained: list[str] = Field(default_factory=list, description="Representations made with untrained weights")
     curators: dict[str, CuratorEntry] = Field(default_factory=dict)
     representations: dict[str, RepresentationEntry] = Field(default_factory=dict)

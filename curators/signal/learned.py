@@ -42,6 +42,8 @@ C50_SCALE_DB, C50_CENTRE_DB = 10.0, 15.0
 """The network's C50 output is (C50 - 15) / 10."""
 SNR_SCALE_DB = 10.0
 """The network's third output, in these, is added to the SNR that its mask says."""
+PIECES, PIECE_SPEECH_FRAMES = 4, 8
+"""A window is also judged in so many pieces on their own, of those with a quarter of a second of speech."""
 Weights = dict[str, np.ndarray]
 
 
@@ -57,6 +59,11 @@ class Acoustics:
     """Probability that speech, music, noise is heard, `[F, 3]` float32, per 32 ms frame."""
     doubt: float
     """How undecided the mask is between speech and noise, 0 to 1: 4 p (1 - p) over the clip's power."""
+    pieces: np.ndarray
+    """C50 (dB) and ESTOI of pieces of the clip on their own, `[P, 2]`: how far they differ says how far to trust them.
+    Pieces without speech are left out."""
+    hidden: np.ndarray
+    """What the outputs for the whole clip are made of, `[64]`: far from that of training, they mean less."""
 
 
 def first_guess(bands: np.ndarray, pause: np.ndarray) -> np.ndarray:
@@ -99,6 +106,12 @@ def forward(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, n
 
     The network corrects `prior_logit`: with no correction the noise is steady at the first guess.
     """
+    mask, present, frame = _frames(w, x, heard)
+    return mask, present, _of_clip(w, frame, x[:, 0, 3])[0]
+
+
+def _frames(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mask logits `[F, 64]`, presence logits `[F, 3]` and what the clip's outputs are pooled from, `[F, 64]`."""
     fine = np.maximum(_convolve(w, "fine", x, stride=2), 0)
     known = np.maximum(heard.astype(np.float32) @ w["heard.weight"].T + w["heard.bias"], 0)
     h = np.maximum(_convolve(w, "coarse", fine, stride=2), 0) + known[:, None]
@@ -111,11 +124,15 @@ def forward(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, n
     frame = np.concatenate([h.reshape(count, -1), known], axis=1)
     frame = np.maximum(frame @ w["frame.weight"].T + w["frame.bias"], 0)
     present = frame @ w["present.weight"].T + w["present.bias"]
-    speech = x[:, 0, 3]
+    return prior_logit(x) + mask.reshape(count, -1), present, frame
+
+
+def _of_clip(w: Weights, frame: np.ndarray, speech: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Clip outputs `[3]` and hidden values `[64]` of some of its frames `[F, 64]`; speech: their probability, `[F]`."""
     weighted = (frame * speech[:, None]).sum(axis=0) / (speech.sum() + 1e-3)
     hidden = np.concatenate([frame.mean(axis=0), weighted]) @ w["clip_hidden.weight"].T + w["clip_hidden.bias"]
-    clip = w["clip_output.weight"] @ np.maximum(hidden, 0) + w["clip_output.bias"]
-    return prior_logit(x) + mask.reshape(count, -1), present, clip
+    hidden = np.maximum(hidden, 0)
+    return w["clip_output.weight"] @ hidden + w["clip_output.bias"], hidden
 
 
 def _convolve(w: Weights, name: str, x: np.ndarray, stride: int = 1, dilation: int = 1) -> np.ndarray:
@@ -193,10 +210,13 @@ def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -
     """`[T]` at 16 kHz, its speech probabilities `[F]` and the detector's features `[F, 256]`, through the network."""
     bands = band_powers(x, float(x.mean(dtype=np.float64)))
     parts = np.array_split(np.arange(bands.shape[0]), -(-bands.shape[0] // WINDOW_FRAMES))
-    clean, noise, present, clips, weight = [], [], [], [], []
+    clean, noise, present, clips, hidden, pieces, weight = [], [], [], [], [], [], []
     undecided = 0.0
     for rows in parts:
-        mask, presence, out = forward(w, features(bands[rows], speech[rows]), heard[rows])
+        mask, presence, frame = _frames(w, features(bands[rows], speech[rows]), heard[rows])
+        out, values = _of_clip(w, frame, speech[rows].astype(np.float32))
+        hidden.append(values)
+        pieces += _pieces(w, frame, speech[rows].astype(np.float32))
         share = sigmoid(mask)
         clean.append((share * bands[rows]).sum(axis=1))
         noise.append((sigmoid(-mask) * bands[rows]).sum(axis=1))
@@ -213,4 +233,16 @@ def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -
         float(np.clip(out[1], 0, 1)),
         np.concatenate(present).astype(np.float32),
         undecided / max(float(bands.sum(dtype=np.float64)), 1e-30),
+        np.array(pieces).reshape(-1, 2),
+        np.average(hidden, axis=0, weights=weight),
     )
+
+
+def _pieces(w: Weights, frame: np.ndarray, speech: np.ndarray) -> list[tuple[float, float]]:
+    """C50 (dB) and ESTOI of each of `PIECES` equal pieces of a window that has speech, of its frames `[F, 64]`."""
+    found = []
+    for rows in np.array_split(np.arange(speech.shape[0]), PIECES):
+        if speech[rows].sum() >= PIECE_SPEECH_FRAMES:
+            out, _ = _of_clip(w, frame[rows], speech[rows])
+            found.append((float(out[0] * C50_SCALE_DB + C50_CENTRE_DB), float(np.clip(out[1], 0, 1))))
+    return found

@@ -8,7 +8,8 @@ from ...schemas.clip import Clip
 from ...schemas.score import Row, ScoreColumn
 from ..perclip import PerClip, Unmeasurable
 from .learned import AcousticOptions, acoustic_weights, acoustics
-from .vad import speech_seconds, vad_weights
+from .sigma import ACOUSTIC_WEIGHTS, acoustic_evidence, c50_sigma_db, sigma_weights
+from .vad import speech_probabilities, speech_seconds, vad_weights
 
 
 class ReverbOptions(AcousticOptions):
@@ -23,7 +24,7 @@ class ReverbCurator(PerClip):
     """C50 of the room that the speech was recorded in, blind."""
 
     name = "reverb"
-    version = 1
+    version = 2
     columns = (
         ScoreColumn(
             "c50_db",
@@ -31,15 +32,23 @@ class ReverbCurator(PerClip):
             "dB",
             "Clarity of the room: energy of the first 50 ms over the rest, 125 Hz to 4 kHz, estimated; about -10 to 35",
         ),
+        ScoreColumn(
+            "c50_sigma_db",
+            "float32",
+            "dB",
+            "Expected standard deviation of the error of c50_db: 90 % of errors are within 1.64 times this",
+        ),
     )
     Options = ReverbOptions
 
     def weights(self) -> str:
-        """The network's hash and the detector's."""
-        return f"{acoustic_weights(self.options.network)}+{vad_weights()}"
+        """The network's hash, the detector's, and that of what judges them."""
+        return f"{acoustic_weights(self.options.network)}+{vad_weights()}+{sigma_weights(ACOUSTIC_WEIGHTS)}"
 
     def measure(self, clip: Clip) -> Row:
-        """C50 of one clip."""
+        """C50 of one clip, and how far it may be off."""
         if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
             raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
-        return {"c50_db": acoustics(clip, self.options.network).c50_db}
+        found = acoustics(clip, self.options.network)
+        x = acoustic_evidence(found, speech_probabilities(clip))
+        return {"c50_db": found.c50_db, "c50_sigma_db": c50_sigma_db(x)}

@@ -18,7 +18,7 @@ from ..perclip import PerClip, Unmeasurable
 from ..waveform import frame_power, resampled
 from .learned import AcousticOptions, acoustic_weights, acoustics
 from .level import active_frame_power
-from .snr_sigma import Measured, evidence, sigma_db, sigma_weights
+from .sigma import Measured, evidence, sigma_db, sigma_weights
 from .vad import FRAME_S, FRAME_SIZE, SAMPLE_RATE, pauses, speech_mask, speech_probabilities, vad_weights
 
 LOWEST_DB, HIGHEST_DB = -20.0, 80.0

@@ -167,7 +167,13 @@ class TranscriptCurator(PerClip):
     name = "alignment"
     version = 5
     columns = (
-        ScoreColumn("transcript_trust", "float32", "1", "Calibrated probability that the text is what is said"),
+        ScoreColumn(
+            "transcript_trust",
+            "float32",
+            "1",
+            "Calibrated probability that the text is what is said, where as many are wrong as right",
+            even_odds=True,
+        ),
         ScoreColumn("align_nats_per_frame", "float32", "nat", "Mean fit of the words' phones per 10 ms, 0 is perfect"),
         ScoreColumn("min_word_nats", "float32", "nat", "The same over the word that fits worst"),
         ScoreColumn("oov_ratio", "float32", "1", "Share of the words that the dictionary lacks"),

@@ -18,15 +18,20 @@ from typing import Any
 import duckdb
 
 from ...loaders.storage.engine import engine, view_parts
+from ...schemas.condition import Rule
 from ...schemas.derived import PROFILE_SCHEMA
+from ...schemas.score import sigma_name
 from ...schemas.sql import quoted
-from ...schemas.tables import Status
+from ...schemas.tables import CARRIED, Status
+from ...schemas.undecided import Undecided, undecided_row, undecided_sql
 from ...schemas.version import CuratorEntry
 from .bins import Bins, nice_bins, shares_bins
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 STATUSES = [status.value for status in Status]
 TOP_VALUES = 12
+LONGEST_VALUE = 80
+"""Characters of a carried value."""
 MICROSECONDS = "TRY_CAST(round(duration_s * 1e6) AS hugeint)"
 HOURS = f"coalesce(sum({MICROSECONDS}), 0) / 3.6e9"
 
@@ -50,8 +55,11 @@ class Column:
         return f"{quoted(self.curator)}.{quoted(self.name)}" if self.curator else quoted(self.name)
 
 
-def profile(parts: Parts, curators: Mapping[str, Entry]) -> dict[str, Any]:
-    """The profile of the clip table in `parts`; `curators` as in the version document says what its scores mean."""
+def profile(parts: Parts, curators: Mapping[str, Entry], rules: Sequence[Rule] = ()) -> dict[str, Any]:
+    """The profile of the clip table in `parts`; `curators` as in the version document says what its scores mean.
+
+    rules: those that decided; the profile counts what they left undecided.
+    """
     with _table(parts) as table:
         scores = list(_columns(table, curators))
         status = {
@@ -70,6 +78,8 @@ def profile(parts: Parts, curators: Mapping[str, Entry]) -> dict[str, Any]:
             "languages": _counts(table, "coalesce(language, 'unknown')"),
             "sample_rates": _counts(table, "sample_rate"),
             "introduced": _counts(table, "introduced"),
+            "carried": {name: _carried(table, name) for name in _carried_names(table)},
+            "undecided": [found.model_dump() for found in _undecided(table, scores, rules)],
             "scores": {column.name: _score(table, column) for column in scores},
         }
 
@@ -102,6 +112,39 @@ def _columns(table: duckdb.DuckDBPyConnection, curators: Mapping[str, Entry]) ->
                 )
 
 
+def _carried_names(table: duckdb.DuckDBPyConnection) -> list[str]:
+    described = table.execute("SELECT * FROM clips LIMIT 0").description or []
+    return [child for name, kind, *_ in described if name == CARRIED for child, _ in kind.children]
+
+
+def _carried(table: duckdb.DuckDBPyConnection, name: str) -> dict[str, dict[str, Any]]:
+    """Value -> clips by status and hours kept; the most frequent values, `none`, and `others` that are left."""
+    filters = ", ".join(f"count(*) FILTER (WHERE status = '{status}')" for status in STATUSES)
+    kept = f"coalesce(sum({MICROSECONDS}) FILTER (WHERE status = 'kept'), 0) / 3.6e9"
+    sql = f"""
+        WITH told AS (SELECT {CARRIED}.{quoted(name)} AS value, status, duration_s FROM clips),
+        often AS (SELECT value FROM told WHERE value IS NOT NULL
+            GROUP BY 1 ORDER BY count(*) DESC, value LIMIT {TOP_VALUES}),
+        sorted AS (SELECT *,
+            CASE WHEN value IS NULL THEN 2 WHEN value IN (FROM often) THEN 0 ELSE 1 END AS kind FROM told)
+        SELECT kind, CASE WHEN kind = 0 THEN left(value, {LONGEST_VALUE}) END AS shown, {filters}, {kept}
+        FROM sorted GROUP BY 1, 2 ORDER BY kind, count(*) DESC, shown
+    """
+    return {
+        _told(kind, shown): {
+            **dict(zip(STATUSES, rest[:-1], strict=True)),
+            "kept_hours": _round(rest[-1]),
+        }
+        for kind, shown, *rest in _rows(table, sql)
+    }
+
+
+def _told(kind: int, value: str) -> str:
+    if kind:
+        return ("others", "none")[kind - 1]
+    return repr(value) if value in ("others", "none") else value
+
+
 def _counts(table: duckdb.DuckDBPyConnection, by: str, where: str = "true") -> dict[str, dict[str, Any]]:
     sql = f"""
         SELECT {by} AS value, count(*) AS clips, {HOURS}
@@ -122,6 +165,31 @@ def _reasons(table: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
         GROUP BY 1 ORDER BY n DESC, reason
     """
     return {reason: {"clips": n, "hours": _round(h), "only": only} for reason, n, h, only in _rows(table, sql)}
+
+
+def _undecided(
+    table: duckdb.DuckDBPyConnection, scores: Sequence[Column], rules: Sequence[Rule]
+) -> Iterator[Undecided]:
+    """Of each rule with a confidence whose score and deviation the table has."""
+    by_name = {column.name: column for column in scores}
+
+    def verdict(rule: Rule) -> str | None:
+        score, sigma = by_name.get(rule.score), by_name.get(sigma_name(rule.score))
+        if score is None:
+            return None
+        return rule.verdict_sql(score.sql, score.dtype, f"{quoted(score.curator)}.reason", sigma and sigma.sql)
+
+    for rule in rules:
+        said, sigma = verdict(rule), by_name.get(sigma_name(rule.score))
+        if rule.confidence is None or said is None or sigma is None:
+            continue
+        others = [
+            f"{of} IN ({', '.join(map(repr, other.dropping))})"
+            for other in rules
+            if other is not rule and other.reason == rule.reason and (of := verdict(other))
+        ]
+        sql = undecided_sql(rule, said, by_name[rule.score].sql, sigma.sql, others, "clips")
+        yield undecided_row(rule, _rows(table, sql)[0])
 
 
 def _co_occurrence(table: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.version import VersionDocument
 from ..drawing.profile import profile
+from ..drawing.rules import rules_of
 from .sounds import Hearing, Sources
 from .tables import ClipTable
 
@@ -96,7 +97,7 @@ class Opened:
             stored = self.json("profile.json")
             if stored and stored.get("schema") == PROFILE_SCHEMA:
                 return stored
-            return profile(self.reader.files(), self.document.curators)
+            return profile(self.reader.files(), self.document.curators, rules_of(self.document.config))
 
     def json(self, name: str) -> dict[str, Any] | None:
         """A derived JSON file; None when it is absent or not a JSON object."""

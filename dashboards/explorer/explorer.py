@@ -30,7 +30,7 @@ from ...schemas.errors import AuricleError
 from ...schemas.score import sigma_name
 from ..drawing import charts
 from ..drawing.pages import environment, style
-from ..drawing.rules import breaks, rules_of
+from ..drawing.rules import breaks, meant_in, rules_of
 from ..drawing.spectrogram import outline, spectrogram
 from ..report.report import render
 from .catalog import Catalog, Dataset, Opened, Recent, StoredDataset
@@ -134,7 +134,7 @@ class Explorer:
             (
                 rule,
                 breaks(
-                    rule,
+                    meant_in(rule, opened.document, row.get("source")),
                     row.get(rule.score),
                     row.get(f"{owner.get(rule.score)}_reason"),
                     row.get(sigma_name(rule.score)),

@@ -15,10 +15,11 @@ from typing import Any
 from ...schemas.condition import Rule
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import TRIES, kind_of
+from ...schemas.undecided import Undecided
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import describe_reason, rules_of
+from ..drawing.rules import describe_reason, meant_in, rules_of
 from . import diagnosis
 from .decoded import Decoded, pairs
 from .examples import Example, listening
@@ -34,6 +35,7 @@ CORE_WORDS = {
     "kept": "Satisfies every rule; extracted and given to training.",
     "dropped": "Breaks at least one rule. It keeps its row, its scores and every reason that applies.",
     "failed": "Could not be read, scored or extracted; its row says why.",
+    "undecided": "Too close to a rule's bound for what its score may be off by; the rule says what becomes of it.",
     "only this reason": "Clips that would be kept without this one rule.",
     "code rate": "Bits per second that a model needs for codes, given their past, on speakers that it was not fitted "
     "on: an upper bound on the entropy rate.",
@@ -77,10 +79,13 @@ def render(
         shard_bytes=sum(s.num_bytes for r in document.representations.values() for s in r.shards),
         wall_s=sum(stage.wall_s for stage in document.stages),
         reasons=_reasons(document, profile, previous_profile),
+        wrong_texts=_wrong_texts(document, rules),
+        undecided=[Undecided.model_validate(found) for found in profile.get("undecided") or ()],
         before=_before(previous_profile),
         failures=_failures(document),
         tries=TRIES,
         matrix=_matrix(profile),
+        carried=profile.get("carried") or {},
         scores=_scores(profile, rules, previous_profile),
         compared=previous_profile is not None,
         judged=_judged(judgement),
@@ -164,6 +169,20 @@ def _reasons(
             }
         )
     return rows
+
+
+def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """Per score and source: the share of wrong texts, and what the bounds of rules on it were there. Worst first."""
+    return [
+        dict(found)
+        | {
+            "score": score,
+            "source": source,
+            "bounds": [meant_in(rule, document, source).words for rule in rules if rule.score == score],
+        }
+        for score, sources in document.wrong_texts.items()
+        for source, found in sorted(sources.items(), key=lambda item: -item[1].share)[:GROUPS_SHOWN]
+    ]
 
 
 def _matrix(profile: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ from ..terminal import console
 if TYPE_CHECKING:
     from ...loaders.copies.diff import Diff
     from ...pipelines.plan import Plan
+    from ...schemas.undecided import Undecided
 
+SOURCES = 5
+"""Sources whose share of wrong texts is printed."""
 CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
 
 
@@ -35,6 +39,13 @@ def print_version(version: Version) -> None:
     )
     if d.kept_by_tier:
         console.say("kept by tier: " + ", ".join(f"{tier} {n:,}" for tier, n in d.kept_by_tier.items()))
+    for score, sources in d.wrong_texts.items():
+        worst = sorted(sources.items(), key=lambda item: -item[1].share)
+        said = ", ".join(
+            f"{source} {100 * s.share:.1f} % ({100 * s.low:.1f} to {100 * s.high:.1f})" for source, s in worst[:SOURCES]
+        )
+        more = f" and {len(worst) - SOURCES} more sources" if len(worst) > SOURCES else ""
+        console.say(f"wrong texts by {score}, estimated: {said}{more}; bounds on it are meant for these shares")
     reasons = [("dropped", r, n) for r, n in d.dropped_by_reason.items()]
     passing = {r: n for r, n in d.failed_by_reason.items() if kind_of(r) is FailureClass.MOMENT}
     reasons += [("failed", r, n) for r, n in d.failed_by_reason.items() if r not in passing]
@@ -57,6 +68,13 @@ def print_version(version: Version) -> None:
             console.say(
                 f"gate {check.severity}: {check.expectation}: required {check.required}, observed {check.observed}"
             )
+
+
+def print_undecided(found: Iterable[Undecided]) -> None:
+    """What rules leave undecided, and what each choice would cost."""
+    for one in found:
+        for line in one.lines:
+            console.say(line)
 
 
 @dataclass(frozen=True)
@@ -164,8 +182,10 @@ def print_plan(plan: Plan) -> None:
     ]
     rows += [(f"score {name}", n, round(h, 3)) for name, (n, h) in plan.to_score.items()]
     rows += [(f"extract {name}", n, round(h, 3)) for name, (n, h) in plan.to_extract.items()]
+    rows += [(f"dropped: {reason}", n, None) for reason, n in plan.unmet.items()]
     rows.append(("kept/dropped flips", plan.flips, None))
     console.table("", ("what", "count", "hours"), rows)
+    print_undecided(plan.undecided)
     if plan.new_files or plan.changed_files:
         console.say(
             "new and changed files are hashed, decoded, scored, and extracted when they are kept, on top of that"

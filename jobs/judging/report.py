@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ...dashboards.drawing.profile import profile
+from ...dashboards.drawing.rules import rules_of
 from ...dashboards.report.examples import choose
 from ...dashboards.report.report import GROUPS_SHOWN, Example, render
 from ...loaders.reading.derived import derived_record, diagnostics_record
@@ -59,7 +60,7 @@ def _profile(version: Version) -> dict[str, Any]:
     stored = derived_record(version, "profile.json", PROFILE_SCHEMA)
     if stored:
         return stored
-    made = profile(version.files(), version.document.curators)
+    made = profile(version.files(), version.document.curators, rules_of(version.document.config))
     path = derived_path(version.document.number, "profile.json")
     version.store.put_derived(path, json.dumps(made).encode())
     return made

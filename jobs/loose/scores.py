@@ -19,7 +19,7 @@ from ...pipelines.policy.judge_clip import Judge
 from ...pipelines.score_files import score_files
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError, StorageError
-from ...schemas.score import Curator, ScoreColumn, sigma_name
+from ...schemas.score import Curator, ScoreColumn, sigma_name, with_sigma
 from ..terminal import console
 from ..terminal.config_file import EXAMPLE, load_config
 
@@ -133,6 +133,11 @@ def print_scores(scored: Scored, columns: str | None) -> None:
             _print_clip(scored, row)
     else:
         _print_many(scored, rows, names)
+    if scored.judge.at_even_odds:
+        console.say(
+            f"{', '.join(scored.judge.at_even_odds)}: judged as if half of the texts were wrong; a run estimates the "
+            "share of each source, or give the rule a wrong_share"
+        )
     if scored.judge.unjudged:
         console.say(f"not judged, since their curators did not run: rules on {', '.join(scored.judge.unjudged)}")
 
@@ -143,7 +148,7 @@ def _print_clip(scored: Scored, row: dict[str, Any]) -> None:
         return
     console.say(f"{row['path']}  channel {row['channel']}, {row['duration_s']:.2f} s at {row['sample_rate']:,} Hz")
     console.say(f"  {_verdict(row)} by the rules of {scored.rules}")
-    for line in row["why"]:
+    for line in (*row["why"], *(row["undecided"] or ())):
         console.say(f"  {line}")
     shown = [
         (
@@ -170,14 +175,15 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
             fitting = _fitting(heads, console.out.width - taken)
             columns, heads = columns[:fitting], heads[:fitting]
         shown = [
-            (_below(root, row["path"]), row["channel"], *(_value(row[name]) for name in columns), _verdict(row))
+            (_below(root, row["path"]), row["channel"], *(_with_sigma(row, name) for name in columns), _verdict(row))
             for row in measured
         ]
         console.table(f"{len(measured)} clips under {root}", ("path", "ch", *heads, "verdict"), shown)
     counts = Counter(row["status"] for row in rows)
+    unsure = sum(bool(row["undecided"]) for row in rows)
     console.say(
         f"{counts['kept']} kept and {counts['dropped']} dropped by the rules of {scored.rules}, "
-        f"{counts['failed']} files failed"
+        f"{counts['failed']} files failed" + (f"; {unsure} of the kept are undecided" if unsure else "")
     )
     _print_reasons(
         "dropped, and why",
@@ -188,6 +194,11 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
             if row["status"] == "dropped"
             for why in row["why"]
         ],
+    )
+    _print_reasons(
+        "undecided, and why",
+        ("path", "ch", "why"),
+        [(_below(root, row["path"]), row["channel"], line) for row in rows for line in row["undecided"] or ()],
     )
     _print_reasons(
         "failed, and why",
@@ -226,9 +237,9 @@ def _value(value: object) -> object:
 
 
 def _with_sigma(row: dict[str, Any], score: str) -> object:
-    """A score with the standard deviation of its error where there is one: `17.2 ± 3.1`."""
+    """A score with the standard deviation of its error where there is one: `17.2 ± 3`."""
     value, sigma = row[score], row.get(sigma_name(score))
-    return _value(value) if value is None or sigma is None else f"{value:.1f} ± {sigma:.1f}"
+    return _value(value) if value is None or sigma is None else with_sigma(value, sigma)
 
 
 def _verdict(row: dict[str, Any]) -> str:

@@ -35,10 +35,11 @@ score:
 
 keep:                                 # rules; a clip that breaks one is dropped, with the reason
   - {score: speech_s, min: 0.5, reason: silent}
-  - {score: snr_db, min: 10, reason: noisy}
-  # - {score: snr_db, min: 15, reason: noisy, confidence: 0.9, unsure: tier}   # unsure clips: tier `undecided`
+  - {score: snr_db, min: 10, confidence: 0.9, unsure: tier, reason: noisy}   # unsure clips: tier `undecided`;
+                                      # or keep, or drop. Without confidence, the score is taken at its word
   - {score: clip_ratio, max: 0.001, reason: clipped}
-  - {score: transcript_trust, min: 0.5, reason: transcript}   # clips without a transcript are kept
+  - {score: transcript_trust, min: 0.5, reason: transcript}   # more likely right than wrong, by the share of wrong
+                                      # texts in the source, which is estimated; clips without a transcript are kept
 
 # drop_groups:                        # drop all of a source, speaker or language if too many of its clips are bad
 #   - {by: source, max_share: 0.3, counting: [transcript], reason: bad_source}

@@ -128,5 +128,9 @@ def _dropped_already(rules: Sequence[Rule], row: Mapping[str, Any], dtypes: Mapp
     """The first rule that the scores so far break, for early exit; nulls never break one here."""
     values = {name: v for struct in row.values() if isinstance(struct, dict) for name, v in struct.items()}
     measured = ((rule, values.get(rule.score), values.get(sigma_name(rule.score))) for rule in rules)
-    broken = (r for r, value, sigma in measured if value is not None and r.drops(value, dtypes[r.score], sigma=sigma))
+    broken = (
+        rule
+        for rule, value, sigma in measured
+        if value is not None and rule.for_share(rule.wrong_share or 0.5).drops(value, dtypes[rule.score], sigma=sigma)
+    )
     return next((rule.text for rule in broken), None)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from ...schemas.condition import UNDECIDED, Condition, Rule
+from ...schemas.condition import UNDECIDED
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
 from ...schemas.score import Curator, sigma_name
 from ...schemas.sql import literal, quoted
 from ..tables.declarations import known
 from ..tables.state import State
+from .conditions_sql import Scored
 from .group_rules import check_groups, drop_bad_groups, fill_quotas
+from .wrong_texts import wrong_texts
 
 DUPLICATE = "duplicate"
 MIN_NEAR_S = 2.0
@@ -26,7 +28,8 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
     reach, or a group rule that counts a reason that no rule gives."""
     check_groups(config)
     _check_tiers(config)
-    owner = _owners(curators)
+    scored = Scored(curators)
+    owner = scored.owner
     conditions = [*config.keep, *(condition for tier in config.tiers for condition in tier.when)]
     for condition in conditions:
         if condition.score not in owner:
@@ -34,9 +37,10 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
                 f"a rule tests the score {condition.score!r}, which no configured curator gives. "
                 f"Scores: {', '.join(sorted(owner))}"
             )
-        dtype = next(c.dtype for c in owner[condition.score].columns if c.name == condition.score)
-        if why := condition.unfit(dtype):
+        if why := condition.unfit(scored.column(condition).dtype):
             raise ConfigError(f"the score {condition.score!r} {why}")
+        if condition.wrong_share is not None and not scored.column(condition).even_odds:
+            raise ConfigError(f"a rule on {condition.score!r} has `wrong_share`, which only a trust in texts can have")
     for rule in config.keep:
         if rule.confidence is not None and sigma_name(rule.score) not in owner:
             able = sorted(name for name in owner if sigma_name(name) in owner)
@@ -60,11 +64,11 @@ def _check_tiers(config: RunConfig) -> None:
             )
 
 
-def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:
-    """Table `decided`: clip, status, reasons, message, tier, duplicate_of."""
+def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> Scored:
+    """Table `decided`: clip, status, reasons, message, tier, duplicate_of. Returns how conditions were read."""
     _scores_view(state, curators)
-    owner = _owners(curators)
-    verdicts = [(rule, _verdict(rule, owner)) for rule in config.keep]
+    scored = Scored(curators, wrong_texts(state, config, curators))
+    verdicts = [(rule, scored.verdict_sql(rule)) for rule in config.keep]
     broken = [f"CASE WHEN {v} IN {_either(rule.dropping)} THEN {literal(rule.reason)} END" for rule, v in verdicts]
     state.sql(
         f"""CREATE OR REPLACE TABLE judged AS
@@ -73,11 +77,13 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
         FROM scores s LEFT JOIN failures f USING (clip) LEFT JOIN clip_notes o USING (clip)"""
     )
     drop_bad_groups(state, config)
+    if any(source.require for source in config.sources):
+        _drop_unmet(state)
     _duplicates(state, config, curators)
     tier = "NULL"
     if config.tiers:
         whens = " ".join(
-            "WHEN " + (" AND ".join(_holds(c, owner) for c in t.when) or "TRUE") + f" THEN {literal(t.name)}"
+            "WHEN " + (" AND ".join(scored.holds_sql(c) for c in t.when) or "TRUE") + f" THEN {literal(t.name)}"
             for t in config.tiers
         )
         tier = f"CASE {whens} END"
@@ -96,6 +102,16 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> None
         FROM judged j JOIN scores USING (clip) LEFT JOIN duplicates_found d USING (clip)"""
     )
     fill_quotas(state, config)
+    return scored
+
+
+def _drop_unmet(state: State) -> None:
+    """Drop what does not have what its source requires. After the groups were judged: a licence says nothing about how
+    good the clips of a speaker are."""
+    state.sql(
+        """UPDATE judged SET broken = list_concat(broken, u.reasons), message = coalesce(judged.message, u.message)
+        FROM unmet u WHERE u.clip = judged.clip"""
+    )
 
 
 def _scores_view(state: State, curators: Sequence[Curator]) -> None:
@@ -108,58 +124,13 @@ def _scores_view(state: State, curators: Sequence[Curator]) -> None:
     columns = "".join(f", {quoted(c.name)}.val AS {quoted(c.name)}" for c in curators)
     state.sql(
         f"""CREATE OR REPLACE VIEW scores AS
-        SELECT n.clip, n."group", n.pcm_sha256, n.duration_s, n.source_rank, n.transcript{columns}
+        SELECT n.clip, n.source, n."group", n.pcm_sha256, n.duration_s, n.source_rank, n.transcript{columns}
         FROM clips_now n {joins}"""
     )
 
 
-def _owners(curators: Sequence[Curator]) -> dict[str, Curator]:
-    return {column.name: curator for curator in curators for column in curator.columns}
-
-
-def _holds(condition: Condition, owner: Mapping[str, Curator]) -> str:
-    """SQL that is TRUE or FALSE (never NULL): the clip satisfies the condition."""
-    curator = owner[condition.score]
-    dtype = next(column.dtype for column in curator.columns if column.name == condition.score)
-    struct = quoted(curator.name)
-    return condition.sql(f"{struct}.{quoted(condition.score)}", dtype, f"{struct}.reason")
-
-
-def _verdict(rule: Rule, owner: Mapping[str, Curator]) -> str:
-    """SQL of what the rule says of a clip: holds, fails or unsure."""
-    curator = owner[rule.score]
-    dtype = next(column.dtype for column in curator.columns if column.name == rule.score)
-    struct, sigma = quoted(curator.name), sigma_name(rule.score)
-    told = f"{struct}.{quoted(sigma)}" if owner.get(sigma) is curator else None
-    return rule.verdict_sql(f"{struct}.{quoted(rule.score)}", dtype, f"{struct}.reason", told)
-
-
 def _either(verdicts: Sequence[str]) -> str:
     return f"({', '.join(literal(v) for v in verdicts)})"
-
-
-def undecided(state: State, config: RunConfig, curators: Sequence[Curator]) -> list[str]:
-    """A line per rule with a confidence: how many clips and hours it is unsure of, and what each choice would cost.
-
-    Of clips that no other rule drops; call after `decide`.
-    """
-    owner, lines = _owners(curators), []
-    for rule in config.keep:
-        if rule.confidence is None:
-            continue
-        clips, seconds = state.db.execute(
-            f"""SELECT count(*), coalesce(sum(s.duration_s), 0) FROM scores s JOIN judged j USING (clip)
-            WHERE {_verdict(rule, owner)} = 'unsure' AND j.failure IS NULL
-                AND len(list_filter(j.broken, lambda r: r <> {literal(rule.reason)})) = 0"""
-        ).fetchall()[0]
-        done = {"keep": "kept", "drop": "dropped", "tier": f"kept in the tier {UNDECIDED!r}"}[rule.unsure]
-        hours = f"{seconds / 3600:.2f} h"
-        other = f"dropping them would cost {hours}" if rule.unsure != "drop" else f"keeping them would add {hours}"
-        lines.append(
-            f"{rule.reason}: {clips} clips ({hours}) are undecided: {rule.words} is less than {rule.confidence:g} "
-            f"sure either way. They are {done}; {other}"
-        )
-    return lines
 
 
 def _duplicates(state: State, config: RunConfig, curators: Sequence[Curator]) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ...schemas.condition import UNDECIDED, Condition, Rule, Tier, Verdict
 from ...schemas.errors import ConfigError
-from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name
+from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name, with_sigma
 from ...schemas.tables import Status
 
 UNITLESS = ("1", "text")
+C = TypeVar("C", bound=Condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Judgement:
     why: tuple[str, ...]
     """One line per broken rule: "noisy: snr_db 4.2 dB, required at least 10"."""
     tier: str | None
+    undecided: tuple[str, ...] = ()
+    """One line per rule that is unsure of a clip which is kept."""
 
 
 class Judge:
@@ -36,8 +39,20 @@ class Judge:
 
     def __init__(self, rules: Sequence[Rule], tiers: Sequence[Tier], curators: Sequence[Curator]) -> None:
         self._columns = {column.name: (curator.name, column) for curator in curators for column in curator.columns}
-        self._rules = [rule for rule in rules if rule.score in self._columns]
-        self._tiers = [tier for tier in tiers if all(c.score in self._columns for c in tier.when)]
+        self._rules = [_meant(rule) for rule in rules if rule.score in self._columns]
+        self._tiers = [
+            tier.model_copy(update={"when": [_meant(c) for c in tier.when]})
+            for tier in tiers
+            if all(c.score in self._columns for c in tier.when)
+        ]
+        self.at_even_odds = sorted(
+            {
+                c.score
+                for c in (*self._rules, *(c for tier in self._tiers for c in tier.when))
+                if self._columns[c.score][1].even_odds and c.wrong_share is None
+            }
+        )
+        """Scores whose bounds are taken as if half of the texts were wrong: there is no corpus to estimate it from."""
         self.unjudged = tuple(dict.fromkeys(rule.score for rule in rules if rule.score not in self._columns))
         """Scores of rules that no curator here gives: those rules are left out."""
         for condition in (*self._rules, *(condition for tier in self._tiers for condition in tier.when)):
@@ -50,10 +65,12 @@ class Judge:
         reasons = tuple(dict.fromkeys(reason for reason, _ in broken))
         if broken:
             return Judgement(Status.DROPPED, reasons, tuple(line for _, line in broken), None)
-        if any(rule.unsure == "tier" and self.verdict(rule, row) == "unsure" for rule in self._rules):
-            return Judgement(Status.KEPT, (), (), UNDECIDED)
+        unsure = [rule for rule in self._rules if self.verdict(rule, row) == "unsure"]
+        lines = tuple(f"undecided: {self._found(rule, row, 'unsure')}" for rule in unsure)
+        if any(rule.unsure == "tier" for rule in unsure):
+            return Judgement(Status.KEPT, (), (), UNDECIDED, lines)
         tier = next((t.name for t in self._tiers if not any(self.breaks(c, row) for c in t.when)), None)
-        return Judgement(Status.KEPT, (), (), tier)
+        return Judgement(Status.KEPT, (), (), tier, lines)
 
     def verdict(self, rule: Rule, row: Mapping[str, Any]) -> Verdict:
         """What the rule says of the clip."""
@@ -64,15 +81,19 @@ class Judge:
     def breaks(self, condition: Condition, row: Mapping[str, Any]) -> str | None:
         """What was found and what is required, None where the condition holds."""
         curator, column = self._columns[condition.score]
-        value, reason = row[condition.score], row.get(f"{curator}_reason")
         if isinstance(condition, Rule):
             verdict = self.verdict(condition, row)
             if verdict not in condition.dropping:
                 return None
-        elif condition.holds(value, column.dtype, reason):
+        elif condition.holds(row[condition.score], column.dtype, row.get(f"{curator}_reason")):
             return None
         else:
             verdict = "fails"
+        return self._found(condition, row, verdict)
+
+    def _found(self, condition: Condition, row: Mapping[str, Any], verdict: Verdict) -> str:
+        curator, column = self._columns[condition.score]
+        value, reason = row[condition.score], row.get(f"{curator}_reason")
         if value is None:
             return f"{condition.score} is missing ({reason or NOT_APPLICABLE}), required {condition.required}"
         unit = "" if column.unit in UNITLESS else f" {column.unit}"
@@ -80,9 +101,11 @@ class Judge:
         if isinstance(value, float) and verdict == "fails" and condition.holds(float(shown), column.dtype):
             shown = str(np.float32(value))  # rounded, it would look as if it held
         if isinstance(condition, Rule) and condition.confidence is not None:
-            sigma = row.get(sigma_name(condition.score))
-            spread = "" if sigma is None else f" ± {sigma:.2g}"
-            return (
-                f"{condition.score} {shown}{spread}{unit}, required {condition.required}, {condition.confidence:g} sure"
-            )
+            if (sigma := row.get(sigma_name(condition.score))) is not None:
+                shown = with_sigma(value, sigma)
+            return f"{condition.score} {shown}{unit}, required {condition.required}, {condition.confidence:g} sure"
         return f"{condition.score} {shown}{unit}, required {condition.required}"
+
+
+def _meant(condition: C) -> C:
+    return condition.for_share(condition.wrong_share or 0.5)

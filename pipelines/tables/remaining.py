@@ -13,7 +13,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import SKIPPED, Curator, score_struct
 from ...schemas.sql import literal, quoted
-from ...schemas.tables import CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
+from ...schemas.tables import ALIGNED_COLUMN, CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
 from ..passes.declared import extract_resources
 from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
@@ -31,7 +31,7 @@ INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "spe
 def curators_of(config: RunConfig) -> list[Curator]:
     """The configured curators, by name. Raises `ConfigError` for one that is named like a column of the clip table."""
     found = sorted(build(config.score.curators, config.score.options), key=lambda c: c.name)
-    taken = [c.name for c in found if c.name in (*CLIP_CORE.names, CARRIED, LABEL_WORDS, "part_file")]
+    taken = [c.name for c in found if c.name in (*CLIP_CORE.names, CARRIED, LABEL_WORDS, ALIGNED_COLUMN, "part_file")]
     if taken:
         raise ConfigError(f"a curator may not be called {taken[0]!r}: the clip table has a column of that name")
     return found
@@ -39,9 +39,13 @@ def curators_of(config: RunConfig) -> list[Curator]:
 
 def score_recipe(config: RunConfig) -> ScoreRecipe:
     """The score pass of a configuration."""
-    names = tuple(c.name for c in curators_of(config))
-    early_exit = tuple(config.keep) if config.score.early_exit else ()
-    return ScoreRecipe(names, config.score.options, early_exit, config.workers.limit_s)
+    curators = curators_of(config)
+    # what a bound on a trust means is known when the whole corpus is scored
+    later = {c.name for curator in curators for c in curator.columns if c.even_odds}
+    early_exit = [rule for rule in config.keep if rule.score not in later or rule.wrong_share is not None]
+    names = tuple(c.name for c in curators)
+    chosen = tuple(early_exit) if config.score.early_exit else ()
+    return ScoreRecipe(names, config.score.options, chosen, config.workers.limit_s)
 
 
 def extract_recipe(config: RunConfig) -> ExtractRecipe:
@@ -181,7 +185,7 @@ def _known_scores(state: State, curator: Curator, config: RunConfig, retry_faile
     skipped = " OR ".join(["FALSE", *(f"val.reason = {literal(f'{SKIPPED}: {text}')}" for text in standing)])
     valid = f"""val.fingerprint = {literal(curator.fingerprint)} AND val.inputs = {inputs}
         AND (val.reason IS NULL OR NOT starts_with(val.reason, '{SKIPPED}') OR {skipped})"""
-    state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {_type_name(state, struct)})")
+    state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {state.type_name(struct)})")
     again = passing_score("val.reason")
     if _same_type(state, "parent_clips", curator.name, struct):
         stays = f"NOT starts_with(coalesce(val.reason, ''), '{FAILED}:')" if retry_failed else "TRUE"
@@ -295,11 +299,4 @@ def _unread(state: State, table: str, receipts: str, tag: str, old: str, todo: s
 def _same_type(state: State, table: str, column: str, expected: pa.DataType) -> bool:
     """Whether `table` has `column` with exactly this type; a column of another shape holds nothing of use."""
     found: Mapping[str, str] = state.columns(table)
-    return column in found and found[column] == _type_name(state, expected)
-
-
-def _type_name(state: State, expected: pa.DataType) -> str:
-    state.db.register("_typed", pa.table({"c": pa.nulls(0, expected)}))
-    name = str(state.sql("DESCRIBE _typed").fetchall()[0][1])
-    state.db.unregister("_typed")
-    return name
+    return column in found and found[column] == state.type_name(expected)

@@ -64,7 +64,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "archives": set(),
         "labels": {"archives"},
         "audio": {"work", "archives"},
-        "passes": {"audio", "work", "nodes"},
+        "cutting": {"audio"},
+        "passes": {"audio", "cutting", "work", "nodes"},
         "tables": {"passes", "audio", "work", "labels", "archives"},
         "policy": {"tables"},
         "publishing": {"tables"},
@@ -81,9 +82,11 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "models": {"terminal", "datasets"},
         "judging": {"terminal", "datasets", "models"},
         "demo": {"terminal", "datasets", "judging"},
-        "runs": {"terminal", "datasets", "demo"},
+        "schedules": set(),
+        "nights": {"terminal", "judging", "schedules"},
+        "runs": {"terminal", "datasets", "demo", "schedules", "nights"},
         "loose": {"terminal", "runs"},
-        TOP: {"terminal", "cluster", "datasets", "models", "judging", "runs", "loose"},
+        TOP: {"terminal", "cluster", "datasets", "models", "judging", "schedules", "nights", "runs", "loose"},
     },
 }
 """What a room may import besides itself, inside its folder. A room that is not listed fails the test."""

@@ -207,7 +207,7 @@ def make_document(rows: list[dict[str, Any]]) -> VersionDocument:
             name: CuratorEntry(
                 fingerprint="0" * 32,
                 version=1,
-                columns=[asdict(column) for column in columns],
+                columns=[{n: asdict(c)[n] for n in ("name", "dtype", "unit", "description")} for c in columns],
             )
             for name, columns in CURATORS.items()
         },

@@ -14,7 +14,7 @@ from auricle.dashboards.report.decoded import Decoded
 from auricle.dashboards.report.examples import MAX_EXAMPLES, card, choose, evenly
 from auricle.dashboards.report.report import Example, render
 from auricle.schemas.condition import Rule
-from auricle.schemas.version import GateResult, VersionDocument
+from auricle.schemas.version import GateResult, VersionDocument, WrongTexts
 
 VOID = {"meta", "link", "img", "br", "audio"}
 
@@ -257,3 +257,23 @@ def test_clips_before_and_after_the_codec_can_be_heard_and_the_page_stays_small(
     assert found.tags["audio"] - without.tags["audio"] == 2 * 3 - 1
     assert "No sound: the recording is not there any more" in source
     assert len(source.encode()) < 2_000_000
+
+
+def test_undecided_clips_are_counted_with_what_either_choice_costs(sample: Any) -> None:
+    found = {
+        "rule": "snr_db >= 10, 0.9 sure, unsure: tier", "reason": "noisy", "unsure": "tier", "clips": 42, "hours": 2.0,
+        "open_clips": 40, "open_hours": 1.9, "good_clips": 27.2, "good_hours": 1.2,
+    }  # fmt: skip
+    text = " ".join(Page(render(sample.document, sample.profile | {"undecided": [found]}, None, [])).text)
+    for words in ("Undecided", "kept in a tier of their own", "about 13", "about 27"):
+        assert words in text
+    assert "t-undecided" not in render(sample.document, sample.profile, None, [])
+
+
+def test_the_share_of_wrong_texts_is_shown_with_the_bound_that_it_gave(sample: Any) -> None:
+    found = WrongTexts(clips=50, share=0.041, low=0.01, high=0.09, used=0.05)
+    document = sample.document.model_copy(update={"wrong_texts": {"transcript_trust": {"library": found}}})
+    text = " ".join(Page(render(document, sample.profile, None, [])).text)
+    for words in ("Wrong texts", "library", "4.1\u2009%", "transcript_trust >= 0.05"):
+        assert words in text
+    assert "t-wrong-texts" not in render(sample.document, sample.profile, None, [])

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from auricle.jobs.demo.espeak import Voice, synthesise
 from auricle.jobs.loose.scores import print_scores, score
+from auricle.schemas.score import with_sigma
 
 
 def clips(folder: Path, count: int) -> list[Path]:
@@ -37,3 +39,25 @@ def test_a_table_of_many_clips_says_yes_and_no_too(tmp_path: Path, capfd: pytest
     print_scores(scored, "text_empty,text_machine_signs")
     lines = [line.split() for line in capfd.readouterr().out.splitlines()[2:6]]
     assert [line[2:4] for line in lines] == [["no", "none"]] * 4
+
+
+def test_a_score_is_printed_with_its_deviation_and_an_undecided_clip_with_the_rule(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    voice, rate = synthesise("the boats came back before the rain and nobody was late", Voice("en-us"))
+    x = voice.astype(np.float32) / 32768
+    noise = np.random.default_rng(0).normal(0, np.sqrt(np.mean(x**2)) * 10 ** (-9.5 / 20), x.size)
+    for i in range(4):
+        soundfile.write(tmp_path / f"{i}.wav", np.roll(0.3 * (x + noise), 16 * i), rate)
+    scored = score([tmp_path / "0.wav"], curators=["snr"], quiet=True)
+    (row,) = scored.table.to_pylist()
+    assert row["tier"] == "undecided"
+    shown = with_sigma(row["snr_db"], row["snr_sigma_db"])
+    print_scores(scored, None)
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"snr_db {shown} dB" in said
+    assert f"undecided: snr_db {shown} dB, required at least 10, 0.9 sure" in said
+    print_scores(score([tmp_path], curators=["snr"], quiet=True), None)
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"0.wav 0 {shown} " in said
+    assert "4 of the kept are undecided" in said

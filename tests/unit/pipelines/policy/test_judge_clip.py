@@ -73,4 +73,6 @@ def test_a_clip_that_a_rule_is_unsure_of_goes_where_the_rule_says() -> None:
     rules = [NOISY.model_copy(update={"confidence": 0.9, "unsure": u}) for u in ("keep", "drop", "tier")]
     found = [Judge([rule], [Tier(name="bronze")], CURATORS)(clip) for rule in rules]
     assert [(f.status, f.tier) for f in found] == [("kept", "bronze"), ("dropped", None), ("kept", "undecided")]
-    assert found[1].why == ("noisy: snr_db 11 ± 2 dB, required at least 10, 0.9 sure",)
+    assert found[1].why == ("noisy: snr_db 11.0 ± 2 dB, required at least 10, 0.9 sure",)
+    assert found[2].undecided == ("undecided: snr_db 11.0 ± 2 dB, required at least 10, 0.9 sure",)
+    assert [f.undecided for f in found[:2]] == [found[2].undecided, ()]

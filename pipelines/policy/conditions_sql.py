@@ -1,0 +1,69 @@
+"""Conditions as SQL over the view `scores`: whose column a score is, and what its bounds mean in each source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from ...schemas.condition import Condition, Rule
+from ...schemas.score import Curator, ScoreColumn, sigma_name
+from ...schemas.sql import literal, quoted
+from ...schemas.version import WrongTexts
+
+C = TypeVar("C", bound=Condition)
+
+
+class Scored:
+    """The scores that there are, and the share of wrong texts of each source by the score it was estimated from."""
+
+    def __init__(
+        self, curators: Sequence[Curator], wrong_texts: Mapping[str, Mapping[str, WrongTexts]] | None = None
+    ) -> None:
+        self.owner = {column.name: curator for curator in curators for column in curator.columns}
+        """Score name -> the curator that gives it."""
+        self.wrong_texts = wrong_texts or {}
+
+    def column(self, condition: Condition) -> ScoreColumn:
+        """The column that the condition tests."""
+        return next(c for c in self.owner[condition.score].columns if c.name == condition.score)
+
+    def holds_sql(self, condition: Condition) -> str:
+        """SQL that is TRUE or FALSE (never NULL): the clip satisfies the condition."""
+        struct, dtype = self._struct(condition), self.column(condition).dtype
+
+        def sql(c: Condition) -> str:
+            return c.sql(f"{struct}.{quoted(c.score)}", dtype, f"{struct}.reason")
+
+        return self._in_each_source(condition, sql)
+
+    def verdict_sql(self, rule: Rule) -> str:
+        """SQL of what the rule says of a clip: holds, fails or unsure."""
+        struct, dtype = self._struct(rule), self.column(rule).dtype
+        sigma = self.sigma_sql(rule)
+
+        def sql(r: Rule) -> str:
+            return r.verdict_sql(f"{struct}.{quoted(r.score)}", dtype, f"{struct}.reason", sigma)
+
+        return self._in_each_source(rule, sql)
+
+    def sigma_sql(self, condition: Condition) -> str | None:
+        """SQL of the standard deviation of the score's error, None where its curator gives none."""
+        sigma = sigma_name(condition.score)
+        same = self.owner.get(sigma) is self.owner[condition.score]
+        return f"{self._struct(condition)}.{quoted(sigma)}" if same else None
+
+    def value_sql(self, condition: Condition) -> str:
+        """SQL of the score."""
+        return f"{self._struct(condition)}.{quoted(condition.score)}"
+
+    def _struct(self, condition: Condition) -> str:
+        return quoted(self.owner[condition.score].name)
+
+    def _in_each_source(self, condition: C, sql: Callable[[C], str]) -> str:
+        if condition.wrong_share is not None:
+            return sql(condition.for_share(condition.wrong_share))
+        cases = [
+            f"WHEN {literal(source)} THEN {sql(condition.for_share(found.used))}"
+            for source, found in self.wrong_texts.get(condition.score, {}).items()
+        ]
+        return f"(CASE source {' '.join(cases)} ELSE {sql(condition)} END)" if cases else sql(condition)

@@ -1,0 +1,147 @@
+"""The share of wrong texts, estimated without labels: planted shares are found, and bounds on a trust follow them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import auricle_test_plugins as plugins
+import numpy as np
+import pytest
+from corpus import config, write_corpus
+from hypothesis import given
+from hypothesis import strategies as st
+from inprocess import without_ray
+
+from auricle.jobs.datasets.show import print_version
+from auricle.pipelines.policy.decide import check_rules
+from auricle.pipelines.policy.judge_clip import Judge
+from auricle.pipelines.policy.wrong_texts import BINS, MOST_LOGIT, estimate, estimate_each, stepped
+from auricle.pipelines.run import run
+from auricle.pipelines.tables.remaining import curators_of, score_recipe
+from auricle.schemas.condition import Condition, Rule
+from auricle.schemas.errors import ConfigError
+from auricle.schemas.score import ScoreColumn
+
+
+def calibrated(rng: np.random.Generator, clips: int, wrong_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log odds of calibrated trusts for even odds, and which texts are wrong, both `[clips]`."""
+    wrong = np.arange(clips) < round(wrong_share * clips)
+    # a ratio of two normal densities of one width d is itself normal about +-d^2 / 2
+    return rng.normal(np.where(wrong, -4.5, 4.5), 3.0), wrong
+
+
+def counts(logits: np.ndarray) -> np.ndarray:
+    return np.histogram(np.clip(logits, -MOST_LOGIT + 1e-9, MOST_LOGIT - 1e-9), BINS, (-MOST_LOGIT, MOST_LOGIT))[0]
+
+
+@pytest.mark.parametrize("planted", [0.05, 0.25, 0.5])
+def test_a_planted_share_is_found_and_its_interval_covers_it(planted: float) -> None:
+    found = [estimate(counts(calibrated(np.random.default_rng(k), 400, planted)[0]), 0.5, 4) for k in range(20)]
+    assert abs(np.mean([f.mean for f in found]) - planted) < 0.02
+    assert sum(f.low <= planted <= f.high for f in found) >= 17
+    assert all(f.high - f.low < 0.15 for f in found)
+
+
+def test_where_no_text_is_wrong_or_all_are_the_share_says_so() -> None:
+    rng = np.random.default_rng(0)
+    none, all_ = (estimate(counts(calibrated(rng, 400, share)[0]), 0.5, 4) for share in (0.0, 1.0))
+    assert none.mean < 0.02
+    assert all_.mean > 0.98
+
+
+def test_a_source_with_few_clips_is_drawn_to_the_others_as_far_as_they_are_alike() -> None:
+    def found(*shares: float) -> float:
+        rng = np.random.default_rng(0)
+        others = {f"other {k}": counts(calibrated(rng, 200, share)[0]) for k, share in enumerate(shares)}
+        return estimate_each({"few": counts(calibrated(rng, 3, 1.0)[0]), **others})["few"].mean
+
+    alike, unlike = found(0.05, 0.05, 0.06, 0.04, 0.05), found(0.05, 0.9, 0.02, 0.6, 0.1)
+    assert alike < 0.3 < 0.6 < unlike
+    assert estimate(np.zeros(BINS), 0.1, 20).mean == pytest.approx(0.1, abs=0.005)
+
+
+@pytest.mark.parametrize("planted", [0.05, 0.25, 0.5])
+def test_a_bound_for_the_estimated_share_decides_no_worse_than_one_for_even_odds(planted: float) -> None:
+    logits, wrong = calibrated(np.random.default_rng(1), 20_000, planted)
+    share = stepped(estimate(counts(logits), 0.5, 4).mean)
+    rule = Rule(score="transcript_trust", min=0.5, reason="transcript")
+    trust = 1 / (1 + np.exp(-logits))
+
+    def errors(min_: float | None) -> float:
+        return float(np.mean((trust >= min_) == wrong))
+
+    assert errors(rule.for_share(share).min) <= errors(0.5) + 1e-3
+    if planted == 0.05:
+        assert errors(rule.for_share(share).min) < 0.7 * errors(0.5)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_a_bound_means_the_same_posterior_whatever_the_share(trust: float, bound: float, share: float) -> None:
+    odds = trust / (1 - trust) * (1 - share) / share
+    moved = Condition(score="transcript_trust", min=bound).for_share(share)
+    assert moved.min is not None
+    if abs(odds / (1 + odds) - bound) > 1e-5:
+        assert (odds / (1 + odds) >= bound) == (trust >= moved.min)
+    assert Condition(score="x", min=0, max=1).for_share(share) == Condition(score="x", min=0, max=1)
+
+
+def test_a_run_estimates_the_share_of_each_source_and_keeps_what_is_likelier_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_ray(monkeypatch)
+    for name in ("clean", "bad"):
+        write_corpus(tmp_path / name, 60, first=0 if name == "clean" else 100)
+
+    def score(self: Any, batch: Any) -> Any:
+        return [{"trust": 0.3 if _number(c.transcript) % 100 == 7 else _trust(_number(c.transcript))} for c in batch]
+
+    monkeypatch.setattr(plugins.Words, "columns", (ScoreColumn("trust", "float32", "1", "Trust", even_odds=True),))
+    monkeypatch.setattr(plugins.Words, "score", score)
+    keep = [{"score": "trust", "min": 0.5, "reason": "transcript"}]
+    sources = [
+        {"path": str(tmp_path / name), "name": name, "transcripts": "transcripts.tsv"} for name in ("clean", "bad")
+    ]
+    settings = config(tmp_path, tmp_path / "data", sources=sources, keep=keep)
+    version = run(settings).version
+    shares = version.document.wrong_texts["trust"]
+    assert shares["clean"].share < 0.05 < 0.7 < shares["bad"].share
+    assert shares["clean"].clips == 60
+    kept = {row["path"]: row["status"] for row in version.clips(["path", "status"]).to_pylist()}
+    # a trust of 0.3 is enough where hardly any text is wrong
+    assert (kept["clip_0007.wav"], kept["clip_0107.wav"]) == ("kept", "dropped")
+    print_version(version)
+    assert "wrong texts by trust, estimated: bad" in " ".join(capsys.readouterr().out.split())
+    fixed = [keep[0] | {"wrong_share": 0.5}]
+    version = run(config(tmp_path, tmp_path / "data", sources=sources, keep=fixed)).version
+    assert version.document.wrong_texts == {}
+    kept = {row["path"]: row["status"] for row in version.clips(["path", "status"]).to_pylist()}
+    assert kept["clip_0007.wav"] == "dropped"
+    early = {"curators": ["loudness", "words"], "early_exit": True}
+    assert score_recipe(settings.model_copy(update={"score": settings.score.model_validate(early)})).early_exit == ()
+
+
+def _number(text: str) -> int:
+    return int(text[-4:])
+
+
+def _trust(number: int) -> float:
+    return 0.98 if number < 100 or number % 10 == 0 else 0.02
+
+
+def test_a_wrong_share_of_a_score_that_is_no_trust_is_refused(tmp_path: Path) -> None:
+    rule = {"score": "loudness_db", "min": -20, "reason": "quiet", "wrong_share": 0.1}
+    settings = config(tmp_path, tmp_path / "data", keep=[rule])
+    with pytest.raises(ConfigError, match="only a trust in texts"):
+        check_rules(settings, curators_of(settings))
+
+
+def test_a_loose_clip_is_judged_at_the_share_that_the_rule_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = ScoreColumn("trust", "float32", "1", "Trust", even_odds=True)
+    monkeypatch.setattr(plugins.Words, "columns", (column,))
+    rule = Rule(score="trust", min=0.5, reason="transcript")
+    row = {"trust": 0.3, "words_reason": None}
+    even, given_ = Judge([rule], [], [plugins.Words()]), rule.model_copy(update={"wrong_share": 0.05})
+    assert (even(row).status, even.at_even_odds) == ("dropped", ["trust"])
+    judge = Judge([given_], [], [plugins.Words()])
+    assert (judge(row).status, judge.at_even_odds) == ("kept", [])
