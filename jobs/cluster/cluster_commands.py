@@ -83,7 +83,7 @@ def submit(
             if detach:
                 answer(as_json, {"job": id, "status": None, "exit_code": None}, lambda id=id: typer.echo(id))
                 return
-            job = client.follow(cluster, id, lambda text: (sys.stderr.write(text), sys.stderr.flush()))
+            job = client.follow(cluster, id, lambda text: print(text, end="", file=sys.stderr, flush=True))
             if job is not None and not job.lost:
                 code = client.STOPPED if job.status == "STOPPED" else job.exit_code or 0
                 answer(as_json, {"job": id, "status": job.status, "exit_code": code}, lambda: None)

@@ -122,8 +122,11 @@ class UnitWorker:
         self._work: Work | None = None
 
     def load(self) -> None:
-        """Build the work now instead of with the first unit."""
-        self._built()
+        """Build the work now instead of with the first unit, and warm it up where it can be."""
+        if self._work is None:
+            warm = getattr(self._built(), "warm", None)
+            if warm is not None:
+                warm()
 
     def run(self, ref: UnitRef) -> UnitOutcome:
         """Do the unit unless its receipt exists."""
