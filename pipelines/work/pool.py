@@ -7,6 +7,8 @@ and the pool follows the nodes. Exactly-once comes from receipts (`work_units`),
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -101,6 +103,8 @@ class Pool:
         self._thread: threading.Thread | None = None
         self._tried, self._over = threading.Event(), threading.Event()
         self._failed: BaseException | None = None
+        self._terminated: Any = None
+        """What SIGTERM did before."""
         self._pool: list[_Worker] = []
         self._of: tuple[Resources, str, str] | None = None
         self._looked, self._room = 0.0, 0
@@ -142,6 +146,9 @@ class Pool:
         self._tried.wait()
         if self._failed is not None:
             raise self._failed
+        if self._terminated is None and threading.current_thread() is threading.main_thread():
+            # Ray would do that itself, were it started in the main thread: a scheduler's SIGTERM ends a run in order
+            self._terminated = signal.signal(signal.SIGTERM, _exit)
 
     def size(self, each: Resources) -> int:
         """How many workers there should be now, were there enough units: what `num`, `min`, `max` and the nodes say."""
@@ -227,6 +234,9 @@ class Pool:
         self._over.set()
         self._thread.join()
         self._thread = None
+        if self._terminated is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminated)
+            self._terminated = None
 
     def __enter__(self) -> Pool:
         return self
@@ -311,6 +321,10 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
     """Do all units on `workers` processes of their own; Ray is there already, or is started for them."""
     with Pool(Workers(num=workers)) as pool:
         yield from pool.run(recipe, store, run, units)
+
+
+def _exit(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _named(recipe: Recipe) -> str:
