@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
     """Add all commands to `app`."""
     for module in (
         run_commands,
-        cluster_commands,
         night_commands,
+        cluster_commands,
         dataset_commands,
         epoch_commands,
         judge_commands,

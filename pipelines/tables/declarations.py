@@ -297,6 +297,13 @@ TABLES = (
         ("policy/group_rules.py",),
     ),
     WorkingTable(
+        "scores",
+        "a live clip with all its valid scores, one struct for each curator: a view",
+        {"clip": "VARCHAR", "source": "VARCHAR", "duration_s": "DOUBLE", "transcript": "VARCHAR"},
+        "policy/decide.py",
+        ("policy/undecided.py",),
+    ),
+    WorkingTable(
         "decided",
         "what becomes of a clip: kept, dropped or failed, why, its tier, and whose copy it is",
         {
