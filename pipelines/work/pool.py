@@ -133,7 +133,7 @@ class Pool:
                     import ray
 
                     recipe, store, run, each = first
-                    self._take_on(ray.put(recipe), _named(recipe), store, run, each, self._wanted(each))
+                    self._take_on(ray.put(recipe), _named(recipe), store, run, each)
                 self._tried.set()
                 self._over.wait()
         except BaseException as error:
@@ -193,7 +193,7 @@ class Pool:
         try:
             while queue or any(worker.units for worker in self._pool):
                 left = len(queue) + sum(len(worker.units) for worker in self._pool)
-                self._take_on(shared, name, store, run, each, min(self._wanted(each), left))
+                self._take_on(shared, name, store, run, each, left)
                 self._hand_out(queue, shared, name, following)
                 waited = self._waited_for()
                 ready, _ = ray.wait(list(waited), num_returns=1, timeout=LOOK_S) if waited else ([], [])
@@ -244,19 +244,24 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take_on(self, shared: Any, name: str, store: Store, run: str, each: Resources, wanted: int) -> None:
-        """New workers up to `wanted`; those that are too many go once they are idle."""
+    def _take_on(
+        self, shared: Any, name: str, store: Store, run: str, each: Resources, units: int | None = None
+    ) -> None:
+        """New workers, as many as there should be for so many units. Idle ones go where the cluster has no more room
+        for them; that there are few units left is no reason, since the next pass wants them."""
         import ray
 
         of = (each, store.url, run)
         if self._of != of:
             self._dismiss()
             self._of = of
-        if len(self._pool) > wanted:
+        most = self._wanted(each)
+        if len(self._pool) > most:
             # the ones without a place first, then those with nothing to do
             spare = sorted((w for w in self._pool if not w.units), key=lambda w: w.loading is None)
-            for worker in spare[: len(self._pool) - wanted]:
+            for worker in spare[: len(self._pool) - most]:
                 self._end(worker)
+        wanted = most if units is None else min(most, units)
         if len(self._pool) >= wanted:
             return
         options: dict[str, Any] = each.options() | worker_options() | {"max_restarts": 0}
