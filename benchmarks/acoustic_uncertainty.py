@@ -298,6 +298,8 @@ def judge() -> None:
         print(f"\n## {score}, held-out voices, rooms and noises")
         by = {"source": group_of(names, score), "room": names[:, 0], "noise": names[:, 1], "voice": names[:, 2]}
         report(score, (found["score"] - found["truth"])[known, k], wide, by)
+        rows = np.column_stack([found["score"][known, k], found["truth"][known, k], wide])
+        np.savez(JUDGED.with_name(f"points_{score}.npz"), rows=rows, sources=group_of(names, score))
 
 
 def main() -> None:
