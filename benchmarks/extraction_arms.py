@@ -17,7 +17,7 @@ from auricle.extractors.coding import registry
 from auricle.extractors.coding.resample import resample
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.passes.extract import ExtractRecipe
-from auricle.pipelines.work.cluster import run_units
+from auricle.pipelines.work.pool import run_units
 from auricle.pipelines.work.work_units import write_plan
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.keys import clip_key, sha256_file

@@ -124,7 +124,7 @@ def made_up(count: int, new: int = 0) -> Iterator[None]:
     """Sources list these files; none of them is there, so a pass that has units is a mistake of the benchmark."""
     with (
         mock.patch.object(ingest, "list_sources", side_effect=lambda *_: listing(count + new)),
-        mock.patch("auricle.pipelines.run.ray_session", side_effect=AssertionError("nothing was to be computed")),
+        mock.patch("auricle.pipelines.run.Pool.start", side_effect=AssertionError("nothing was to be computed")),
     ):
         yield
 

@@ -28,7 +28,8 @@ import soundfile
 from auricle.extractors.coding.registry import build, describe_all
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.passes.extract import ExtractRecipe
-from auricle.pipelines.work.cluster import ray_session, run_units
+from auricle.pipelines.work.cluster import ray_session
+from auricle.pipelines.work.pool import run_units
 from auricle.pipelines.work.work_units import write_plan
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.keys import clip_key, sha256_file

@@ -18,7 +18,9 @@ EXITS = (
     "· 3 an optional dependency is missing · 4 the dataset is damaged or of a newer schema · 5 storage failed · "
     "6 model weights are missing · 7 no file could be scored · 8 a takedown was interrupted and is not finished · "
     "9 workers keep failing · 10 a command that deletes was not confirmed · "
-    "20 the gate refused the candidate · 21 a source lost many of its files · 75 another command holds the dataset · "
+    "11 the cluster cannot do the work · 20 the gate refused the candidate · 21 a source lost many of its files · "
+    "22 no night came in time · "
+    "75 another command holds the dataset · "
     "130 interrupted · 141 the reader of the output ended"
 )
 

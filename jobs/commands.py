@@ -6,14 +6,16 @@ import inspect
 
 import typer
 
+from .cluster import cluster_commands
 from .datasets import dataset_commands, delete_commands, epoch_commands, schema_commands, version_commands
 from .judging import judge_commands
 from .loose import file_commands
 from .models import model_commands, registry_commands
+from .nights import night_commands
 from .runs import run_commands
 
 HEADINGS = {
-    "Make a dataset": ("demo", "inspect", "config", "plan", "run", "relabel", "schedule"),
+    "Make a dataset": ("demo", "inspect", "config", "plan", "run", "submit", "jobs", "relabel", "schedule"),
     "Read and judge it": (
         *("status", "versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
         *("pull", "export", "plan-epoch"),
@@ -28,6 +30,8 @@ def register(app: typer.Typer) -> None:
     """Add all commands to `app`."""
     for module in (
         run_commands,
+        night_commands,
+        cluster_commands,
         dataset_commands,
         epoch_commands,
         judge_commands,

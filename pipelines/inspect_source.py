@@ -92,7 +92,7 @@ def _archive(path: str) -> Sequence[str]:
 def _open_some(table: pa.Table, found: Inspection) -> None:
     """Headers of recordings spread over the listing."""
     rows = table.select(["path", "uri", "size"]).to_pylist()
-    remote = "://" in found.path
+    remote = any("://" in row["uri"] for row in rows)
     if remote:
         rows = [row for row in rows if row["size"] <= LARGEST_REMOTE_BYTES]
     wanted = REMOTE_HEADERS if remote else HEADERS

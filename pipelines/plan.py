@@ -55,6 +55,8 @@ class Plan:
     """Known kept clips and hours per representation that would be made."""
     flips: int = 0
     """Known clips that would change between kept and dropped, by the scores that are there."""
+    unmet: dict[str, int] = field(default_factory=dict)
+    """Known clips that lack what their source requires (`require`), by reason: a run drops them."""
     unfinished: tuple[str, ...] = ()
     """Runs that would be resumed."""
     held_by: str | None = None
@@ -128,6 +130,11 @@ def _counts(
         flips=count(
             "SELECT count(*) FROM decided d JOIN parent_clips p USING (clip) "
             "WHERE (d.status = 'kept') <> (p.status = 'kept') AND clip NOT IN (SELECT key FROM score_items)"
+        ),
+        unmet=dict(
+            state.sql(
+                "SELECT reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM unmet) GROUP BY 1 ORDER BY 1"
+            ).fetchall()
         ),
         unfinished=runs,
         held_by=held_by,

@@ -16,7 +16,7 @@ from ..loaders.reading.version import Version, open_version
 from ..loaders.storage.layout import run_path
 from ..loaders.storage.store import Store
 from ..schemas.clip import Clip
-from ..schemas.config import RunConfig
+from ..schemas.config import RunConfig, Workers
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.keys import digest
 from ..schemas.pass_tables import ERROR_FIELDS
@@ -27,8 +27,8 @@ from .audio.listen import source_uri
 from .tables.retries import passing
 from .tables.state import State, open_state
 from .upkeep.pending import at_work
-from .work.cluster import ray_session, run_units
 from .work.contract import Result, failure
+from .work.pool import Pool
 from .work.progress import Progress, Silent
 from .work.work_units import receipt_files, receipt_tag, write_plan
 
@@ -227,8 +227,8 @@ def _ask(state: State, store: Store, run: str, recipe: RelabelRecipe, workers: i
         return
     units = write_plan(store, run, recipe, state.stream(f"SELECT * FROM {rest} ORDER BY unit, place"))
     progress.begin(recipe.name, items, seconds, len(units))
-    with ray_session(workers) as count:
-        for outcome in run_units(recipe, store, run, units, count):
+    with Pool(Workers(num=workers)) as pool:
+        for outcome in pool.run(recipe, store, run, units):
             progress.unit(outcome)
     progress.end(recipe.name)
 

@@ -9,9 +9,9 @@ holds what failed again. The tables between the steps are declared in `tables.de
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -27,6 +27,8 @@ from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
+from .nodes.resources import Resources
+from .passes.declared import cut_freely, resources
 from .passes.probe import ProbeRecipe
 from .policy.conditions_sql import Scored
 from .policy.decide import check_rules, decide
@@ -34,17 +36,22 @@ from .policy.undecided import undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
-from .tables import ingest, label_lines
+from .tables import cues, ingest, label_lines
 from .tables.losses import refuse_losses
 from .tables.remaining import clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
 from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
 from .upkeep.pending import at_work
-from .work.cluster import ray_session, run_units
 from .work.contract import Recipe
+from .work.cut import Sizes, cut
+from .work.pool import Pool
 from .work.progress import Progress, Silent
+from .work.threads import load_beside
 from .work.work_units import write_plan
+
+GATE_LIBRARY = "great_expectations"
+"""Takes seconds to import: as long as a small pass."""
 
 
 @dataclass(frozen=True)
@@ -69,29 +76,54 @@ class Run:
     retry_failed: bool = False
     accept_losses: bool = False
     stages: dict[str, Stage] = field(default_factory=dict)
-    _session: ExitStack = field(default_factory=ExitStack)
-    _workers: int | None = None
+    needs: dict[str, Resources] = field(init=False)
+    pool: Pool = field(init=False)
+    _beside: threading.Thread | None = None
 
-    def do(self, state: State, recipe: Recipe, table: str, known: int) -> None:
-        """Run the units of `table`, if there are any; Ray starts with the first unit of the run."""
+    def __post_init__(self) -> None:
+        self.needs = resources(self.config, curators_of(self.config))
+        self.pool = Pool(self.config.workers, self.needs)
+
+    def get_ready(self) -> None:
+        """What takes its time to load, beside what the driver does: Ray, and the library of the gate."""
+        recipe = score_recipe(self.config)
+        self.pool.start((recipe, self.store, self.run, self.needs[recipe.name]))
+        if self._beside is None and self.config.gate.enabled:
+            self._beside = threading.Thread(target=load_beside, args=(GATE_LIBRARY,), name="gate-import")
+            self._beside.start()
+
+    def do(self, state: State, recipe: Recipe, table: str, known: int, then: Recipe | None = None) -> None:
+        """Run the units of `table`, if there are any; Ray starts with the first unit of the run.
+
+        then: the pass after it, which workers load that have no more units.
+        """
         items = int(state.one(f"SELECT count(*) FROM {table}"))
         before = self.stages.get(recipe.name, Stage(name=recipe.name))
         if not items:
             self.stages[recipe.name] = before.model_copy(update={"reused": known})
             return
-        audio_s = float(
-            state.one(f"SELECT coalesce(sum(n.duration_s), 0) FROM {table} t JOIN clips_now n ON n.clip = t.key")
-            if recipe.name != "probe"
-            else 0.0
-        )
+        self.get_ready()
+        probing = recipe.name == "probe"
+        weighed = f"{table} t" if probing else f"{table} t JOIN clips_now n ON n.clip = t.key"
+        weight = "CAST(t.size AS DOUBLE)" if probing else "coalesce(n.duration_s, 0)"
+        total = float(state.one(f"SELECT coalesce(sum({weight}), 0) FROM {weighed}"))
         started = time.monotonic()
-        units = write_plan(self.store, self.run, recipe, state.stream(f"SELECT * FROM {table} ORDER BY unit, place"))
-        self.progress.begin(recipe.name, items, audio_s, len(units))
-        if self._workers is None:
-            self._workers = self._session.enter_context(ray_session(self.config.workers.num))
+        each = self.needs[recipe.name]
+        w = self.config.workers
+        sizes = Sizes(total, self.pool.size(each), float(w.unit_bytes if probing else w.unit_s))
+        if recipe.name == "extract" and not cut_freely(self.config):
+            sizes = None
+        # what is longer than a unit comes first: nobody waits for it at the end
+        largest = sizes.at(total) if sizes else float("inf")
+        rows = state.stream(
+            f"SELECT t.*, {weight} AS weight FROM {weighed} ORDER BY {weight} <= {largest}, t.unit, t.place"
+        )
+        units = write_plan(self.store, self.run, recipe, cut(rows, sizes))
+        self.progress.begin(recipe.name, items, 0.0 if probing else total, len(units))
+        then = then if then is not None and self.needs[then.name] == each else None
         done = failed = peak = 0
         cpu_s = seconds = 0.0
-        for outcome in run_units(recipe, self.store, self.run, units, self._workers):
+        for outcome in self.pool.run(recipe, self.store, self.run, units, each, then):
             done, failed = done + outcome.done, failed + outcome.failed
             cpu_s, seconds = cpu_s + outcome.cpu_s, seconds + outcome.audio_s
             peak = max(peak, outcome.peak_bytes)
@@ -118,8 +150,10 @@ class Run:
         )
 
     def close(self) -> None:
-        """Stop the Ray that this run started."""
-        self._session.close()
+        """Stop the workers, and the Ray that this run started."""
+        self.pool.close()
+        if self._beside is not None:
+            self._beside.join()
 
 
 def run(
@@ -166,6 +200,9 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
     """One attempt on the newest version; None when another run published meanwhile."""
     config, store = this.config, this.store
     with open_state(store) as state:
+        if state.parent is None:
+            # there will be something to do: workers start while the sources are listed
+            this.get_ready()
         try:
             for line in ingest.load_sources(state, config, paranoid=this.paranoid, retry_failed=this.retry_failed):
                 this.progress.notice(line)
@@ -205,10 +242,11 @@ def take_in(this: Run, state: State) -> None:
     """Open what is new, then say what is live."""
     recipe, runs = ProbeRecipe(this.config.segment), [this.run, *unfinished_runs(this.store)]
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
-    this.do(state, recipe, "probe_items", int(state.one("SELECT count(*) FROM known_files")))
+    known = int(state.one("SELECT count(*) FROM known_files"))
+    this.do(state, recipe, "probe_items", known, then=score_recipe(this.config))
     ingest.plan_probe(state, this.store, sorted(set(runs)), recipe, this.config)
     ingest.live_tables(state, this.config, retry_failed=this.retry_failed)
-    for line in label_lines.notices(state):
+    for line in (*label_lines.notices(state), *cues.notices(state)):
         this.progress.notice(line)
 
 
@@ -217,7 +255,8 @@ def score(this: Run, state: State) -> None:
     runs = sorted({this.run, *unfinished_runs(this.store)})
     clips_to_score(state, this.store, runs, this.config, retry_failed=this.retry_failed)
     known = int(state.one("SELECT (SELECT count(*) FROM clips_now) - (SELECT count(*) FROM score_items)"))
-    this.do(state, score_recipe(this.config), "score_items", known)
+    then = extract_recipe(this.config) if this.config.representations else None
+    this.do(state, score_recipe(this.config), "score_items", known, then=then)
     clips_to_score(state, this.store, runs, this.config, retry_failed=this.retry_failed)
 
 
@@ -240,12 +279,12 @@ def build(
     number = parent.document.number + 1 if parent else 1
     assemble.outcome(state, curators, specs)
     entries: dict[str, RepresentationEntry] = {}
+    carried = sorted({name for source in this.config.sources for name in source.carry})
     for spec in specs:
         old = parent.document.representations.get(spec.name) if parent else None
         valid = old is not None and old.spec.fingerprint == spec.fingerprint
-        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes)
+        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes, carried)
         entries[spec.name] = document.representation_entry(state, spec, shards)
-    carried = sorted({name for source in this.config.sources for name in source.carry})
     clips = assemble.clip_parts(state, store, curators, specs, number, carried)
     recordings = assemble.recording_parts(state, store)
     this.stages["assemble"] = Stage(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from .condition import Rule, Strict, Tier
 from .language import language_code
+from .night import Night
 
 
 def _not_empty(path: str) -> str:
@@ -29,6 +30,15 @@ def _finite(options: Any) -> Any:
     return options
 
 
+def _word(value: Any) -> Any:
+    """A value of a label as text, whatever YAML made of it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+VALUES = {"type": "object", "additionalProperties": {"type": ["array", "string", "boolean", "number"]}}
+"""What `require` may be in a file: one value is a list of one."""
 LABEL_COLUMNS = ("file", "transcript", "speaker", "language", "channel", "start_s", "end_s", "duration_s")
 
 
@@ -57,8 +67,9 @@ class Source(Strict):
     """One folder of recordings and where its labels are."""
 
     path: str = Field(
-        description="Folder (or one file) of audio, local or s3://; relative to where the command runs. Archives in it "
-        "(.tar, .zip, .parquet, .arrow) are folders of recordings, too"
+        description="Folder (or one file) of audio, local, s3:// or https://; relative to where the command runs. "
+        "Archives in it (.tar, .zip, .parquet, .arrow) are folders of recordings, too. A file .txt, .tsv, .csv or "
+        ".jsonl is a list of paths and addresses (docs/sources.md)"
     )
     name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
     transcripts: str | None = Field(
@@ -72,7 +83,14 @@ class Source(Strict):
     carry: list[str] = Field(
         default_factory=list,
         description="Further columns of the labels, for example gender, age, licence, to keep in the clip table "
-        "(struct `carried`)",
+        "(struct `carried`), in the json of each sample and in the report",
+    )
+    require: Annotated[dict[str, list[str]], WithJsonSchema(VALUES)] = Field(
+        default_factory=dict,
+        description="Carried column to the values that clips of this source may have, for example "
+        "licence: [cc0, cc-by]. A clip without the column, or with another value, is dropped with the reason "
+        "requires_<column>. Case, spaces and hyphens do not matter; a name without a number is also that name with any "
+        "(docs/labels.md)",
     )
     language: str | None = Field(
         default=None, description="ISO 639-1 code for clips whose label names none; a region (en-GB) is dropped"
@@ -107,6 +125,30 @@ class Source(Strict):
             raise ValueError("each column once, by its name")
         return carry
 
+    @field_validator("require", mode="before")
+    @classmethod
+    def _values(cls, require: Any) -> Any:
+        if not isinstance(require, dict):
+            return require
+        return {
+            name: [_word(v) for v in (given if isinstance(given, list) else [given])] for name, given in require.items()
+        }
+
+    @field_validator("require")
+    @classmethod
+    def _some_value(cls, require: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name, values in require.items():
+            if not values or not all(value.strip() for value in values):
+                raise ValueError(f"{name!r} has no value that would be accepted: nothing could be kept")
+        return require
+
+    @model_validator(mode="after")
+    def _carries_what_it_requires(self) -> Source:
+        for name in self.require:
+            if name not in self.carry:
+                raise ValueError(f"{name!r} is required and not carried: add it to `carry`, as the label file calls it")
+        return self
+
     @model_validator(mode="after")
     def _default_name(self) -> Source:
         if not self.name:
@@ -117,16 +159,28 @@ class Source(Strict):
 class Segmentation(Strict):
     """How recordings are cut into clips."""
 
-    method: Literal["whole", "fixed"] = Field(
+    method: Literal["whole", "fixed", "speech"] = Field(
         default="whole",
-        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s",
+        description="whole: one clip per channel (spans of a manifest override it); fixed: windows of max_s; speech: "
+        "cut at pauses into clips of min_s to max_s, texts with times laid on what is said "
+        "(docs/long_recordings.md)",
     )
-    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed")
+    min_s: float = Field(default=3.0, gt=0, description="Shortest clip in seconds when method is speech")
+    max_s: float = Field(default=30.0, gt=0, description="Longest clip in seconds when method is fixed or speech")
     truncated: Literal["fail", "accept"] = Field(
         default="fail",
         description="Recordings that hold less audio than their header declares, as an interrupted copy leaves them: "
         "fail, since the transcript is of the whole; accept takes what is there",
     )
+
+    @model_validator(mode="after")
+    def _room_to_cut(self) -> Segmentation:
+        if self.method == "speech" and self.max_s < 2 * self.min_s:
+            raise ValueError(
+                f"max_s is {self.max_s:g} and min_s {self.min_s:g}: max_s must be at least twice min_s, or a stretch a "
+                "little longer than max_s could not be cut"
+            )
+        return self
 
 
 class Duplicates(Strict):
@@ -258,12 +312,67 @@ class Losses(Strict):
     min_files: int = Field(default=20, ge=1, description="Fewer files than this may always be gone")
 
 
+class PassWorkers(Strict):
+    """What a worker of one pass takes of its node. Ray places workers by it, and hands out the cards."""
+
+    cpus: float | None = Field(default=None, gt=0, description="CPUs; default: 1, or what curators and codecs declare")
+    gpus: float | None = Field(
+        default=None,
+        ge=0,
+        description="GPUs: a fraction shares a card among workers, above 1 whole cards. Default: 1 where a "
+        "representation has the option device: cuda, or what curators and codecs declare, else none",
+    )
+    memory_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory (GiB) that Ray sets aside for it; default: what curators and codecs declare",
+    )
+    decode_threads: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Threads of a worker that decode audio ahead of a codec; default: 2 with a GPU, else none",
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_cards(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise ValueError("a part of one GPU (for example 0.25), or a whole number of them is required")
+        return gpus
+
+
 class Workers(Strict):
     """How work is spread; changes no result that comes in time."""
 
-    num: int | None = Field(default=None, gt=0, description="Worker processes; default: one per CPU that Ray sees")
+    num: int | None = Field(
+        default=None,
+        gt=0,
+        description="Worker processes, always so many; default: as many as the cluster has room for, following its "
+        "nodes as they come and go",
+    )
+    min: int = Field(
+        default=1, gt=0, description="Workers that Ray is asked for even where there is no room for them now"
+    )
+    max: int | None = Field(
+        default=None,
+        gt=0,
+        description="Most workers. Where it is given, a pass asks Ray for as many as it has units, up to this, so that "
+        "an autoscaler adds nodes for them",
+    )
+    wait_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="Longest wait (s) for the first worker of a pass, where an autoscaler adds nodes",
+    )
+    probe: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that opens new files")
+    score: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that runs curators")
+    extract: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that runs codecs")
     unit_s: float = Field(
-        default=300.0, gt=0, description="Audio seconds per work unit: what is redone at most after a crash, per worker"
+        default=300.0,
+        gt=0,
+        description="Audio seconds per work unit at most: what is redone after a crash, per worker. Passes that are "
+        "short for their workers have smaller units, and every pass has towards its end",
     )
     unit_clips: int = Field(default=256, gt=0, description="Clips per work unit at most")
     unit_bytes: int = Field(default=256 << 20, gt=0, description="Source bytes per work unit at most")
@@ -274,6 +383,14 @@ class Workers(Strict):
         "their audio where that is longer. Beyond it the worker is ended, and a clip on which that happens again "
         "lacks this score or representation, with the reason. The default is far above what any built-in one takes",
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Workers:
+        if self.num is not None and (self.max is not None or self.min != 1):
+            raise ValueError("give either num, or min and max")
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max ({self.max}) must not be below min ({self.min})")
+        return self
 
 
 class RunConfig(Strict):
@@ -305,6 +422,7 @@ class RunConfig(Strict):
     )
     workers: Workers = Field(default_factory=Workers, description="How work is spread")
     shard_bytes: int = Field(default=64 << 20, ge=1 << 20, description="Target size of a shard")
+    night: Night = Field(default_factory=Night, description="Whom a run tells how it goes; changes no result")
 
     @field_validator("dataset")
     @classmethod

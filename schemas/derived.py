@@ -47,6 +47,9 @@ class Profile(Record):
     languages: dict[str, dict[str, float]]
     sample_rates: dict[str, dict[str, float]]
     introduced: dict[str, dict[str, float]] = Field(description="By the version that brought them")
+    carried: dict[str, dict[str, dict[str, float]]] = Field(
+        default={}, description="By carried column and value: clips by status, hours of those kept; the most frequent"
+    )
     scores: dict[str, dict[str, Any]] = Field(description="By column: unit, counts, quantiles, histogram")
 
 

@@ -13,8 +13,10 @@ AuricleError
 ├── PendingError       a takedown was interrupted and is not done              exit 8
 ├── WorkerError        workers cannot do their work, whatever the item         exit 9
 ├── NotConfirmedError  a command that deletes was not confirmed                exit 10
+├── ClusterError       no node has what a worker takes, or nodes have other packages   exit 11
 ├── GateError          a critical expectation failed, nothing was published    exit 20
 ├── LossError          a source lost so many files that it must be meant       exit 21
+├── StaleError         no night brought the dataset up to date in time          exit 22
 ├── BusyError          another run holds the dataset                           exit 75
 └── ClipError          one clip or file is bad: becomes a row, never escapes a unit
 
@@ -107,6 +109,12 @@ class NotConfirmedError(AuricleError):
     exit_code = 10
 
 
+class ClusterError(AuricleError):
+    """The cluster cannot do the work: no node has what a worker takes, or nodes have other packages than the driver."""
+
+    exit_code = 11
+
+
 class GateError(AuricleError):
     """A critical expectation failed: the candidate is kept, nothing is published."""
 
@@ -117,6 +125,12 @@ class LossError(AuricleError):
     """A source has lost more of its files than a night may take without being told to; nothing was done."""
 
     exit_code = 21
+
+
+class StaleError(AuricleError):
+    """A dataset was not brought up to date for longer than allowed: a night failed, or never ran."""
+
+    exit_code = 22
 
 
 class BusyError(AuricleError):

@@ -18,6 +18,7 @@ from .config import RunConfig
 from .derived import COMPARISON_SCHEMA, DIAGNOSTICS_SCHEMA, PROFILE_SCHEMA, Comparison, Diagnostics, Profile
 from .errors import SchemaVersionError
 from .models import MODELS_SCHEMA, ModelsDocument
+from .night import NIGHT_SCHEMA, NightRecord
 from .records import (
     LEASE_SCHEMA,
     PACKED_SCHEMA,
@@ -63,6 +64,7 @@ def documents(more: Mapping[str, Mapping[str, pa.Schema]] | None = None) -> dict
         PURGED_SCHEMA: _record(PURGED_SCHEMA, Purged),
         SAMPLE_SCHEMA: _record(SAMPLE_SCHEMA, SampleFacts),
         MODELS_SCHEMA: _record(MODELS_SCHEMA, ModelsDocument),
+        NIGHT_SCHEMA: _record(NIGHT_SCHEMA, NightRecord),
         LEASE_SCHEMA: _record(LEASE_SCHEMA, Lease),
         PURGE_SCHEMA: _record(PURGE_SCHEMA, Purge),
         PACKED_SCHEMA: _record(PACKED_SCHEMA, Packed),

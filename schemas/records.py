@@ -37,7 +37,8 @@ class Purged(Record):
 
 
 class SampleFacts(Record):
-    """`<key>.json` beside `<key>.npy` in a shard: what the sample's key covers, nothing that can change."""
+    """`<key>.json` beside `<key>.npy` in a shard: what the sample's key covers, and the columns that its source
+    carries, such as the licence. No score, decision or text."""
 
     schema_version: str = Field(alias="schema")
     clip: str
@@ -50,6 +51,10 @@ class SampleFacts(Record):
     fingerprint: str
     frame_rate: float = Field(description="Hz")
     num_frames: int
+    carried: dict[str, str | None] | None = Field(
+        default=None,
+        description="What the labels carry, as the clip table has it in the version that lists this shard",
+    )
 
 
 class Lease(Record):

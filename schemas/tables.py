@@ -1,6 +1,7 @@
 """Arrow schemas of the two tables of a version: clips and recordings.
 
-The clip table has these core columns, `carried` and `label_words` where labels give them, then one struct column per
+The clip table has these core columns, `carried` and `label_words` where labels give them, `aligned` where recordings
+are cut at pauses (the recording table then has `cutting`), then one struct column per
 curator (`schemas.score.score_struct`), then one struct column per representation, named like it (`POINTER`). The core
 is versioned by `TABLES_SCHEMA`.
 """
@@ -167,20 +168,97 @@ WORD = pa.struct(
     ]
 )
 
+ALIGNED_COLUMN = "aligned"
+"""What of its recording's labels was found to be said in a clip; absent where no recording is cut at pauses."""
+ALIGNED = pa.struct(
+    [
+        pa.field("text", pa.string()),  # the words that are said in the clip, as the labels write them
+        pa.field("speaker", pa.string()),  # null where several speak, or nobody says who
+        pa.field("words", pa.list_(WORD)),
+        pa.field(
+            "cues",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("text", pa.string()),
+                        pa.field("start_s", pa.float64()),  # as the label has it; null: it had none
+                        pa.field("end_s", pa.float64()),
+                        pa.field("placed_start_s", pa.float64()),  # where it was found to be said; null: nowhere
+                        pa.field("placed_end_s", pa.float64()),
+                        pa.field("how", pa.string()),  # aligned | moved | unmatched
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+CUTTING_COLUMN = "cutting"
+"""How a recording was cut at pauses; absent where none is."""
+CUTTING = pa.struct(
+    [
+        # what is in no clip, [start, end) samples of every channel; with the clips of one channel the whole recording
+        pa.field(
+            "gaps",
+            pa.list_(
+                pa.struct([pa.field("start", pa.int64()), pa.field("end", pa.int64()), pa.field("kind", pa.string())])
+            ),
+        ),
+        pa.field("forced", pa.int32()),  # cuts where nobody paused
+        pa.field(
+            "timing",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("channel", pa.int16()),  # null: labels of every channel
+                        pa.field("cues", pa.int32()),
+                        pa.field("aligned", pa.int32()),  # of them, those whose words were found
+                        pa.field("unmatched", pa.int32()),  # those that match nothing that is said
+                        # a cue's time t is said at offset_s + (1 + drift) * t
+                        pa.field("offset_s", pa.float64()),
+                        pa.field("drift", pa.float64()),
+                        pa.field("method", pa.string()),  # aligner | speech | none
+                    ]
+                )
+            ),
+        ),
+        pa.field(
+            "sound",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("channel", pa.int16()),
+                        pa.field("noise_power", pa.float64()),  # mean square of the pauses at 16 kHz; null: no pause
+                        pa.field("pause_s", pa.float64()),
+                        pa.field("bandwidth_hz", pa.float64()),  # null: silence
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+
+
+def recording_schema(cutting: bool = False) -> pa.Schema:
+    """Full schema of the recording table; with `cutting` where recordings are cut at pauses."""
+    return RECORDINGS.append(pa.field(CUTTING_COLUMN, CUTTING)) if cutting else RECORDINGS
+
 
 def clip_schema(
     curators: Mapping[str, Sequence[ScoreColumn]],
     representations: Sequence[str],
     carried: Sequence[str] = (),
     words: bool = False,
+    aligned: bool = False,
 ) -> pa.Schema:
     """Full schema of the clip table for these curators (name to columns) and representations, what the labels carry,
-    and whether they give words."""
+    whether they give words, and whether recordings are cut at pauses (`aligned`)."""
     schema = CLIP_CORE
     if carried:
         schema = schema.append(pa.field(CARRIED, pa.struct([pa.field(name, pa.string()) for name in sorted(carried)])))
     if words:
         schema = schema.append(pa.field(LABEL_WORDS, pa.list_(WORD)))
+    if aligned:
+        schema = schema.append(pa.field(ALIGNED_COLUMN, ALIGNED))
     for name in sorted(curators):
         schema = schema.append(pa.field(name, score_struct(curators[name])))
     for name in sorted(representations):

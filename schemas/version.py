@@ -132,6 +132,10 @@ class VersionDocument(Record):
     )
     counts: Counts = Field(default_factory=Counts)
     hours: dict[str, float] = Field(default_factory=dict, description="Hours of clips, kept, dropped, failed")
+    cut_samples: dict[str, int] = Field(
+        default_factory=dict,
+        description="Of recordings cut at pauses: samples of one channel = clips + gap_<kind>s + taken_down",
+    )
     dropped_by_reason: dict[str, int] = Field(
         default_factory=dict, description="A clip counts under each of its reasons"
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -15,14 +15,29 @@ from auricle.pipelines.work.work_units import UnitOutcome, UnitRef, UnitWorker
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the end of the test, passes run in this process."""
 
-    @contextlib.contextmanager
-    def session(workers: int | None) -> Iterator[int]:
-        yield 1
-
-    def units(recipe: Recipe, store: Store, run: str, refs: Sequence[UnitRef], workers: int) -> Iterator[UnitOutcome]:
-        worker = UnitWorker(recipe, store, run)
-        yield from (worker.run(ref) for ref in refs)
-
     for module in ("run", "relabel"):
-        monkeypatch.setattr(f"auricle.pipelines.{module}.ray_session", session)
-        monkeypatch.setattr(f"auricle.pipelines.{module}.run_units", units)
+        monkeypatch.setattr(f"auricle.pipelines.{module}.Pool", OneProcess)
+
+
+class OneProcess:
+    """`Pool`, with this process as its only worker."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def start(self, *_: Any) -> None: ...
+
+    def size(self, *_: Any) -> int:
+        return 1
+
+    def run(
+        self, recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], *_: Any, **__: Any
+    ) -> Iterator[UnitOutcome]:
+        worker = UnitWorker(recipe, store, run)
+        yield from (worker.run(ref) for ref in units)
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> OneProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...

@@ -154,7 +154,7 @@ class Curve:
 def curves(
     title: str, lines: Sequence[Curve], across: str, upwards: str, low: float = 0.0, wide: float = 1.0
 ) -> Markup:
-    """Lines of shares over shares, 0 to `wide` across and `low` to 1 upwards; names stand at their right ends."""
+    """Lines of shares over shares, 0 to `wide` across and `low` to 1 upwards; their names at the lower right."""
 
     def x(v: float) -> float:
         return 38 + (WIDTH - 48) * min(max(v / wide, 0.0), 1.0)
@@ -172,13 +172,11 @@ def curves(
             f'<text x="{x(0) - 4:.1f}" y="{y(up_at) + 3:.1f}" text-anchor="end">{escape(share(up_at))}</text>'
         )
     for i, line in enumerate(lines):
-        path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in line.points)
-        kind = "curve dashed" if line.dashed else f"curve curve{i % 3}"
-        last = line.points[-1]
+        path, kind = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in line.points), f"curve curve{i % 3}"
+        kind, beside = "curve dashed" if line.dashed else kind, y(low) - 6 - 11 * (len(lines) - 1 - i)
         shapes.append(
-            f'<path class="{kind}" d="M{path}"/>'
-            f'<text x="{x(last[0]):.1f}" y="{y(last[1]) + (14 if line.dashed else -6):.1f}" text-anchor="end">'
-            f"{escape(line.name)}</text>"
+            f'<path class="{kind}" d="M{path}"/><path class="{kind}" d="M{x(wide) - 18:.1f} {beside - 3:.1f}h18"/>'
+            f'<text x="{x(wide) - 22:.1f}" y="{beside:.1f}" text-anchor="end">{escape(line.name)}</text>'
         )
     shapes.append(f'<text x="{WIDTH - 10}" y="{HEIGHT - 4}" text-anchor="end">{escape(across)}</text>')
     shapes.append(f'<text x="4" y="9">{escape(upwards)}</text>')

@@ -22,7 +22,7 @@ from ...schemas.condition import Rule
 from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.score import sigma_name
 from ...schemas.sql import quoted
-from ...schemas.tables import Status
+from ...schemas.tables import CARRIED, Status
 from ...schemas.undecided import Undecided, curve_of, curve_sql, undecided_row, undecided_sql
 from ...schemas.version import CuratorEntry
 from .bins import Bins, nice_bins, shares_bins
@@ -30,6 +30,8 @@ from .bins import Bins, nice_bins, shares_bins
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 STATUSES = [status.value for status in Status]
 TOP_VALUES = 12
+LONGEST_VALUE = 80
+"""Characters of a carried value."""
 MICROSECONDS = "TRY_CAST(round(duration_s * 1e6) AS hugeint)"
 HOURS = f"coalesce(sum({MICROSECONDS}), 0) / 3.6e9"
 
@@ -76,6 +78,7 @@ def profile(parts: Parts, curators: Mapping[str, Entry], rules: Sequence[Rule] =
             "languages": _counts(table, "coalesce(language, 'unknown')"),
             "sample_rates": _counts(table, "sample_rate"),
             "introduced": _counts(table, "introduced"),
+            "carried": {name: _carried(table, name) for name in _carried_names(table)},
             "undecided": [found.model_dump() for found in _undecided(table, scores, rules)],
             "scores": {column.name: _score(table, column) for column in scores},
         }
@@ -107,6 +110,39 @@ def _columns(table: duckdb.DuckDBPyConnection, curators: Mapping[str, Entry]) ->
                     column.get("unit", ""),
                     column.get("description", ""),
                 )
+
+
+def _carried_names(table: duckdb.DuckDBPyConnection) -> list[str]:
+    described = table.execute("SELECT * FROM clips LIMIT 0").description or []
+    return [child for name, kind, *_ in described if name == CARRIED for child, _ in kind.children]
+
+
+def _carried(table: duckdb.DuckDBPyConnection, name: str) -> dict[str, dict[str, Any]]:
+    """Value -> clips by status and hours kept; the most frequent values, `none`, and `others` that are left."""
+    filters = ", ".join(f"count(*) FILTER (WHERE status = '{status}')" for status in STATUSES)
+    kept = f"coalesce(sum({MICROSECONDS}) FILTER (WHERE status = 'kept'), 0) / 3.6e9"
+    sql = f"""
+        WITH told AS (SELECT {CARRIED}.{quoted(name)} AS value, status, duration_s FROM clips),
+        often AS (SELECT value FROM told WHERE value IS NOT NULL
+            GROUP BY 1 ORDER BY count(*) DESC, value LIMIT {TOP_VALUES}),
+        sorted AS (SELECT *,
+            CASE WHEN value IS NULL THEN 2 WHEN value IN (FROM often) THEN 0 ELSE 1 END AS kind FROM told)
+        SELECT kind, CASE WHEN kind = 0 THEN left(value, {LONGEST_VALUE}) END AS shown, {filters}, {kept}
+        FROM sorted GROUP BY 1, 2 ORDER BY kind, count(*) DESC, shown
+    """
+    return {
+        _told(kind, shown): {
+            **dict(zip(STATUSES, rest[:-1], strict=True)),
+            "kept_hours": _round(rest[-1]),
+        }
+        for kind, shown, *rest in _rows(table, sql)
+    }
+
+
+def _told(kind: int, value: str) -> str:
+    if kind:
+        return ("others", "none")[kind - 1]
+    return repr(value) if value in ("others", "none") else value
 
 
 def _counts(table: duckdb.DuckDBPyConnection, by: str, where: str = "true") -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...schemas.condition import Rule, dtype_of
+from ...schemas.requirement import reason_word
 from ...schemas.version import VersionDocument
 from .text import number
 
@@ -40,10 +41,14 @@ def breaks(rule: Rule, value: Any, reason: str | None = None, sigma: float | Non
 
 
 def describe_reason(config: Mapping[str, Any], reason: str) -> str:
-    """What kept clips satisfy, in words: the rules, group rules and quotas that give `reason`."""
+    """What kept clips satisfy, in words: the rules, group rules, quotas and requirements that give `reason`."""
     if reason == "duplicate":
         return "the one kept of each set of copies"
     said = [rule.words for rule in rules_of(config) if rule.reason == reason]
+    for source in config.get("sources") or ():
+        for name, wanted in (source.get("require") or {}).items():
+            if reason_word(name) == reason:
+                said.append(f"{name} is {' or '.join(wanted)} (source {source.get('name', '')})")
     for rule in config.get("drop_groups") or ():
         if rule.get("reason") == reason:
             counted = " or ".join(rule.get("counting") or ()) or "any reason"

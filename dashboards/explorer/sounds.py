@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from ...schemas.keys import sha256_file
-from ...schemas.sources import file_uri, source_paths
+from ...schemas.sources import file_uri, is_list, source_paths
 
 MAX_SECONDS = 600.0
 COMPRESSED = ("MP3", "MPEG", "OGG")
@@ -82,11 +82,13 @@ class Sources:
         folder = self._folders.get(source)
         if folder is None:
             raise SoundError(f"the configuration of this version has no source {source!r}")
-        if "://" in folder:
+        uri = file_uri(folder, relative)
+        if "://" in uri:
             raise SoundError(f"{folder} is not on this machine; copy the source here to listen")
         root = Path(file_uri(folder, "")).resolve()
-        path = Path(file_uri(folder, relative)).resolve()
-        if not path.is_relative_to(root):
+        path = Path(uri).resolve()
+        # a list names files anywhere
+        if not is_list(folder) and not path.is_relative_to(root):
             raise SoundError(f"{relative!r} leads out of its source")
         if path.is_file():
             yield path

@@ -89,6 +89,7 @@ def render(
         failures=_failures(document),
         tries=TRIES,
         matrix=_matrix(profile),
+        carried=profile.get("carried") or {},
         scores=_scores(profile, rules, previous_profile),
         compared=previous_profile is not None,
         judged=_judged(judgement),

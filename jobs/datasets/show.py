@@ -182,6 +182,7 @@ def print_plan(plan: Plan) -> None:
     ]
     rows += [(f"score {name}", n, round(h, 3)) for name, (n, h) in plan.to_score.items()]
     rows += [(f"extract {name}", n, round(h, 3)) for name, (n, h) in plan.to_extract.items()]
+    rows += [(f"dropped: {reason}", n, None) for reason, n in plan.unmet.items()]
     rows.append(("kept/dropped flips", plan.flips, None))
     console.table("", ("what", "count", "hours"), rows)
     print_undecided(plan.undecided)

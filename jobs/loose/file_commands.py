@@ -1,4 +1,4 @@
-"""Commands that need no dataset: inspect, score, doctor, codecs, schedule."""
+"""Commands that need no dataset: inspect, score, doctor, codecs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ def add(app: typer.Typer) -> None:
     app.command()(score)
     app.command()(doctor)
     app.command()(codecs)
-    schedule = typer.Typer(no_args_is_help=True, help="Nightly runs by cron or systemd.")
-    schedule.command("export")(schedule_export)
-    app.add_typer(schedule, name="schedule")
 
 
 def inspect_(
@@ -161,28 +158,3 @@ def codecs(as_json: Json = False) -> None:
             console.say(note)
 
     answer(as_json, {"codecs": [dict(zip(KEYS, row, strict=True)) for row in rows], "notes": notes}, printed)
-
-
-def schedule_export(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file of the nightly run")],
-    format_: Annotated[str, typer.Option("--format", help="cron or systemd")] = "systemd",
-    at: Annotated[str, typer.Option(help="Time of day, optionally with day names: 02:00, or Mon,Thu 02:00")] = "02:00",
-    timezone: Annotated[str, typer.Option(help="IANA time zone")] = "UTC",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the files; default: print them")] = None,
-) -> None:
-    """Write what cron or systemd needs for a nightly run. A run is safe to start twice: the second exits 75.
-
-    Example: auricle schedule export nightly.yaml --format systemd --at 02:30 --timezone Europe/Berlin
-    """
-    from ...schemas.errors import ConfigError
-    from ..runs.schedule import export
-
-    if format_ not in ("cron", "systemd"):
-        raise ConfigError(f"--format {format_!r}: cron or systemd is required")
-    for name, text in export(format_, config, at, timezone).items():
-        if out is None:
-            typer.echo(f"# {name}\n{text}")
-        else:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / name).write_text(text)
-            typer.echo(str(out / name))

@@ -62,6 +62,14 @@ def run(
     accept_losses: Annotated[
         bool, typer.Option("--accept-losses", help="Go on although many files of a source are gone (else exit 21)")
     ] = False,
+    scheduled_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Which night this is: 2026-03-01T02:30:00+01:00, or '02:30 Europe/Berlin' for the newest such time. A "
+            "night that is done is not done again, and how it ended is kept for `schedule status`",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -75,33 +83,45 @@ def run(
     """
     from ...pipelines.run import run as run_job
     from ..datasets.show import print_undecided, print_version
+    from ..nights.nights import already_done, reported
+    from ..nights.watch import watched
+    from ..schedules.nightly_time import scheduled_time
     from ..terminal.answer import answer
     from ..terminal.config_file import load_config
     from ..terminal.console import Watcher
 
     settings = load_config(config, set_ or [])
-    outcome = run_job(
-        settings,
-        wait=wait,
-        paranoid=paranoid,
-        retry_failed=retry_failed,
-        accept_losses=accept_losses,
-        progress=Watcher(quiet),
-    )
-    version = outcome.version
+    night = scheduled_time(scheduled_for) if scheduled_for else None
+    status: str
+    if (version := already_done(settings.dataset, night)) is not None:
+        status, undecided = "done before", ()
+    else:
+        with watched(settings, Watcher(quiet), night) as watch:
+            watch.outcome = run_job(
+                settings,
+                wait=wait,
+                paranoid=paranoid,
+                retry_failed=retry_failed,
+                accept_losses=accept_losses,
+                progress=watch.progress,
+            )
+            reported(settings, watch)
+        version, status, undecided = watch.outcome.version, watch.outcome.status, watch.outcome.undecided
 
     def printed() -> None:
-        if outcome.status == "unchanged":
+        if status == "done before":
+            typer.echo(f"the night of {scheduled_for} is done: version {version.document.number}")
+        elif status == "unchanged":
             typer.echo(f"nothing new: version {version.document.number} is up to date")
         else:
             print_version(version)
-        print_undecided(outcome.undecided)
+        print_undecided(undecided)
 
     facts = {
-        "status": outcome.status,
+        "status": status,
         "version": version.document.number,
         "document": version.document,
-        "undecided": outcome.undecided,
+        "undecided": undecided,
     }
     answer(as_json, facts, printed)
 

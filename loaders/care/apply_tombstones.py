@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.score import SKIPPED
-from ...schemas.tables import CARRIED, LABEL_WORDS
+from ...schemas.tables import ALIGNED_COLUMN, CARRIED, LABEL_WORDS
 from ..reading.tombstones import banned, redacted, whole_recordings
 from ..reading.version import Version
 from ..storage.parts import read_columns
@@ -21,7 +21,16 @@ SPAN_COLUMNS = ("recording", "channel", "start", "end", "pcm_sha256")
 FREE_TEXT = ("reason", "error")
 """Fields of what curators and codecs say of a clip that begin with the kind of a failure and go on as they like."""
 HIDDEN = "redacted"
-TEXT_COLUMNS = ("transcript", "transcript_sha256", "label_source", "path", "message", CARRIED, LABEL_WORDS)
+TEXT_COLUMNS = (
+    "transcript",
+    "transcript_sha256",
+    "label_source",
+    "path",
+    "message",
+    CARRIED,
+    LABEL_WORDS,
+    ALIGNED_COLUMN,
+)
 
 
 def tombstone_rewrite(

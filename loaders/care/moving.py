@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...schemas.errors import IntegrityError
-from ...schemas.keys import digest, sha256_bytes
+from ...schemas.keys import canonical_json, digest, sha256_bytes
 from ...schemas.records import PACKED_SCHEMA
 from ...schemas.representation import RepresentationSpec
-from ...schemas.tables import POINTER
+from ...schemas.tables import CARRIED, POINTER
 from ...schemas.version import Object, Shard
 from ..storage.json_record import read_record
 from ..storage.layout import shard_path
@@ -71,7 +71,8 @@ class Mover:
     def pack(self, spec: RepresentationSpec, group: list[dict[str, Any]]) -> Arrived:
         """Pack samples, given by facts and old pointers, into one new shard."""
         keys = [row["clip"] for row in group]
-        receipt = f"{self.receipts}/{digest(spec.name, spec.fingerprint, *keys)}.json"
+        carried = [canonical_json([row[CARRIED] for row in group])] if CARRIED in group[0] else []
+        receipt = f"{self.receipts}/{digest(spec.name, spec.fingerprint, *keys, *carried)}.json"
         if self.receipts and self.target.exists(receipt):
             known = read_record(self.target, receipt, PACKED_SCHEMA, ["shard", "offsets"], "delete it and go on")
             shard = Shard.model_validate(known["shard"])

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...schemas.tables import Status
+from ...schemas.tables import CARRIED, Status
 from ...schemas.version import Object, RepresentationEntry, Shard, VersionDocument
 from ..reading.ledger import Ledger
 from ..reading.version import Version
@@ -30,7 +30,7 @@ from ..storage.shards import by_size
 from ..storage.store import Store, in_order
 from .moving import Arrived, Lookup, Moved, Mover, in_flight, present
 
-FACTS = ("clip", "recording", "channel", "start", "end", "sample_rate", "source", "tier", "path", "status")
+FACTS = ("clip", "recording", "channel", "start", "end", "sample_rate", "source", "tier", "path", "status", CARRIED)
 
 Progress = Callable[[int, int], None]
 """Told bytes done and bytes in all."""
@@ -244,7 +244,7 @@ class Rewrite:
                 pc.equal(table["status"], Status.KEPT.value),
                 pc.is_in(table["shard"], value_set=pa.array(sorted(gone), pa.string())),
             )
-            tables.append(table.drop_columns([name, "status"]).filter(hit))
+            tables.append(self._as_carried(table.drop_columns([name, "status"]).filter(hit)))
         if not tables:
             return pa.table({"nbytes": pa.array([], pa.int64())})
         rows = pa.concat_tables(tables, promote_options="permissive")
@@ -252,6 +252,20 @@ class Rewrite:
         rank = pa.array([ranks.get(s, len(ranks)) for s in rows["source"].to_pylist()], pa.int32())
         order = [("rank", "ascending"), ("tier", "ascending"), *CLIP_ORDER]
         return rows.append_column("rank", rank).sort_by(order)
+
+    def _as_carried(self, table: pa.Table) -> pa.Table:
+        """What the json of each sample is to carry: what the row will have, every column also where it has none."""
+        if CARRIED not in table.column_names:
+            return table
+        names = [child.name for child in table.schema.field(CARRIED).type]
+        shown = table.select(["recording", CARRIED])
+        if self.recipe.edit is not None:
+            shown = self.recipe.edit(shown)
+        flat = shown[CARRIED].combine_chunks()
+        columns = [pc.struct_field(flat, name) for name in names]
+        return table.set_column(
+            table.column_names.index(CARRIED), CARRIED, pa.StructArray.from_arrays(columns, names=names)
+        )
 
     def _clips(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...schemas.representation import RepresentationSpec
-from ...schemas.tables import CLIP_CORE, POINTER, Status
+from ...schemas.tables import CARRIED, CLIP_CORE, POINTER, Status
 from ..care.moving import read_payloads
 from ..reading.version import Version
 from ..reading.where import Where
@@ -36,7 +36,7 @@ class Exported:
 
     key: str
     facts: dict[str, Any]
-    """Core columns and scores, flat, null where absent; the same keys for every clip."""
+    """Core columns and scores, flat, and the struct `carried`, null where absent; the same keys for every clip."""
     payloads: dict[str, bytes]
     """Field to .npy bytes."""
 
@@ -54,12 +54,20 @@ def fields_of(specs: Sequence[RepresentationSpec]) -> dict[str, RepresentationSp
 
 
 def fact_schema(version: Version) -> pa.Schema:
-    """Types of `Exported.facts`."""
+    """Types of `Exported.facts`: core columns, what the labels carry (a struct, where they do), scores."""
     columns = [f for f in CLIP_CORE if f.name not in LEFT_OUT]
+    if names := carried_names(version.document.config):
+        columns.append(pa.field(CARRIED, pa.struct([pa.field(name, pa.string()) for name in names])))
     types = {"float32": pa.float32(), "int32": pa.int32(), "bool": pa.bool_(), "string": pa.string()}
     for entry in version.document.curators.values():
         columns += [pa.field(c["name"], types[c["dtype"]]) for c in entry.columns if c["dtype"] in types]
     return pa.schema([pa.field(f.name, f.type) for f in columns])
+
+
+def carried_names(config: Mapping[str, Any]) -> list[str]:
+    """Columns that the sources of a version's configuration carry, as the clip table has them."""
+    sources = [source for source in config.get("sources") or () if isinstance(source, Mapping)]
+    return sorted({str(name) for source in sources for name in source.get("carry") or ()})
 
 
 def exported(version: Version, fields: dict[str, RepresentationSpec], where: str | None) -> Iterator[list[Exported]]:

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from ...schemas.errors import MissingExtraError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import ScoreColumn
-from ...schemas.sources import source_paths, uri_prefix
+from ...schemas.sources import is_address, source_paths, uri_prefix
 from ...schemas.tables import clip_schema
 from ..reading.version import Version
 from ..reading.where import Where
 from ..storage.parts import read_columns
 from ..storage.store import Store
-from .export_rows import Exported, fact_schema
+from .export_rows import Exported, carried_names, fact_schema
 
 
 def hf(
@@ -77,7 +77,7 @@ def manifest(target: Store, version: Version, batches: Iterator[list[Exported]])
             hidden += 1
             continue
         line = {
-            "audio_filepath": prefixes.get(facts["source"], "") + facts["path"],
+            "audio_filepath": ("" if is_address(facts["path"]) else prefixes.get(facts["source"], "")) + facts["path"],
             "offset": facts["start"] / facts["sample_rate"],
             "duration": facts["duration_s"],
             "text": facts["transcript"],
@@ -134,7 +134,7 @@ def _table_schema(version: Version, names: tuple[str, ...]) -> pa.Schema:
         name: [ScoreColumn(c["name"], c["dtype"], c.get("unit", ""), "") for c in entry.columns]  # pyright: ignore[reportArgumentType]
         for name, entry in version.document.curators.items()
     }
-    return clip_schema(curators, names)
+    return clip_schema(curators, names, carried_names(version.document.config))
 
 
 def _lists(arrays: list[np.ndarray], kind: pa.DataType) -> pa.Array:

@@ -17,6 +17,7 @@ from typing import Any
 from ...schemas.errors import IntegrityError
 from ...schemas.records import SAMPLE_SCHEMA
 from ...schemas.representation import RepresentationSpec
+from ...schemas.tables import CARRIED
 from ...schemas.version import require_major
 
 SHARD_SCHEMA = "auricle.shard/1"
@@ -41,7 +42,11 @@ class Place:
 
 
 def sample_facts(spec: RepresentationSpec, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The json beside a sample: what the sample's key covers, nothing that can change; no score, decision or text."""
+    """The json beside a sample: what the sample's key covers, and what its labels carry; no score, decision or text.
+
+    What is carried may change: a shard is then packed again from its own samples.
+    """
+    carried = {"carried": row[CARRIED]} if CARRIED in row else {}
     return {
         "schema": SAMPLE_SCHEMA,
         "clip": row["clip"],
@@ -54,6 +59,7 @@ def sample_facts(spec: RepresentationSpec, row: Mapping[str, Any]) -> dict[str, 
         "fingerprint": spec.fingerprint,
         "frame_rate": spec.frame_rate,
         "num_frames": row["num_frames"],
+        **carried,
     }
 
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
-from obstore.store import LocalStore, from_url
+from obstore.store import HTTPStore, LocalStore, from_url
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -37,6 +37,8 @@ STALLED = timedelta(seconds=60)
 """A request that takes longer is given up and tried again."""
 ATTEMPTS = 8
 """Tries of an operation that an object store failed in passing: an error 5xx, a reset, half a body, a stall."""
+ATTEMPTS_ON_THE_WEB = 3
+"""The same of a web server: a list names many, and one that is down is asked again by the next run."""
 METADATA_SERVICES = ("/latest/api/token", "/latest/meta-data/", "//169.254.170.2/")
 """In the URL of a machine's own role: asked for when the environment holds no credentials."""
 ATTEMPTS_WITHOUT_CREDENTIALS = 3
@@ -93,6 +95,11 @@ class Store:
                         "with `auricle run`"
                     )
                 self._store = LocalStore(self.root, mkdir=create)
+            elif self.is_web:
+                if create:
+                    raise ConfigError(f"{url}: nothing can be written there; give a local path or s3://bucket/prefix")
+                options = _client() | {"allow_http": self.url.startswith("http://")}
+                self._store = HTTPStore.from_url(self.url, client_options=options, retry_config=RETRY)
             else:
                 self._store = from_url(self.url, retry_config=RETRY, client_options=_client())  # pyright: ignore[reportArgumentType, reportCallIssue]
         except (BaseError, ValueError, OSError) as error:
@@ -104,6 +111,11 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
+
+    @property
+    def is_web(self) -> bool:
+        """Whether it is a plain web server: read only, without a listing."""
+        return self.url.startswith(("http://", "https://"))
 
     def get(self, path: str) -> bytes:
         """The whole object. Raises `IntegrityError` when it does not exist."""
@@ -162,6 +174,16 @@ class Store:
             return None
         except (BaseError, OSError) as error:
             raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
+
+    def entry(self, path: str) -> Entry | None:
+        """One object as a listing shows it, None when there is none."""
+        try:
+            meta = self._persist(path, lambda: obstore.head(self._store, path))
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
+        return Entry(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta.get("e_tag"))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every object below `prefix` (a folder), in no particular order."""
@@ -248,14 +270,15 @@ class Store:
 
     def _persist(self, path: str, operation: Callable[[], Result]) -> Result:
         """The operation's result; on an object store one that failed in passing is tried again, a few times."""
-        for attempt in range(1, ATTEMPTS + 1):
+        most = ATTEMPTS_ON_THE_WEB if self.is_web else ATTEMPTS
+        for attempt in range(1, most + 1):
             try:
                 return operation()
             except GenericError as error:
                 anonymous = any(service in str(error) for service in METADATA_SERVICES)
                 if anonymous and attempt >= ATTEMPTS_WITHOUT_CREDENTIALS:
                     raise StorageError(f"{self.url}: {NO_CREDENTIALS} ({first_line(error)})") from error
-                if self.root is not None or attempt == ATTEMPTS:
+                if self.root is not None or attempt == most:
                     raise
                 pause_s = BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
                 log.warning(
@@ -264,7 +287,7 @@ class Store:
                     path,
                     first_line(error),
                     attempt + 1,
-                    ATTEMPTS_WITHOUT_CREDENTIALS if anonymous else ATTEMPTS,
+                    ATTEMPTS_WITHOUT_CREDENTIALS if anonymous else most,
                     pause_s,
                 )
                 time.sleep(pause_s)
@@ -284,6 +307,22 @@ class Store:
             part.write_bytes(self.get(path))
             part.replace(copy)
         return copy
+
+
+def located(uri: str) -> tuple[Store, str]:
+    """The store of an object's URI, and the object's path in it; a web server stays open."""
+    if uri.startswith(("http://", "https://")):
+        scheme, _, rest = uri.partition("://")
+        host, _, path = rest.partition("/")
+        # escaped again when it is asked for
+        return _opened(f"{scheme}://{host}"), unquote(path)
+    folder, _, name = uri.rpartition("/")
+    return Store(folder), name
+
+
+@lru_cache(maxsize=256)
+def _opened(server: str) -> Store:
+    return Store(server)
 
 
 def at_once(largest_bytes: int) -> int:
@@ -315,7 +354,7 @@ def normalise_url(url: str) -> str:
     if scheme in ("", "file"):
         path = Path(unquote(urlsplit(url).path) if scheme else url).expanduser().absolute()
         return path.as_uri()
-    if scheme not in ("s3", "s3a", "gs", "az", "memory"):
+    if scheme not in ("s3", "s3a", "gs", "az", "memory", "http", "https"):
         raise ConfigError(f"{url}: unknown kind of storage {scheme!r}; give a local path or s3://bucket/prefix")
     return url.rstrip("/")
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ...loaders.storage.store import Store
+from ...loaders.storage.store import Store, located
 from .member import ArchiveError
 
 BUFFER_BYTES = 1 << 20
@@ -63,8 +63,7 @@ def open_bytes(uri: str) -> BinaryIO:
             return cast("BinaryIO", _Bounded(file, os.fstat(file.fileno()).st_size, io.DEFAULT_BUFFER_SIZE))
         except OSError as error:
             raise ArchiveError(f"{uri}: {error.strerror}") from error
-    folder, _, name = uri.rpartition("/")
-    store = Store(folder)
+    store, name = located(uri)
     size = store.size(name)
     if size is None:
         raise ArchiveError(f"{uri}: the object is gone")
@@ -75,5 +74,5 @@ def is_archive(uri: str) -> bool:
     """Whether there is a file of that name, not a folder."""
     if "://" not in uri:
         return Path(uri).is_file()
-    folder, _, name = uri.rpartition("/")
-    return Store(folder).exists(name)
+    store, name = located(uri)
+    return store.exists(name)

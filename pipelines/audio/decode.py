@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...loaders.storage.store import Store
+from ...loaders.storage.store import located
 from ...schemas.errors import ClipError, IntegrityError, StorageError
 from ...schemas.sources import uri_name, without_place
 from ...schemas.tables import FailureReason
@@ -94,8 +94,8 @@ def local_file(uri: str) -> Iterator[Path]:
 
 
 def _bytes(uri: str) -> Iterator[bytes]:
-    folder, _, name = uri.rpartition("/")
-    yield Store(folder).get(name)
+    store, name = located(uri)
+    yield store.get(name)
 
 
 @contextlib.contextmanager

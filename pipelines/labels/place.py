@@ -17,7 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TextIO, cast
 
 from ...loaders.storage.store import Store
+from ...loaders.storage.store import located as object_at
 from ...schemas.errors import ConfigError, IntegrityError
+from ...schemas.sources import file_uri, is_address, is_list, listed_path, uri_prefix
 from ..archives.bytes_of import is_archive
 from ..archives.member import SUFFIXES, ArchiveError, Located, Member, located
 from ..archives.packed import members, read
@@ -40,6 +42,10 @@ class Place:
     def __init__(self, root: str, source: str = "", audio: Callable[[], Iterable[str]] = tuple) -> None:
         """root: folder or URL. source: its name, for messages. audio: gives the recordings' paths, sorted."""
         self.source, self.audio, self._given = source or root, audio, root
+        self._list = root if is_list(root) or root.startswith(("http://", "https://")) else None
+        if self._list is not None:
+            # its labels lie beside it
+            root = uri_prefix(root)
         self._store = Store(root) if "://" in root else None
         path = Path(root).expanduser() if self._store is None else Path()
         self._root = path.parent if path.is_file() else path
@@ -90,7 +96,8 @@ class Place:
                     return
                 if self._store is not None:
                     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="auricle-labels-"))
-                    path = self._store.local(name, Path(folder))
+                    store, far = self._far(name)
+                    path = store.local(far, Path(folder))
                 else:
                     path = self._root / name
                 file = stack.enter_context(path.open("rb"))
@@ -109,7 +116,15 @@ class Place:
         """Whether there is such a file."""
         if self._packed(name) is not None:
             return True
-        return self._store.exists(name) if self._store is not None else (self._root / name).is_file()
+        if self._store is not None:
+            store, far = self._far(name)
+            return store.exists(far)
+        return (self._root / name).is_file()
+
+    def _far(self, name: str) -> tuple[Store, str]:
+        """The store of a file that is not on this machine, and its path there."""
+        assert self._store is not None
+        return object_at(f"{self._store.url}/{name}") if self._store.is_web else (self._store, name)
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; asked again about the same folder, it is not read again."""
@@ -121,7 +136,9 @@ class Place:
                 return self._folder[1]
             if self._store is not None:
                 below = "" if folder in ("", ".") else f"{folder}/"
-                found = [e.path.removeprefix(below) for e in self._store.list("" if folder == "." else folder)]
+                # a web server lists nothing
+                entries = () if self._store.is_web else self._store.list("" if folder == "." else folder)
+                found = [e.path.removeprefix(below) for e in entries]
                 names = [name for name in found if "/" not in name]
             else:
                 with contextlib.suppress(OSError), os.scandir(self._root / folder) as entries:
@@ -136,7 +153,7 @@ class Place:
         """Files below the root whose path fits a glob (`**/` also matches no folder), sorted within each folder."""
         fits = [pattern, pattern.removeprefix("**/"), pattern.replace("/**/", "/")]
         if self._store is not None:
-            every: Iterable[str] = sorted(entry.path for entry in self._store.list())
+            every: Iterable[str] = [] if self._store.is_web else sorted(entry.path for entry in self._store.list())
         else:
             every = self._walk_local()
         for path in every:
@@ -160,7 +177,7 @@ class Place:
         if found is None:
             return None
         if self._archive is None or self._archive[0] != found.archive:
-            uri = f"{self._store.url if self._store else self._root}/{found.archive}"
+            uri = self._uri(found.archive)
             index: dict[str, Member] | None = None
             if is_archive(uri):
                 index = {}
@@ -179,11 +196,16 @@ class Place:
 
     def _unpacked(self, name: str, member: Member) -> BinaryIO:
         archive = name[: -len(member.name) - 1]
-        uri = f"{self._store.url if self._store else self._root}/{archive}"
+        uri = self._uri(archive)
         if member.size > LARGEST_WHOLE:
             raise ConfigError(f"source {self.source!r}: {name} is larger than {LARGEST_WHOLE >> 20} MiB")
         data = io.BytesIO(b"".join(read(Located(uri, member.name, member.place))))
         return cast("BinaryIO", gzip.GzipFile(fileobj=data)) if name.endswith(".gz") else data
+
+    def _uri(self, archive: str) -> str:
+        if self._list is not None:
+            return file_uri(self._list, archive)
+        return f"{self._store.url if self._store else self._root}/{archive}"
 
     def relative(self, file: str, folder: PurePosixPath) -> str | None:
         """`file`, as a label file in `folder` names it, relative to the source; None when it is empty or outside."""
@@ -192,6 +214,10 @@ class Place:
         if folder == HERE and file[0] not in "/\\" and ODD.isdisjoint(file.split("/")):
             # as nearly every label file has it; paths as objects take longer than all else here
             return file
+        if self._list is not None:
+            with contextlib.suppress(ValueError):
+                return listed_path(file if is_address(file) else str(folder / file), self._list)
+            return None
         if self._store is not None and file.startswith(f"{self._store.url}/"):
             path = PurePosixPath(file.removeprefix(f"{self._store.url}/"))
         elif (path := PurePosixPath(file)).is_absolute():

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ...schemas.config import Source
 from ...schemas.errors import ConfigError
+from ...schemas.sources import is_list
 from .beside import stem
 from .formats import LabelFormat, Options
 from .place import Place
@@ -64,7 +65,7 @@ def read_labels(
     Raises `ConfigError` when a label file that the configuration names is absent or has no usable form.
     """
     for source in sources:
-        if source.transcripts is None and source.labels is None:
+        if source.transcripts is None and (source.labels is None or _names_a_list(source)):
             continue
         tally = Tally(source.name, source.transcripts or "its labels")
         found = rows_of(source, audio, tally)
@@ -72,6 +73,11 @@ def read_labels(
             yield pa.RecordBatch.from_pylist(rows, schema=LABELS)
         if tally.reasons:
             tallies.append(tally)
+
+
+def _names_a_list(source: Source) -> bool:
+    """Whether `labels` only says which column of a list names the recordings."""
+    return is_list(source.path) and source.labels is not None and source.labels.format is None
 
 
 def rows_of(source: Source, audio: Callable[[str], Iterable[str]], tally: Tally) -> Iterator[Row]:

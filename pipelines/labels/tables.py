@@ -21,7 +21,7 @@ from .rows import AUDIO_ENDINGS, Row, Unusable, UnusableError, channel_number, l
 NAMES: Mapping[str, tuple[str, ...]] = {
     "file": (
         *("file", "file_name", "audio_filepath", "path", "filename", "filepath", "file_path", "audio_file"),
-        *("audio_path", "audio", "wav", "wav_path", "wav_filename", "clip"),
+        *("audio_path", "audio", "wav", "wav_path", "wav_filename", "clip", "url", "uri", "audio_url"),
     ),
     "transcript": (
         *("transcript", "sentence", "text", "transcription", "normalized_text", "normalised_text"),

@@ -23,7 +23,7 @@ from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import FailureReason
-from ..audio.clip_reader import read_clips
+from ..audio.ahead import read_ahead
 from ..audio.long_clip import LONG_SAMPLES, LongClip, long_clip
 from ..work.contract import Result, failure
 from ..work.hang import HUNG, allowed_s, bounded
@@ -49,10 +49,14 @@ UNIT_POINTER = pa.struct(
 
 @dataclass(frozen=True)
 class ExtractRecipe:
-    """Items: what `clip_reader.read_clips` needs, and `representations`: comma-separated names to make."""
+    """Items: what `clip_reader.read_clips` needs, and `representations`: comma-separated names to make.
+
+    decode_threads: that decode ahead of the codecs; changes no result.
+    """
 
     representations: tuple[RepresentationConfig, ...]
     limit_s: float = Workers().limit_s
+    decode_threads: int = 0
     name: str = "extract"
 
     @cached_property
@@ -69,17 +73,22 @@ class ExtractRecipe:
         return digest(*(spec.fingerprint for spec in self.specs))
 
     def build(self) -> _Extract:
-        return _Extract(self.representations, self.specs, self.limit_s)
+        return _Extract(self.representations, self.specs, self.limit_s, self.decode_threads)
 
     def __reduce__(self) -> tuple[type[ExtractRecipe], tuple[Any, ...]]:
-        return type(self), (self.representations, self.limit_s)
+        return type(self), (self.representations, self.limit_s, self.decode_threads)
 
 
 class _Extract:
     def __init__(
-        self, configs: Sequence[RepresentationConfig], specs: Sequence[RepresentationSpec], limit_s: float
+        self,
+        configs: Sequence[RepresentationConfig],
+        specs: Sequence[RepresentationSpec],
+        limit_s: float,
+        decode_threads: int,
     ) -> None:
         self._extractors, self._limit_s = build(configs), limit_s
+        self._decode_threads = decode_threads
         if (torch := sys.modules.get("torch")) is not None:
             # one thread per worker: codes depend on the thread count, and one process per core is faster
             torch.set_num_threads(1)
@@ -99,7 +108,7 @@ class _Extract:
         wanted = set(items[0]["representations"].split(","))
         chosen = [e for e in self._extractors if any(spec.name in wanted for spec in e.specs)]
         packed = [e for e in chosen if self._packers.packs(e) and e.specs[0].name not in items[0].get(HUNG, {})]
-        decoded = read_clips(items)
+        decoded = read_ahead(items, self._decode_threads)
         batches: dict[int, Batch] = {}
         if packed:
             most_s = sum(item["end"] - item["start"] for item in items) / LOWEST_RATE

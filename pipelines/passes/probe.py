@@ -1,4 +1,4 @@
-"""The probe pass: hash, decode and cut new files into clips. No model runs here."""
+"""The probe pass: hash, decode and cut new files into clips. Models run only where recordings are cut at pauses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from ...schemas.errors import ClipError
 from ...schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.sources import without_place
-from ...schemas.tables import FailureReason
+from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN, FailureReason
 from ...schemas.time import PAST_END_S, samples
 from ..audio.declared import check_whole, why_empty
 from ..audio.decode import local_file, open_audio
+from ..cutting.recording import cut_recording, cutting_fingerprint
 from ..work.contract import Result
 
 SPAN = pa.struct([pa.field("start_s", pa.float64()), pa.field("duration_s", pa.float64())])
@@ -49,14 +50,31 @@ PROBE_SCHEMA = pa.schema(
     ]
 )
 
+SPEECH_SCHEMA = pa.schema(
+    [
+        *(field for field in PROBE_SCHEMA if field.name != "clips"),
+        pa.field("clips", pa.list_(pa.struct([*PROBED_CLIP, pa.field(ALIGNED_COLUMN, ALIGNED)]))),
+        pa.field(CUTTING_COLUMN, CUTTING),
+    ]
+)
+"""Of receipts where recordings are cut at pauses."""
+
 
 @dataclass(frozen=True)
 class ProbeRecipe:
-    """Items: key, uri, size, mtime_ns, spans (list of `SPAN` or null)."""
+    """Items: key, uri, size, mtime_ns, spans (list of `SPAN` or null; of `CUE` where recordings are cut at pauses)."""
 
     segment: Segmentation
     name: str = "probe"
-    schema: pa.Schema = PROBE_SCHEMA
+
+    @property
+    def loads(self) -> bool:
+        """Cutting at pauses loads the detector and the aligner."""
+        return self.segment.method == "speech"
+
+    @property
+    def schema(self) -> pa.Schema:
+        return SPEECH_SCHEMA if self.segment.method == "speech" else PROBE_SCHEMA
 
     @property
     def fingerprint(self) -> str:
@@ -68,6 +86,8 @@ class ProbeRecipe:
 
 def segmentation_fingerprint(segment: Segmentation) -> str:
     """Names how recordings are cut, spans of manifests apart."""
+    if segment.method == "speech":
+        return digest("segmentation/2", segment.method, cutting_fingerprint(segment), segment.truncated)
     return digest(
         "segmentation/2", segment.method, str(segment.max_s) if segment.method == "fixed" else "", segment.truncated
     )
@@ -111,11 +131,16 @@ def probe_file(
 
     Raises `ClipError` for files that cannot be decoded, hold no samples, or were cut off unless that is accepted.
     """
+    cut = None
+    if segment.method == "speech":
+        if segment.truncated == "fail":
+            check_whole(path)
+        cut = cut_recording(path, segment, spans or ())
     with open_audio(path) as reader:
         info = reader.info
         if segment.truncated == "fail":
             check_whole(path)
-        cutter = _Cutter(segment, spans, info.sample_rate, info.num_channels)
+        cutter = _Cutter(segment, spans, info.sample_rate, info.num_channels, cut.spans if cut else None)
         position = 0
         for first, block in reader.blocks():
             cutter.feed(first, block)
@@ -130,11 +155,13 @@ def probe_file(
             "start": start,
             "end": end,
             "pcm_sha256": pcm,
+            **({ALIGNED_COLUMN: cut.aligned.get((start, end, channel))} if cut else {}),
         }
         for (start, end), hashes in cutter.finish(position)
         for channel, pcm in enumerate(hashes)
     ]
     return {
+        **({CUTTING_COLUMN: cut.facts} if cut else {}),
         "format": info.format,
         "sample_rate": info.sample_rate,
         "num_channels": info.num_channels,
@@ -144,10 +171,15 @@ def probe_file(
 
 
 class _Cutter:
-    """Feeds decoded blocks to the hashes of the spans that they overlap."""
+    """Feeds decoded blocks to the hashes of the spans that they overlap; `exact` ones are in samples."""
 
     def __init__(
-        self, segment: Segmentation, spans: Sequence[Mapping[str, Any]] | None, sample_rate: int, num_channels: int
+        self,
+        segment: Segmentation,
+        spans: Sequence[Mapping[str, Any]] | None,
+        sample_rate: int,
+        num_channels: int,
+        exact: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         self._rate, self._channels = sample_rate, num_channels
         self._most_past = None if segment.truncated == "accept" else samples(PAST_END_S, sample_rate)
@@ -155,7 +187,11 @@ class _Cutter:
         self._hashes: dict[tuple[int, int | None], list[PcmHash]] = {}
         self._waiting: list[tuple[int, int | None]] = []
         self._running: list[tuple[int, int | None]] = []
-        if spans:
+        if exact is not None:
+            for span in exact:
+                self._open(span)
+            self._waiting.sort(key=lambda span: span[0], reverse=True)
+        elif spans:
             for span in spans:
                 start = samples(span["start_s"], sample_rate)
                 end = None if span["duration_s"] is None else start + samples(span["duration_s"], sample_rate)

@@ -77,6 +77,8 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> Scor
         FROM scores s LEFT JOIN failures f USING (clip) LEFT JOIN clip_notes o USING (clip)"""
     )
     drop_bad_groups(state, config)
+    if any(source.require for source in config.sources):
+        _drop_unmet(state)
     _duplicates(state, config, curators)
     tier = "NULL"
     if config.tiers:
@@ -101,6 +103,15 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> Scor
     )
     fill_quotas(state, config)
     return scored
+
+
+def _drop_unmet(state: State) -> None:
+    """Drop what does not have what its source requires. After the groups were judged: a licence says nothing about how
+    good the clips of a speaker are."""
+    state.sql(
+        """UPDATE judged SET broken = list_concat(broken, u.reasons), message = coalesce(judged.message, u.message)
+        FROM unmet u WHERE u.clip = judged.clip"""
+    )
 
 
 def _scores_view(state: State, curators: Sequence[Curator]) -> None:

@@ -20,7 +20,7 @@ from ...loaders.storage.store import Store
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import Curator
 from ...schemas.sql import literal, quoted
-from ...schemas.tables import CARRIED, LABEL_WORDS, RECORDINGS, clip_schema
+from ...schemas.tables import ALIGNED_COLUMN, CARRIED, LABEL_WORDS, clip_schema, recording_schema
 from ...schemas.version import Object
 from ..tables.declarations import final, known
 from ..tables.remaining import counted
@@ -91,7 +91,8 @@ def clip_parts(
     carried: columns of the labels that go into the struct `carried`.
     """
     words = bool(state.one("SELECT bool_or(label_words IS NOT NULL) FROM clips_now"))
-    schema = clip_schema({c.name: c.columns for c in curators}, [s.name for s in specs], carried, words)
+    aligned = bool(state.one("SELECT bool_or(aligned IS NOT NULL) FROM clips_now"))
+    schema = clip_schema({c.name: c.columns for c in curators}, [s.name for s in specs], carried, words, aligned)
     old = list(zip(state.parent.document.clips, state.parent.files(), strict=True)) if state.parent else []
     _places(state, "clips", "clip", [file for _, file in old], "path, start, channel, clip")
     _in_place(state, "clip", "n", "clips_now")
@@ -104,6 +105,8 @@ def clip_parts(
         columns.append(f", CASE WHEN n.carried IS NOT NULL THEN struct_pack({cells}) END AS {CARRIED}")
     if words:
         columns.append(f", n.label_words AS {LABEL_WORDS}")
+    if aligned:
+        columns.append(f", n.aligned AS {ALIGNED_COLUMN}")
     for at, curator in enumerate(curators):
         _in_place(state, "clip", f"c{at}", quoted(known(curator.name)))
         joins.append(f"LEFT JOIN {{c{at}}} c{at} USING (place)")
@@ -130,8 +133,9 @@ def recording_parts(state: State, store: Store) -> list[Object]:
     )
     _places(state, "recordings", "recording", [file for _, file in old], "recording")
     _in_place(state, "recording", "n", "recordings_now")
-    rows = _in_order(state, "SELECT * FROM {n}", RECORDINGS)
-    return _parts(store, rows, RECORDINGS, old, recordings_path, _hide(state, redacted_recordings))
+    schema = recording_schema(bool(state.one("SELECT bool_or(cutting IS NOT NULL) FROM recordings_now")))
+    rows = _in_order(state, "SELECT * FROM {n}", schema)
+    return _parts(store, rows, schema, old, recordings_path, _hide(state, redacted_recordings))
 
 
 def _hide(state: State, hide: Callable[[pa.Table, pa.Array], pa.Table]) -> Callable[[pa.Table], pa.Table]:

@@ -15,6 +15,7 @@ from ...schemas.score import Curator
 from ...schemas.sql import quoted
 from ...schemas.tables import TABLES_SCHEMA
 from ...schemas.version import Counts, CuratorEntry, Object, RepresentationEntry, Shard, Stage, VersionDocument
+from ..tables import cues
 from ..tables.declarations import final
 from ..tables.state import State
 
@@ -27,7 +28,7 @@ def inputs_digest(
         state, "SELECT concat_ws(chr(31), source, source_rank, path, size, mtime_ns, coalesce(etag, '')) FROM files"
     )
     labels = _multiset(state, "SELECT CAST(l AS VARCHAR) FROM labels l")
-    what = config.model_dump(mode="json", exclude={"workers", "dataset", "losses"})
+    what = config.model_dump(mode="json", exclude={"workers", "dataset", "losses", "night"})
     return digest(
         TABLES_SCHEMA, files, labels, canonical_json(what),
         *(c.fingerprint for c in curators), *(s.fingerprint for s in specs), *relabel_files(state.store),
@@ -72,10 +73,11 @@ def compose(
         parent_sha256=parent.sha256 if parent else None,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         code=code_identity(),
-        config=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json", exclude={"night"}),
         inputs=inputs,
         counts=_counts(state),
         hours=_hours(state),
+        cut_samples=cues.ledger(state),
         dropped_by_reason=_tally(state, "SELECT unnest(reasons) FROM outcome WHERE status = 'dropped'"),
         failed_by_reason=_tally(
             state,

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fsspec.utils import glob_translate
 
@@ -16,8 +17,18 @@ from ..archives.packed import members
 from ..audio.decode import AUDIO_SUFFIXES
 from .folders import LeftOut
 
-Row = tuple[str, int, str, str, int, int, str | None]
-"""A file as `listing.FILES` has it."""
+
+class Row(NamedTuple):
+    """A file as `listing.FILES` has it."""
+
+    source: str
+    source_rank: int
+    path: str
+    uri: str
+    size: int
+    mtime_ns: int
+    etag: str | None
+    absent: str | None = None
 
 
 def is_named_archive(name: str) -> bool:
@@ -52,11 +63,12 @@ class Archives:
                 if is_audio and (taken or included(path)):
                     # a tar says when each member was written; what does not changes as a whole
                     mark = member.place if member.mtime_ns else f"{member.place} of {whole}"
-                    row = self.source.name, self.rank, path, member_uri(uri, member), member.size
-                    yield *row, member.mtime_ns or mtime_ns, mark
+                    place = member_uri(uri, member)
+                    time_ns = member.mtime_ns or mtime_ns
+                    yield Row(self.source.name, self.rank, path, place, member.size, time_ns, mark)
         except ArchiveError as error:
             self._broken.add(str(error))
-            yield self.source.name, self.rank, relative, uri, size, mtime_ns, etag
+            yield Row(self.source.name, self.rank, relative, uri, size, mtime_ns, etag)
 
     def look(self, name: str) -> None:
         """Count a file that is neither taken for audio nor for an archive, where somebody may wonder about it."""

@@ -132,7 +132,22 @@ TABLES = (
         "what a label file says of a recording, or of a span or channel of it",
         _LABEL,
         "labels/resolve.py",
-        ("tables/ingest.py", "tables/label_lines.py", "publishing/document.py"),
+        ("tables/cues.py", "tables/ingest.py", "tables/label_lines.py", "publishing/document.py"),
+    ),
+    WorkingTable(
+        "sources",
+        "a source of the configuration, in its order",
+        {"source": "VARCHAR", "source_rank": "INTEGER", "prefix": "VARCHAR", "language": "VARCHAR"}
+        | {"speaker": "VARCHAR"},
+        "tables/ingest.py",
+        ("tables/cues.py",),
+    ),
+    WorkingTable(
+        "spans",
+        "where the labels of a file cut it; where recordings are cut at pauses, what they say and when",
+        {"source": "VARCHAR", "path": "VARCHAR"},
+        "tables/cues.py",
+        ("tables/ingest.py",),
     ),
     WorkingTable(
         "files",
@@ -167,22 +182,26 @@ TABLES = (
         "a path of a recording that is live, and how its labels would cut it",
         _FILE | {"recording": "VARCHAR", "segmentation": "VARCHAR", "probed": "BOOLEAN"},
         "tables/ingest.py",
-        ("tables/label_lines.py", "tables/overrides.py", "publishing/document.py"),
+        ("tables/cues.py", "tables/label_lines.py", "tables/overrides.py", "publishing/document.py"),
     ),
     WorkingTable(
         "clip_facts",
         "a span of a channel of a live recording, before labels are joined",
         {"clip": "VARCHAR", "group": "VARCHAR", "recording": "VARCHAR", "channel": "SMALLINT", "start": "BIGINT"}
-        | {"end": "BIGINT", "pcm_sha256": "VARCHAR"},
+        | {"end": "BIGINT", "pcm_sha256": "VARCHAR", "aligned": "struct"},
         "tables/ingest.py",
-        ("tables/label_lines.py", "tables/overrides.py"),
+        ("tables/cues.py", "tables/label_lines.py", "tables/overrides.py"),
     ),
     WorkingTable(
         "recordings_now",
         "a recording that is live after this listing, with all of its paths",
-        {"recording": "VARCHAR", "status": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR"},
+        {"recording": "VARCHAR", "status": "VARCHAR", "reason": "VARCHAR", "message": "VARCHAR", "path": "VARCHAR"}
+        | {"cutting": "struct"},
         "tables/ingest.py",
-        ("tables/label_lines.py", "tables/overrides.py", "publishing/assemble.py", "publishing/document.py"),
+        (
+            *("tables/cues.py", "tables/label_lines.py", "tables/overrides.py"),
+            *("publishing/assemble.py", "publishing/document.py"),
+        ),
     ),
     WorkingTable(
         "span_failures",
@@ -236,6 +255,13 @@ TABLES = (
         ),
     ),
     WorkingTable(
+        "unmet",
+        "a clip without what its sources require of the carried columns, and why",
+        {"clip": "VARCHAR", "reasons": "VARCHAR[]", "message": "VARCHAR"},
+        "tables/requirements.py",
+        ("policy/decide.py", "plan.py"),
+    ),
+    WorkingTable(
         "known_<curator>",
         "a valid score of a live clip, from the newest version or a receipt",
         {"clip": "VARCHAR", "val": "struct"},
@@ -269,6 +295,13 @@ TABLES = (
         {"clip": "VARCHAR", "failure": "VARCHAR", "message": "VARCHAR", "broken": "VARCHAR[]"},
         "policy/decide.py",
         ("policy/group_rules.py",),
+    ),
+    WorkingTable(
+        "scores",
+        "a live clip with all its valid scores, one struct for each curator: a view",
+        {"clip": "VARCHAR", "source": "VARCHAR", "duration_s": "DOUBLE", "transcript": "VARCHAR"},
+        "policy/decide.py",
+        ("policy/undecided.py",),
     ),
     WorkingTable(
         "decided",

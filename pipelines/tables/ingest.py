@@ -11,15 +11,18 @@ from functools import partial
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig
-from ...schemas.sources import PLACE, uri_prefix
-from ...schemas.sql import literal
+from ...schemas.sources import PLACE, is_list, uri_prefix
+from ...schemas.sql import listed, literal
+from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
 from ..labels.read import Tally, read_labels
 from ..labels.resolve import resolve
 from ..labels.rows import LABELS
-from ..passes.probe import PROBE_SCHEMA, ProbeRecipe, segmentation_fingerprint
+from ..passes.probe import ProbeRecipe, segmentation_fingerprint
 from ..work.work_units import receipt_files
-from . import label_lines, overrides
+from . import label_lines, overrides, requirements
+from .cues import cues, said_in_clips
 from .listing import FILES, list_sources
+from .lists import UNANSWERED
 from .retries import left, passing
 from .state import State
 
@@ -36,6 +39,12 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     """
     notices: list[str] = []
     state.fill("files_listed", FILES, list_sources(config.sources, notices))
+    state.sql(
+        """CREATE OR REPLACE TABLE parent_aliases AS
+        SELECT recording, segmentation, status, reason, tries, unnest(aliases, recursive := true)
+        FROM parent_recordings"""
+    )
+    notices += _settle_lists(state, config)
     tallies: list[Tally] = []
     state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies))
     notices += [tally.notice() for tally in tallies]
@@ -45,27 +54,15 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
         for source, count, example in resolve(state.db)
     ]
     state.table("label_tallies", label_lines.tallied(tallies))
+    requirements.refuse_absent(state, config)
     notices += _labels_of_nothing(state)
     _sources(state, config)
-    state.sliced(
-        "spans",
-        """SELECT source, path,
-            list(struct_pack(start_s := start_s, duration_s := duration_s) ORDER BY start_s, duration_s) AS spans
-        FROM (SELECT DISTINCT source, path, start_s, duration_s FROM labels
-            WHERE start_s IS NOT NULL AND in_slice(path))
-        GROUP BY source, path""",
-        int(state.one("SELECT count(*) FROM labels WHERE start_s IS NOT NULL")),
-    )
+    (cues if config.segment.method == "speech" else _spans)(state)
     cut_by = _cut_by(config)
     state.sql(
         f"""CREATE OR REPLACE TABLE files AS
         SELECT f.*, s.spans, {cut_by} AS segmentation
         FROM files_listed f LEFT JOIN spans s USING (source, path)"""
-    )
-    state.sql(
-        """CREATE OR REPLACE TABLE parent_aliases AS
-        SELECT recording, segmentation, status, reason, tries, unnest(aliases, recursive := true)
-        FROM parent_recordings"""
     )
     _known_files(state, config, cut_by, paranoid, retry_failed)
     state.sql(
@@ -77,9 +74,47 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     return notices
 
 
+def _settle_lists(state: State, config: RunConfig) -> list[str]:
+    """What lists name twice is listed once. What they name and nobody can look at now is as it was known; so is what is
+    gone from a source that keeps what is gone."""
+    lists = listed(source.name for source in config.sources if is_list(source.path)) if config.sources else "[]"
+    twice = state.sql(
+        f"""SELECT source, count(*) - count(DISTINCT path) AS more FROM files_listed
+        WHERE list_contains({lists}, source) GROUP BY source HAVING more > 0 ORDER BY source"""
+    ).fetchall()
+    if twice:
+        state.sql(
+            f"""DELETE FROM files_listed WHERE list_contains({lists}, source) AND rowid NOT IN (
+                SELECT min(rowid) FROM files_listed WHERE list_contains({lists}, source) GROUP BY source, path)"""
+        )
+    keeping = listed(source.name for source in config.sources if source.missing == "keep")
+    state.sql(
+        f"""UPDATE files_listed SET size = a.size, mtime_ns = a.mtime_ns, etag = a.etag, absent = NULL
+        FROM parent_aliases a WHERE a.source = files_listed.source AND a.path = files_listed.path
+            AND a.status = 'decoded' AND files_listed.absent IS NOT NULL
+            AND (files_listed.absent = {literal(UNANSWERED)} OR list_contains({keeping}, files_listed.source))"""
+    )
+    return [f"source {source!r}: {more:,} lines name a file that another line names" for source, more in twice]
+
+
+def _spans(state: State) -> None:
+    """Table `spans` (source, path, spans): where labels say that a file is cut."""
+    state.sliced(
+        "spans",
+        """SELECT source, path,
+            list(struct_pack(start_s := start_s, duration_s := duration_s) ORDER BY start_s, duration_s) AS spans
+        FROM (SELECT DISTINCT source, path, start_s, duration_s FROM labels
+            WHERE start_s IS NOT NULL AND in_slice(path))
+        GROUP BY source, path""",
+        int(state.one("SELECT count(*) FROM labels WHERE start_s IS NOT NULL")),
+    )
+
+
 def _cut_by(config: RunConfig) -> str:
     """SQL of how a file is cut, from its `s.spans`."""
     cut = segmentation_fingerprint(config.segment)
+    if config.segment.method == "speech":
+        return f"CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(f'{cut}-')} || md5(s.spans::VARCHAR) END"
     spans = "spans-whole-2-" if config.segment.truncated == "fail" else "spans-cut-"
     return f"CASE WHEN s.spans IS NULL THEN {literal(cut)} ELSE {literal(spans)} || md5(CAST(s.spans AS VARCHAR)) END"
 
@@ -117,7 +152,8 @@ def _kept_aliases(config: RunConfig, cut_by: str) -> str:
     """SQL of the aliases of files that are gone from sources that keep theirs; `stale` where its labels would now cut
     it in another way, which nobody can do any more."""
     retire = ", ".join(literal(s.name) for s in config.sources if s.missing == "retire") or "''"
-    return f"""SELECT a.*, r.source_rank, r.prefix || a.path AS uri, s.spans IS NULL AS whole,
+    uri = "CASE WHEN a.path LIKE '/%' OR contains(a.path, '://') THEN a.path ELSE r.prefix || a.path END"
+    return f"""SELECT a.*, r.source_rank, {uri} AS uri, s.spans IS NULL AS whole,
             a.segmentation <> {cut_by} AS stale
         FROM parent_aliases a JOIN sources r USING (source) ANTI JOIN files f USING (source, path)
         LEFT JOIN spans s USING (source, path) WHERE a.source NOT IN ({retire})"""
@@ -125,7 +161,7 @@ def _kept_aliases(config: RunConfig, cut_by: str) -> str:
 
 def plan_probe(state: State, store: Store, runs: list[str], recipe: ProbeRecipe, config: RunConfig) -> None:
     """Table `probe_rows` of what is known of new files, and `probe_items` with units for the rest."""
-    state.receipts("probe_receipts", receipt_files(store, runs, recipe), PROBE_SCHEMA)
+    state.receipts("probe_receipts", receipt_files(store, runs, recipe), recipe.schema)
     state.sql(
         f"""CREATE OR REPLACE TABLE probe_rows AS
         SELECT k.source, k.path, k.segmentation, r.* EXCLUDE (part_file)
@@ -179,16 +215,17 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
     )
     counted = "FALSE" if retry_failed else passing("reason")
     before = f"SELECT recording, coalesce(tries, 1) AS before FROM parent_recordings WHERE {counted}"
+    cutting, parent_cutting = (state.given(t, CUTTING_COLUMN, CUTTING) for t in ("probe_rows", "parent_recordings"))
     state.sql(
         f"""CREATE OR REPLACE TABLE recordings_now AS
         WITH facts AS (
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation,
                 CASE WHEN error_reason IS NULL THEN 'decoded' ELSE 'failed' END AS status,
-                error_reason AS reason, error_message AS message, again AS tries, 0 AS age
+                error_reason AS reason, error_message AS message, again AS tries, 0 AS age, {cutting} AS cutting
             FROM probe_rows
             UNION ALL
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation, status, reason, message, 0,
-                1 FROM parent_recordings
+                1, {parent_cutting} FROM parent_recordings
         ), chosen AS (
             SELECT f.* FROM facts f JOIN (SELECT recording, cut FROM recording_paths) USING (recording)
             QUALIFY row_number() OVER (PARTITION BY recording
@@ -199,20 +236,22 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
         FROM chosen c JOIN recording_paths p USING (recording) LEFT JOIN ({before}) b USING (recording)"""
     )
     state.sql("DROP TABLE recording_paths")
+    aligned = f"p.{ALIGNED_COLUMN}" if ALIGNED_COLUMN in state.columns("parent_clips") else state.null(ALIGNED)
     state.sql(
-        """CREATE OR REPLACE TABLE clip_facts AS
+        f"""CREATE OR REPLACE TABLE clip_facts AS
         WITH once AS (
             SELECT key FROM probe_rows WHERE error_reason IS NULL
             QUALIFY row_number() OVER (PARTITION BY recording, segmentation ORDER BY key) = 1),
         cut AS (
-            SELECT recording, segmentation, unnest(clips, recursive := true)
+            SELECT recording, segmentation, unnest(clips, max_depth := 2)
             FROM probe_rows SEMI JOIN once USING (key))
-        SELECT c.clip, c.group, c.recording, c.channel, c.start, c.end, c.pcm_sha256
+        SELECT c.clip, c.group, c.recording, c.channel, c.start, c.end, c.pcm_sha256,
+            {"c.aligned" if config.segment.method == "speech" else state.null(ALIGNED)} AS aligned
         FROM cut c JOIN recordings_now r USING (recording, segmentation)"""
     )
     state.sql(
-        """INSERT INTO clip_facts
-        SELECT p.clip, p.group, p.recording, p.channel, p.start, p.end, p.pcm_sha256
+        f"""INSERT INTO clip_facts
+        SELECT p.clip, p.group, p.recording, p.channel, p.start, p.end, p.pcm_sha256, {aligned}
         FROM parent_clips p JOIN recordings_now r USING (recording)
         JOIN parent_recordings q ON q.recording = p.recording AND q.segmentation = r.segmentation
         ANTI JOIN clip_facts c ON c.clip = p.clip
@@ -257,18 +296,12 @@ def _sources(state: State, config: RunConfig) -> None:
 
 def _labelled(state: State, config: RunConfig) -> None:
     """`clips_now`: of all labels of a clip's aliases the first with text, by source order then path, is chosen;
-    labels that disagree about the text are flagged."""
-    state.sql(
-        f"""CREATE OR REPLACE TABLE label_candidates AS
-        SELECT c.clip, a.source, a.source_rank, a.path, l.language, l.speaker, l.carried,
-            CASE WHEN {label_lines.GIVES_TEXT} THEN l.transcript END AS transcript,
-            CASE WHEN {label_lines.GIVES_TEXT} THEN l.words END AS words,
-            CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
-        FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
-        JOIN recordings_now r ON r.recording = c.recording
-        LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
-            AND {label_lines.of_clip(config)}"""
-    )
+    labels that disagree about the text are flagged. Where recordings are cut at pauses the text is what was found to be
+    said in the clip."""
+    if config.segment.method == "speech":
+        said_in_clips(state)
+    else:
+        _candidates(state, config)
     state.sliced(
         "clip_labels",
         """SELECT clip, arg_min(transcript, (transcript IS NULL, source_rank, path, transcript)) AS transcript,
@@ -285,6 +318,7 @@ def _labelled(state: State, config: RunConfig) -> None:
         GROUP BY clip""",
         int(state.one("SELECT count(*) FROM label_candidates")),
     )
+    requirements.unmet(state, config)
     state.sql("DROP TABLE label_candidates")
     state.sql(
         """CREATE OR REPLACE TABLE clips_now AS
@@ -293,6 +327,22 @@ def _labelled(state: State, config: RunConfig) -> None:
             -- of a span that reaches past the end, what is there
             greatest(least(f.end, r.num_samples) - f.start, 0) / r.sample_rate AS duration_s, f.pcm_sha256,
             l.transcript, sha256(l.transcript) AS transcript_sha256, l.label_source,
-            coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker, l.carried, l.label_words
+            coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker, l.carried, l.label_words,
+            f.aligned
         FROM clip_facts f JOIN recordings_now r USING (recording) LEFT JOIN clip_labels l USING (clip)"""
+    )
+
+
+def _candidates(state: State, config: RunConfig) -> None:
+    """Table `label_candidates`: the labels that may be of each clip."""
+    state.sql(
+        f"""CREATE OR REPLACE TABLE label_candidates AS
+        SELECT c.clip, a.source, a.source_rank, a.path, l.language, l.speaker, l.carried,
+            CASE WHEN {label_lines.GIVES_TEXT} THEN l.transcript END AS transcript,
+            CASE WHEN {label_lines.GIVES_TEXT} THEN l.words END AS words,
+            CASE WHEN l.label_file IS NOT NULL THEN a.source || '/' || a.path END AS label_source
+        FROM clip_facts c JOIN aliases_now a ON a.recording = c.recording
+        JOIN recordings_now r ON r.recording = c.recording
+        LEFT JOIN labels l ON l.source = a.source AND l.path = a.path
+            AND {label_lines.of_clip(config)}"""
     )

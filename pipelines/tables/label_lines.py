@@ -61,13 +61,15 @@ def settle(state: State, config: RunConfig) -> None:
 
     `label_ledger` (source, fate, lines, example): what became of the lines of each source's labels.
     """
+    # where recordings are cut at pauses, labels cut nothing: what of them is said in which clip, `cues` counts
+    speech = config.segment.method == "speech"
     state.sql(
-        """CREATE OR REPLACE TABLE label_spans AS
+        f"""CREATE OR REPLACE TABLE label_spans AS
         SELECT l.rowid AS line, l.source, l.path, l.start_s, l.duration_s, l.channel, r.recording, r.sample_rate,
             r.num_samples, r.num_channels, a.segmentation = r.segmentation AS cut_by_it
         FROM labels l JOIN aliases_now a ON a.source = l.source AND a.path = l.path
         JOIN recordings_now r ON r.recording = a.recording
-        WHERE l.start_s IS NOT NULL AND r.status = 'decoded'"""
+        WHERE l.start_s IS NOT NULL AND r.status = 'decoded' AND {not speech}"""
     )
     state.sql(
         """DELETE FROM clip_facts USING recordings_now r
@@ -104,10 +106,10 @@ def settle(state: State, config: RunConfig) -> None:
         SELECT c.clip, 'no text: its label is of the whole recording, and nothing says which words are in this window'
         FROM clip_facts c JOIN recordings_now r USING (recording) JOIN aliases_now a USING (recording)
         JOIN labels l ON l.source = a.source AND l.path = a.path
-        WHERE l.start_s IS NULL AND l.transcript IS NOT NULL AND NOT {GIVES_TEXT}
+        WHERE {not speech} AND l.start_s IS NULL AND l.transcript IS NOT NULL AND NOT {GIVES_TEXT}
             AND c.clip NOT IN (SELECT clip FROM span_clips) GROUP BY c.clip"""
     )
-    _ledger(state)
+    _ledger(state, windows=not speech)
 
 
 def tallied(tallies: list[Tally]) -> pa.Table:
@@ -152,7 +154,7 @@ FAILED = "of spans that failed"
 NO_TEXT = "without text"
 
 
-def _ledger(state: State) -> None:
+def _ledger(state: State, windows: bool) -> None:
     state.sql(
         f"""CREATE OR REPLACE TABLE label_ledger AS
         WITH fates AS (
@@ -177,7 +179,7 @@ def _ledger(state: State) -> None:
         JOIN (SELECT c.recording FROM clip_facts c JOIN recordings_now r USING (recording)
             WHERE r.status = 'decoded' GROUP BY c.recording, r.num_samples
             HAVING count(*) FILTER (c.start = 0 AND c."end" = r.num_samples) = 0) w ON w.recording = a.recording
-        WHERE l.start_s IS NULL AND l.transcript IS NOT NULL GROUP BY l.source"""
+        WHERE {windows} AND l.start_s IS NULL AND l.transcript IS NOT NULL GROUP BY l.source"""
     )
 
 

@@ -13,9 +13,11 @@ import pyarrow as pa
 from ...loaders.storage.store import Store
 from ...schemas.config import Source
 from ...schemas.errors import ConfigError
+from ...schemas.sources import is_list
 from ..audio.decode import AUDIO_SUFFIXES
 from .archived import Archives, Row, included_by, is_named_archive
 from .folders import Walk
+from .lists import list_rows, web_rows
 
 FILES = pa.schema(
     [
@@ -26,6 +28,7 @@ FILES = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("mtime_ns", pa.int64()),
         pa.field("etag", pa.string()),
+        pa.field("absent", pa.string()),  # of a file that a list names: `lists.GONE` or `lists.UNANSWERED`, else null
     ]
 )
 ROWS_PER_BATCH = 1 << 16
@@ -42,13 +45,21 @@ def list_sources(sources: Iterable[Source], notices: list[str]) -> Iterator[pa.R
     """
     for rank, source in enumerate(sources):
         empty, archives = True, Archives(source, rank)
-        rows = _remote(source, rank, archives) if "://" in source.path else _local(source, rank, archives, notices)
+        rows = _rows(source, rank, archives, notices)
         for batch in _batches(rows):
             empty = False
             yield batch
         notices.extend(archives.notices())
         if empty:
             notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
+
+
+def _rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
+    if is_list(source.path):
+        return list_rows(source, rank, archives, notices)
+    if source.path.startswith(("http://", "https://")):
+        return web_rows(source, rank, archives, notices)
+    return _remote(source, rank, archives) if "://" in source.path else _local(source, rank, archives, notices)
 
 
 def _local(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
@@ -107,13 +118,13 @@ def _remote(source: Source, rank: int, archives: Archives) -> Iterator[Row]:
         if is_named_archive(entry.path):
             yield from archives.rows(entry.path, uri, entry.size, mtime_ns, entry.etag)
         elif Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and included(entry.path):
-            yield source.name, rank, entry.path, uri, entry.size, mtime_ns, entry.etag
+            yield Row(source.name, rank, entry.path, uri, entry.size, mtime_ns, entry.etag)
         else:
             archives.look(entry.path)
 
 
 def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_result) -> Row:
-    return source.name, rank, relative, path, found.st_size, found.st_mtime_ns, None
+    return Row(source.name, rank, relative, path, found.st_size, found.st_mtime_ns, None)
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:

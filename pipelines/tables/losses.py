@@ -20,10 +20,11 @@ def losses(state: State, config: RunConfig) -> list[str]:
     rows = state.sql(
         f"""WITH held AS (SELECT source, path, size, mtime_ns, etag FROM parent_aliases
             WHERE path IS NOT NULL AND source IN ({retiring})),
+        here AS (SELECT * FROM files WHERE absent IS NULL),
         gone AS (SELECT *, row_number() OVER (PARTITION BY size, mtime_ns ORDER BY source, path) AS nth
-            FROM held ANTI JOIN files USING (source, path)),
+            FROM held ANTI JOIN here USING (source, path)),
         fresh AS (SELECT *, row_number() OVER (PARTITION BY size, mtime_ns ORDER BY source, path) AS nth
-            FROM files ANTI JOIN held USING (source, path)),
+            FROM here ANTI JOIN held USING (source, path)),
         lost AS (SELECT source, path FROM gone ANTI JOIN fresh USING (size, mtime_ns, nth)
             WHERE etag IS NULL OR etag NOT IN (SELECT etag FROM fresh WHERE etag IS NOT NULL)),
         counted AS (SELECT source, count(*) AS lost, min(path, {EXAMPLES}) AS examples FROM lost GROUP BY source)

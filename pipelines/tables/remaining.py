@@ -13,7 +13,8 @@ from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import SKIPPED, Curator, score_struct
 from ...schemas.sql import literal, quoted
-from ...schemas.tables import CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
+from ...schemas.tables import ALIGNED_COLUMN, CARRIED, CLIP_CORE, LABEL_WORDS, POINTER
+from ..passes.declared import extract_resources
 from ..passes.extract import ExtractRecipe
 from ..passes.measure import FAILED
 from ..passes.score import ScoreRecipe
@@ -22,13 +23,15 @@ from .declarations import known
 from .retries import CLIP_WORD, left, passing, passing_error, passing_score
 from .state import State
 
+THREADS_BESIDE_A_CARD = 2
+"""That decode ahead of a codec on a GPU, unless the configuration says otherwise."""
 INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
 
 
 def curators_of(config: RunConfig) -> list[Curator]:
     """The configured curators, by name. Raises `ConfigError` for one that is named like a column of the clip table."""
     found = sorted(build(config.score.curators, config.score.options), key=lambda c: c.name)
-    taken = [c.name for c in found if c.name in (*CLIP_CORE.names, CARRIED, LABEL_WORDS, "part_file")]
+    taken = [c.name for c in found if c.name in (*CLIP_CORE.names, CARRIED, LABEL_WORDS, ALIGNED_COLUMN, "part_file")]
     if taken:
         raise ConfigError(f"a curator may not be called {taken[0]!r}: the clip table has a column of that name")
     return found
@@ -47,7 +50,10 @@ def score_recipe(config: RunConfig) -> ScoreRecipe:
 
 def extract_recipe(config: RunConfig) -> ExtractRecipe:
     """The extract pass of a configuration."""
-    return ExtractRecipe(tuple(config.representations), config.workers.limit_s)
+    threads = config.workers.extract.decode_threads
+    if threads is None:
+        threads = THREADS_BESIDE_A_CARD if extract_resources(config).gpus else 0
+    return ExtractRecipe(tuple(config.representations), config.workers.limit_s, threads)
 
 
 def clips_to_score(
@@ -179,7 +185,7 @@ def _known_scores(state: State, curator: Curator, config: RunConfig, retry_faile
     skipped = " OR ".join(["FALSE", *(f"val.reason = {literal(f'{SKIPPED}: {text}')}" for text in standing)])
     valid = f"""val.fingerprint = {literal(curator.fingerprint)} AND val.inputs = {inputs}
         AND (val.reason IS NULL OR NOT starts_with(val.reason, '{SKIPPED}') OR {skipped})"""
-    state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {_type_name(state, struct)})")
+    state.sql(f"CREATE OR REPLACE TABLE {table} (clip VARCHAR, val {state.type_name(struct)})")
     again = passing_score("val.reason")
     if _same_type(state, "parent_clips", curator.name, struct):
         stays = f"NOT starts_with(coalesce(val.reason, ''), '{FAILED}:')" if retry_failed else "TRUE"
@@ -293,11 +299,4 @@ def _unread(state: State, table: str, receipts: str, tag: str, old: str, todo: s
 def _same_type(state: State, table: str, column: str, expected: pa.DataType) -> bool:
     """Whether `table` has `column` with exactly this type; a column of another shape holds nothing of use."""
     found: Mapping[str, str] = state.columns(table)
-    return column in found and found[column] == _type_name(state, expected)
-
-
-def _type_name(state: State, expected: pa.DataType) -> str:
-    state.db.register("_typed", pa.table({"c": pa.nulls(0, expected)}))
-    name = str(state.sql("DESCRIBE _typed").fetchall()[0][1])
-    state.db.unregister("_typed")
-    return name
+    return column in found and found[column] == state.type_name(expected)

@@ -91,6 +91,21 @@ class State:
         """Column names and DuckDB types of a table or view."""
         return {row[0]: row[1] for row in self.db.execute(f"DESCRIBE {quoted(table)}").fetchall()}
 
+    def null(self, expected: pa.DataType) -> str:
+        """SQL of a null of an Arrow type."""
+        return f"CAST(NULL AS {self.type_name(expected)})"
+
+    def given(self, table: str, column: str, expected: pa.DataType) -> str:
+        """SQL of a column that a table may have; of nulls of its type where it has not."""
+        return quoted(column) if column in self.columns(table) else self.null(expected)
+
+    def type_name(self, expected: pa.DataType) -> str:
+        """What DuckDB calls an Arrow type."""
+        self.db.register("_typed", pa.table({"c": pa.nulls(0, expected)}))
+        name = str(self.sql("DESCRIBE _typed").fetchall()[0][1])
+        self.db.unregister("_typed")
+        return name
+
     def receipts(self, view: str, paths: Sequence[str], schema: pa.Schema) -> None:
         """A view over receipts, all of one schema; empty when there are none.
 

@@ -27,7 +27,7 @@ from ...schemas.version import GateResult, VersionDocument
 from ..work.scratch import remove_abandoned
 from .amend import amend
 from .sweep import sweep
-from .takedown_reach import History, Reach, holders, read_history, tainted_shards
+from .takedown_reach import History, Reach, carrying_shards, holders, read_history, tainted_shards
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def _publish_without(store: Store, reach: Reach) -> int:
 
     def make(version: Version) -> VersionDocument | None:
         stones = tombstones(store)
-        tainted = reach.shards | tainted_shards(version, stones, {}) if reach.versions else set[str]()
+        tainted = carrying_shards(version, stones)
+        if reach.versions:
+            tainted |= reach.shards | tainted_shards(version, stones, {})
         shard_bytes = int(version.document.config.get("shard_bytes", 64 << 20))
         fields = Rewrite(version, store, tombstone_rewrite(version, stones, tainted, shard_bytes)).run()
         if all(getattr(version.document, name) == value for name, value in fields.items()):

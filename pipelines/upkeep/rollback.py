@@ -15,6 +15,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.version import VersionDocument
 from .amend import amend
 from .pending import at_work
+from .takedown_reach import carrying_shards
 
 
 def rollback(
@@ -40,7 +41,8 @@ def rollback(
             parts += [(part, recordings_path(part.sha256)) for part in old.document.recordings]
             checked_parts(store, parts, old._cache)
             stones = tombstones(store)
-            fields = Rewrite(old, store, tombstone_rewrite(old, stones)).run() if stones.num_rows else {}
+            recipe = tombstone_rewrite(old, stones, carrying_shards(old, stones))
+            fields = Rewrite(old, store, recipe).run() if stones.num_rows else {}
             return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
 
         document = amend(store, "rollback", make)

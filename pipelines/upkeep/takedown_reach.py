@@ -19,6 +19,7 @@ from ...loaders.storage.layout import clips_path, recordings_path, shard_path
 from ...loaders.storage.parts import checked_parts, read_columns
 from ...loaders.storage.shards import read_facts
 from ...loaders.storage.store import Store
+from ...schemas.tables import CARRIED
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,12 @@ def holders(history: History, stones: pa.Table) -> Reach:
 
 
 def tainted_shards(version: Version, stones: pa.Table, known: dict[str, bool]) -> set[str]:
-    """Shards of the version that hold a banned sample, live or dead.
+    """Shards of the version that hold a banned sample, live or dead, or what a redacted one's labels carry.
 
     known: shards that were judged before, filled in. A shard with members that no row points to is read for them.
     """
-    found: set[str] = set()
+    found = carrying_shards(version, stones)
+    hidden = redacted(stones)
     for name, entry in version.document.representations.items():
         pointing: Counter[str] = Counter()
         for file in version.files():
@@ -112,15 +114,36 @@ def tainted_shards(version: Version, stones: pa.Table, known: dict[str, bool]) -
         for shard in entry.shards:
             sha256 = shard.sha256
             if sha256 not in known and sha256 not in found and pointing[sha256] < shard.rows:
-                known[sha256] = _holds_banned(version.store, name, sha256, stones)
+                known[sha256] = _holds_banned(version.store, name, sha256, stones, hidden)
             if known.get(sha256):
                 found.add(sha256)
     return found
 
 
-def _holds_banned(store: Store, name: str, sha256: str, stones: pa.Table) -> bool:
+def carrying_shards(version: Version, stones: pa.Table) -> set[str]:
+    """Shards of the version with a sample of a redacted recording whose json still says what its labels carry."""
+    hidden, found = redacted(stones), set[str]()
+    if not len(hidden):
+        return found
+    for file in version.files():
+        names = list(version.document.representations)
+        table = read_columns(file, ["recording", CARRIED, *(f"{name}.shard" for name in names)])
+        if CARRIED not in table.column_names:
+            continue
+        told = pc.and_(pc.is_in(table["recording"], value_set=hidden), pc.is_valid(table[CARRIED]))
+        for name in names:
+            if name in table.column_names:
+                shards = pc.struct_field(table[name], "shard").filter(told)
+                found.update(pc.unique(shards.drop_null()).to_pylist())
+    return found
+
+
+def _holds_banned(store: Store, name: str, sha256: str, stones: pa.Table, hidden: pa.Array) -> bool:
     path = shard_path(name, sha256)
     facts = read_facts(store.get(path), path)
+    told = [fact["recording"] for fact in facts if any((fact.get(CARRIED) or {}).values())]
+    if pc.any(pc.is_in(pa.array(told, pa.string()), value_set=hidden)).as_py():
+        return True
     fields = {"recording": pa.string(), "channel": pa.int16(), "start": pa.int64(), "end": pa.int64()}
     table = pa.table({f: pa.array([fact[f] for fact in facts], t) for f, t in fields.items()})
     table = table.append_column("pcm_sha256", pa.nulls(table.num_rows, pa.string()))

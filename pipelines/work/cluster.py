@@ -1,38 +1,34 @@
-"""Ray, started as late as possible and only when there is work; units scheduled by Ray Data."""
+"""Ray, started only when there is work, and what it says when something goes wrong."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple
+from collections.abc import Iterator
 from typing import Any
 
-from ...loaders.storage.store import Store
 from ...schemas.errors import AuricleError, WorkerError
-from .contract import Recipe
-from .hang import exit_when_hung
 from .threads import ONE_THREAD, started_with_one_thread
-from .work_units import UnitOutcome, UnitRef, UnitWorker
 
 OBJECT_STORE_BYTES = 128 << 20
-"""Plenty for unit references: audio and latents never pass through Ray's object store."""
+"""Plenty for references to units: audio and latents never pass through Ray's object store."""
 _started_here: list[str] = []
 """The job whose Ray this process started; empty for none, or another's Ray."""
 
 
 @contextlib.contextmanager
-def ray_session(workers: int | None) -> Iterator[int]:
+def ray_session(workers: int | None, cpus: float = 1.0) -> Iterator[int]:
     """Connect to the cluster that RAY_ADDRESS names, else start one on this machine; yields the worker count.
 
-    A cluster started here is stopped at the end; one that was there is left alone.
+    cpus: that a worker takes; a Ray of this machine has room for `workers` of them. A cluster started here is stopped
+    at the end; one that was there is left alone.
     """
-    # behaviour without the variable depends on what ran on the machine before
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    # said in any case: without the variable it depends on what ran on the machine before
+    os.environ.setdefault("RAY_AUTH_MODE", auth_mode())
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Ray's default makes workers yield to everything else on the machine
     os.environ.setdefault("RAY_worker_niceness", "0")
@@ -50,7 +46,7 @@ def ray_session(workers: int | None) -> Iterator[int]:
         # another Ray on this machine, somebody else's too, is not ours to use
         address = "local"
         local = {
-            "num_cpus": workers or os.cpu_count(),
+            "num_cpus": math.ceil(workers * cpus) if workers else os.cpu_count(),
             "object_store_memory": OBJECT_STORE_BYTES,
             "_node_ip_address": "127.0.0.1",
             "include_dashboard": False,
@@ -68,6 +64,16 @@ def ray_session(workers: int | None) -> Iterator[int]:
         ray.shutdown()
 
 
+def auth_mode() -> str:
+    """`token` where the environment has a token for the cluster, else `disabled`."""
+    return "token" if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys() else "disabled"
+
+
+def started_here() -> bool:
+    """Whether this process started the Ray that it uses, on this machine alone."""
+    return bool(_started_here)
+
+
 def worker_options() -> dict[str, Any]:
     """Options of tasks and actors under which their processes begin with one thread of arithmetic.
 
@@ -75,54 +81,6 @@ def worker_options() -> dict[str, Any]:
     environment is.
     """
     return {} if _started_here else {"runtime_env": {"env_vars": ONE_THREAD}}
-
-
-class _UnitActor:
-    """A worker process of the pool: builds its models once, then takes one unit at a time."""
-
-    def __init__(self, recipe: Recipe, store: Store, run: str) -> None:
-        exit_when_hung()
-        self._worker = UnitWorker(recipe, store, run)
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {}
-        for unit, part, group, items in zip(batch["unit"], batch["part"], batch["group"], batch["items"], strict=True):
-            outcome = self._worker.run(UnitRef(str(unit), str(part), int(group), int(items)))
-            for name, value in asdict(outcome).items():
-                columns.setdefault(name, []).append(value)
-        return columns
-
-
-def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], workers: int) -> Iterator[UnitOutcome]:
-    """Do all units on a pool of `workers` processes; yields outcomes as they come, in any order.
-
-    Ray Data retries units whose worker died, for ever: `UnitWorker` counts the attempts and isolates.
-    Raises the `AuricleError` that a worker raised (a missing weight file), the OSError of a full disk, and
-    `WorkerError` for everything else that ended the pass.
-    """
-    import ray
-    import ray.data
-    import ray.exceptions
-
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    rows = [dict(zip(("unit", "part", "group", "items"), astuple(ref), strict=True)) for ref in units]
-    pool = min(workers, len(units))
-    outcomes = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        _UnitActor,
-        batch_size=1,
-        fn_constructor_args=(recipe, store, run),
-        compute=ray.data.ActorPoolStrategy(size=pool, max_tasks_in_flight_per_actor=2),
-        num_cpus=1,
-        **worker_options(),
-    )
-    try:
-        for row in outcomes.iter_rows():
-            yield UnitOutcome(**{name: row[name] for name in UnitOutcome.__slots__})
-    except ray.exceptions.RayError as error:
-        raise our_error(error, f"the {recipe.name} pass") from error
 
 
 def our_error(error: BaseException, what: str = "a worker") -> BaseException:

@@ -27,7 +27,10 @@ class Work(Protocol):
 
 
 class Recipe(Protocol):
-    """How to build a `Work` in a worker; picklable and small."""
+    """How to build a `Work` in a worker; picklable and small.
+
+    One with the attribute `loads` False has no models: a worker keeps those of another pass beside it.
+    """
 
     @property
     def name(self) -> str:

@@ -8,8 +8,10 @@ matter what the environment outside says.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 
 ONE_THREAD: dict[str, str] = dict.fromkeys(
@@ -44,3 +46,10 @@ def all_cores_for_tables() -> None:
     """Arrow, which takes the number for its own, reads tables with every core again: no result depends on that."""
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.set_cpu_count(os.cpu_count() or 1)
+
+
+def load_beside(module: str) -> None:
+    """Import a module that is needed later; for a thread. Without it, whoever needs it says what is missing."""
+    with contextlib.suppress(ImportError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module(module)

@@ -2,8 +2,8 @@
 
 The driver writes a plan (unit -> ordered items) that never changes. A worker takes a unit, writes what it makes,
 then a receipt with one row per item, put-if-absent. Rows are keyed by content, so a plan minus the rows of all
-receipts is what remains after a crash, a lost race or a change of the configuration. Ray Data schedules the units
-and retries those whose worker died; receipts make it exactly-once.
+receipts is what remains after a crash, a lost race or a change of the configuration. The pool (`pool`) hands the units
+out, and again those whose worker died; receipts make it exactly-once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import resource
 import secrets
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -115,36 +116,54 @@ def receipt_tag(recipe: Recipe) -> str:
 
 
 class UnitWorker:
-    """Runs units in one process: plan in, payloads and receipt out."""
+    """Runs units in one process: plan in, payloads and receipt out.
+
+    Threads may share it: one computes, others meanwhile read the next unit and store the last one.
+    """
 
     def __init__(self, recipe: Recipe, store: Store, run: str) -> None:
         self._recipe, self._store, self._run = recipe, store, run
         self._work: Work | None = None
+        self._computing = threading.Lock()
+
+    def load(self) -> None:
+        """Build the work now instead of with the first unit."""
+        with self._computing:
+            self._built()
 
     def run(self, ref: UnitRef) -> UnitOutcome:
         """Do the unit unless its receipt exists."""
-        started, cpu = time.time(), time.process_time()
+        started, cpu_s = time.time(), 0.0
         receipt = run_path(self._run, self._recipe.name, "receipts", receipt_tag(self._recipe), f"{ref.unit}.parquet")
         if self._store.exists(receipt):
             return UnitOutcome(ref.unit, 0, 0, 0.0, 0.0, started, time.time(), _peak_bytes())
         items = self._items(ref)
-        attempt = self._next_attempt(ref.unit)
-        if attempt < ATTEMPTS_BEFORE_ISOLATION:
-            if self._work is None:
-                self._work = self._recipe.build()
-            results: Iterator[Result] = each(self._work, items)
-        else:
-            results = run_isolated(self._recipe, items)
-        rows, audio_s = self._store_payloads(ref.unit, results)
+        with self._computing:
+            started, cpu = time.time(), time.process_time()
+            attempt = self._next_attempt(ref.unit)
+            if attempt < ATTEMPTS_BEFORE_ISOLATION:
+                results: Iterator[Result] = each(self._built(), items)
+            else:
+                results = run_isolated(self._recipe, items)
+            rows, blobs, audio_s = self._computed(ref.unit, results)
+            cpu_s += time.process_time() - cpu
         if [row["key"] for row in rows] != [item["key"] for item in items]:
             raise RuntimeError(
                 f"pass {self._recipe.name}, unit {ref.unit}: {len(items)} items in, {len(rows)} rows out"
             )
+        cpu = time.thread_time()
+        for path, blob in blobs.items():
+            self._store.put_new(path, blob.getvalue())
         table = pa.Table.from_pylist(rows, schema=self._recipe.schema)
         self._store.put_new(receipt, sealed(table, RECEIPT_SCHEMA))
         failed = sum(1 for row in rows if row.get("error_reason"))
-        cpu_s = time.process_time() - cpu
+        cpu_s += time.thread_time() - cpu
         return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
+
+    def _built(self) -> Work:
+        if self._work is None:
+            self._work = self._recipe.build()
+        return self._work
 
     def _items(self, ref: UnitRef) -> list[dict[str, Any]]:
         data = self._store.get(ref.part)
@@ -164,22 +183,24 @@ class UnitWorker:
             attempt += 1
         return attempt
 
-    def _store_payloads(self, unit: str, results: Iterator[Result]) -> tuple[list[dict[str, Any]], float]:
+    def _computed(
+        self, unit: str, results: Iterator[Result]
+    ) -> tuple[list[dict[str, Any]], dict[str, io.BytesIO], float]:
+        """Rows, payloads by their path in the store, seconds of audio."""
         blobs: dict[str, io.BytesIO] = {}
         rows, audio_s = [], 0.0
         for result in results:
             for family, payload in result.payloads.items():
-                blob = blobs.setdefault(family, io.BytesIO())
+                path = run_path(self._run, self._recipe.name, "payloads", family, unit)
+                blob = blobs.setdefault(path, io.BytesIO())
                 pointer = result.row[family]
-                pointer["file"] = run_path(self._run, self._recipe.name, "payloads", family, unit)
+                pointer["file"] = path
                 pointer["offset"], pointer["nbytes"] = blob.tell(), len(payload)
                 pointer["crc32"] = zlib.crc32(payload)
                 blob.write(payload)
             rows.append(result.row)
             audio_s += result.audio_s
-        for family, blob in blobs.items():
-            self._store.put_new(run_path(self._run, self._recipe.name, "payloads", family, unit), blob.getvalue())
-        return rows, audio_s
+        return rows, blobs, audio_s
 
 
 def _part_name(data: bytes) -> str:

@@ -102,7 +102,7 @@ def objects_of(data: Path) -> dict[str, bytes]:
 def test_a_damaged_plan_is_named_with_what_to_do(two_nights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_corpus(two_nights / "audio", 2, first=12)
     with monkeypatch.context() as patch:
-        patch.setattr("auricle.pipelines.run.run_units", killed)
+        patch.setattr("inprocess.OneProcess.run", killed)
         with pytest.raises(RuntimeError, match="killed"):
             run(config(two_nights / "audio", two_nights / "data"))
     [plan] = (two_nights / "data/runs").rglob("plan/*.parquet")

@@ -132,4 +132,4 @@ def test_no_verb_over_a_dataset_is_forgotten() -> None:
 
     walk(cli.app, "")
     known = {verb.split(" --")[0] for verbs in (FINISH, REFUSE, SAY, ELSEWHERE) for verb in verbs}
-    assert found - known - {"config check", "schedule export", "train codec", "score"} == set()
+    assert found - known - {"config check", "schedule export", "schedule status", "train codec", "score"} == set()

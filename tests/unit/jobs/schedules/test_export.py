@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.jobs.runs.schedule import DAYS, NightlyTime, export
+from auricle.jobs.schedules.export import export
+from auricle.jobs.schedules.nightly_time import DAYS, NightlyTime
 from auricle.schemas.errors import ConfigError
 
 
@@ -61,7 +62,7 @@ def test_a_zone_must_be_given_and_known(zone):
 
 
 def test_an_unknown_format_is_refused():
-    with pytest.raises(ConfigError, match="cron and systemd"):
+    with pytest.raises(ConfigError, match="cron, systemd"):
         export("launchd", "c.yaml", "02:30", "UTC")  # pyright: ignore[reportArgumentType]
 
 
@@ -105,9 +106,10 @@ def test_the_cron_line_runs_at_its_time_in_its_zone_and_at_no_other(tmp_path, zo
         _, command = _line(export("cron", "night 100%.yaml", at, zone, str(program), tmp_path))
         assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == 0
         assert not (tmp_path / "ran").exists()
+    when = f"{today} {now:%H:%M} {zone}"
     _, command = _line(export("cron", "night 100%.yaml", f"{today} {now:%H:%M}", zone, str(program), tmp_path))
     assert subprocess.run(["/bin/sh", "-c", command], check=False, cwd="/").returncode == 0
-    assert (tmp_path / "ran").read_text() == f"run {tmp_path}/night 100%.yaml --quiet"
+    assert (tmp_path / "ran").read_text() == f"run {tmp_path}/night 100%.yaml --scheduled-for {when} --quiet"
 
 
 @needs_flock
@@ -135,7 +137,7 @@ def test_systemd_gets_a_persistent_timer_with_days_and_zone_and_a_service_that_k
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 02:30:00 Europe/Berlin\n" in timer
     assert "Persistent=true\n" in timer
     assert "SuccessExitStatus=75\n" in service
-    assert "RestartPreventExitStatus=2 3 4 6 8 9 20 21 75\n" in service
+    assert "RestartPreventExitStatus=2 3 4 6 8 9 11 20 21 75\n" in service
     assert "Environment=RAY_AUTH_MODE=disabled\n" in service
     assert "WorkingDirectory=/data\n" in service
     assert service.count("ExecStart=") == 1
@@ -159,4 +161,4 @@ def test_the_program_and_the_configuration_are_written_in_full(tmp_path, monkeyp
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (text,) = export("cron", "c.yaml", "02:30", "UTC").values()
-    assert f"{tmp_path}/auricle run {tmp_path}/c.yaml --quiet" in text
+    assert f"{tmp_path}/auricle run {tmp_path}/c.yaml --scheduled-for '02:30 UTC' --quiet" in text

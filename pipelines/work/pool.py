@@ -1,0 +1,308 @@
+"""The workers of a run: processes on any nodes, which take units of one pass after the other.
+
+Ray places the processes, says when one is gone, and tells an autoscaler of those that have no place yet. Which unit
+goes where is settled here: a worker that died gives its units back, one that is idle loads what the next pass needs,
+and the pool follows the nodes. Exactly-once comes from receipts (`work_units`), whatever happens to workers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...loaders.storage.store import Store
+from ...schemas.config import Workers
+from ...schemas.errors import ClusterError, WorkerError
+from ..nodes.environment import environment, refuse_other
+from ..nodes.resources import Resources, refuse_unplaceable, room
+from .cluster import our_error, ray_session, started_here, worker_options
+from .contract import Recipe
+from .hang import exit_when_hung
+from .work_units import UnitOutcome, UnitRef, UnitWorker
+
+LOOK_S = 1.0
+"""How often the pool looks at the nodes."""
+AHEAD = 2
+"""Units that a worker has at most: it computes one while the last one's bytes reach the storage."""
+PLENTY = 4
+"""Units left per worker from which on each has one in advance; fewer would wait behind a long one at the end."""
+DEATHS = 5
+"""Workers, per worker of the pool, that may die in a row while they start or load."""
+
+
+class _UnitActor:
+    """A worker process: loads the models of a pass once, and lets go of those of the one before.
+
+    Two threads, so that one unit is stored while the next is computed.
+    """
+
+    def __init__(self, store: Store, run: str, expected: dict[str, str]) -> None:
+        exit_when_hung()
+        self._store, self._run = store, run
+        self._passes: dict[str, UnitWorker] = {}
+        self._lock = threading.Lock()
+        self._expected = expected
+
+    def load(self, recipe: Recipe) -> None:
+        if self._expected:
+            import ray
+
+            refuse_other(self._expected, ray.util.get_node_ip_address())
+        self._of(recipe).load()
+
+    def run(self, recipe: Recipe, ref: UnitRef) -> UnitOutcome:
+        return self._of(recipe).run(ref)
+
+    def _of(self, recipe: Recipe) -> UnitWorker:
+        with self._lock:
+            name = _named(recipe)
+            if name not in self._passes:
+                if getattr(recipe, "loads", True):
+                    self._passes.clear()
+                self._passes[name] = UnitWorker(recipe, self._store, self._run)
+            return self._passes[name]
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A process of the pool, as the driver sees it."""
+
+    actor: Any
+    loading: Any
+    """What comes when it is up and has loaded its pass; None once that came."""
+    pass_: str
+    """The pass that it loads or has loaded."""
+    units: dict[Any, UnitRef] = field(default_factory=dict)
+    """What it has to do, by what comes when it is done."""
+
+
+class Pool:
+    """Workers of a run; Ray starts with the first call that needs it, or beside the caller after `start`."""
+
+    def __init__(self, workers: Workers | None = None, needs: Mapping[str, Resources] | None = None) -> None:
+        """needs: what a worker of each pass takes, to refuse what no node has before any work."""
+        self._settings, self._needs = workers or Workers(), dict(needs or {})
+        self._thread: threading.Thread | None = None
+        self._tried, self._over = threading.Event(), threading.Event()
+        self._failed: BaseException | None = None
+        self._pool: list[_Worker] = []
+        self._of: tuple[Resources, str, str] | None = None
+        self._looked, self._room = 0.0, 0
+        self._deaths = 0
+
+    def start(self, first: tuple[Recipe, Store, str, Resources] | None = None) -> None:
+        """Start Ray in a thread; what goes wrong is raised by the first call that needs it.
+
+        first: a pass, its store and run, and what a worker takes, which the first workers load.
+        """
+        if self._thread is None:
+            self._tried.clear()
+            self._over.clear()
+            self._thread = threading.Thread(target=self._session, args=(first,), name="ray")
+            self._thread.start()
+
+    def _session(self, first: tuple[Recipe, Store, str, Resources] | None) -> None:
+        """Ray, from its start to its end, in a thread of its own: the kernel ends Ray's processes with the thread that
+        started them."""
+        try:
+            cpus = max((each.cpus for each in self._needs.values()), default=1.0)
+            with ray_session(self._settings.num, cpus):
+                if not self._settings.max:
+                    refuse_unplaceable(_nodes(), self._needs)
+                if first is not None:
+                    import ray
+
+                    recipe, store, run, each = first
+                    self._take_on(ray.put(recipe), _named(recipe), store, run, each, self._wanted(each))
+                self._tried.set()
+                self._over.wait()
+        except BaseException as error:
+            self._failed = error
+        finally:
+            self._tried.set()
+
+    def _connected(self) -> None:
+        self.start()
+        self._tried.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def size(self, each: Resources) -> int:
+        """How many workers there should be now, were there enough units: what `num`, `min`, `max` and the nodes say."""
+        self._connected()
+        return self._wanted(each)
+
+    def _wanted(self, each: Resources) -> int:
+        s = self._settings
+        if s.num is not None or s.max is not None:
+            return s.num or s.max or 1
+        if time.monotonic() - self._looked > LOOK_S:
+            self._room, self._looked = room(_nodes(), each), time.monotonic()
+        return max(self._room, s.min)
+
+    def run(
+        self,
+        recipe: Recipe,
+        store: Store,
+        run: str,
+        units: Sequence[UnitRef],
+        each: Resources = Resources(),
+        then: Recipe | None = None,
+    ) -> Iterator[UnitOutcome]:
+        """Do all units; yields outcomes as they come, in any order.
+
+        each: what a worker takes. then: the next pass of the same workers, which idle ones load.
+        Raises the `AuricleError` that a worker raised (a missing weight file), the OSError of a full disk,
+        `ClusterError` when no worker came in time, and `WorkerError` for everything else that ended the pass.
+        """
+        self._connected()
+        import ray
+        import ray.exceptions
+
+        lost = (
+            *(ray.exceptions.RayActorError, ray.exceptions.ObjectLostError, ray.exceptions.NodeDiedError),
+            *(ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError),
+        )
+        queue, name = deque(units), _named(recipe)
+        shared = ray.put(recipe)
+        following = (ray.put(then), _named(then)) if then is not None else None
+        since = time.monotonic()
+        try:
+            while queue or any(worker.units for worker in self._pool):
+                left = len(queue) + sum(len(worker.units) for worker in self._pool)
+                self._take_on(shared, name, store, run, each, min(self._wanted(each), left))
+                self._hand_out(queue, shared, name, following)
+                waited = self._waited_for()
+                ready, _ = ray.wait(list(waited), num_returns=1, timeout=LOOK_S) if waited else ([], [])
+                if any(worker.loading is None for worker in self._pool):
+                    since = time.monotonic()
+                elif time.monotonic() - since > self._settings.wait_s:
+                    raise ClusterError(
+                        f"the {recipe.name} pass: Ray gave no worker ({each} each) in {self._settings.wait_s:g} s "
+                        "(workers.wait_s). Nothing of the pass was done; look at `ray status`"
+                    )
+                for ref in ready:
+                    worker = waited[ref]
+                    try:
+                        outcome = ray.get(ref)
+                    except lost as error:
+                        self._lose(worker, queue, recipe.name, error)
+                        break
+                    self._deaths = 0
+                    if ref == worker.loading:
+                        worker.loading = None
+                    else:
+                        del worker.units[ref]
+                        yield outcome
+        except ray.exceptions.RayError as error:
+            raise our_error(error, f"the {recipe.name} pass") from error
+        finally:
+            if any(worker.units for worker in self._pool):
+                self._dismiss()
+
+    def close(self) -> None:
+        """End the workers, and the Ray that was started for them."""
+        if self._thread is None:
+            return
+        self._tried.wait()
+        if self._failed is None:
+            self._dismiss()
+        self._over.set()
+        self._thread.join()
+        self._thread = None
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take_on(self, shared: Any, name: str, store: Store, run: str, each: Resources, wanted: int) -> None:
+        """New workers up to `wanted`; those that are too many go once they are idle."""
+        import ray
+
+        of = (each, store.url, run)
+        if self._of != of:
+            self._dismiss()
+            self._of = of
+        if len(self._pool) > wanted:
+            # the ones without a place first, then those with nothing to do
+            spare = sorted((w for w in self._pool if not w.units), key=lambda w: w.loading is None)
+            for worker in spare[: len(self._pool) - wanted]:
+                self._end(worker)
+        if len(self._pool) >= wanted:
+            return
+        options: dict[str, Any] = each.options() | worker_options() | {"max_restarts": 0, "max_concurrency": AHEAD}
+        actor_class = ray.remote(**options)(_UnitActor)
+        expected = {} if started_here() else environment()
+        while len(self._pool) < wanted:
+            actor = actor_class.remote(store, run, expected)
+            self._pool.append(_Worker(actor, actor.load.remote(shared), name))
+
+    def _hand_out(self, queue: deque[UnitRef], shared: Any, name: str, then: tuple[Any, str] | None) -> None:
+        """Units to workers that are up; where there are none left, the next pass to load."""
+        up = [worker for worker in self._pool if worker.loading is None]
+        for depth in range(1, AHEAD + 1):
+            if depth > 1 and len(queue) < PLENTY * len(up):
+                break
+            for worker in up:
+                if queue and len(worker.units) < depth:
+                    ref = queue.popleft()
+                    worker.units[worker.actor.run.remote(shared, ref)] = ref
+                    worker.pass_ = name
+        if then is not None and not queue:
+            for worker in up:
+                if not worker.units and worker.pass_ != then[1]:
+                    worker.pass_, worker.loading = then[1], worker.actor.load.remote(then[0])
+
+    def _waited_for(self) -> dict[Any, _Worker]:
+        found = {ref: worker for worker in self._pool for ref in worker.units}
+        return found | {worker.loading: worker for worker in self._pool if worker.loading is not None}
+
+    def _lose(self, worker: _Worker, queue: deque[UnitRef], what: str, error: BaseException) -> None:
+        """Give back what a worker had that is gone. Units count their own starts; loading is counted here."""
+        queue.extendleft(worker.units.values())
+        if not worker.units:
+            self._deaths += 1
+            if self._deaths > DEATHS * max(1, len(self._pool)):
+                first = next((line for line in str(error).splitlines() if line.strip()), "no message")
+                raise WorkerError(
+                    f"the {what} pass: {self._deaths} workers died in a row while they started ({first}); look at the "
+                    "machines' memory and at the installed libraries"
+                ) from error
+        worker.units.clear()
+        self._end(worker)
+        # how many there should be depends on the nodes, which may have changed
+        self._looked = 0.0
+
+    def _end(self, worker: _Worker) -> None:
+        import ray
+
+        self._pool.remove(worker)
+        ray.kill(worker.actor)
+
+    def _dismiss(self) -> None:
+        for worker in list(self._pool):
+            self._end(worker)
+        self._of = None
+
+
+def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], workers: int) -> Iterator[UnitOutcome]:
+    """Do all units on `workers` processes of their own; Ray is there already, or is started for them."""
+    with Pool(Workers(num=workers)) as pool:
+        yield from pool.run(recipe, store, run, units)
+
+
+def _named(recipe: Recipe) -> str:
+    return f"{recipe.name}-{recipe.fingerprint}"
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each node that is up has, in Ray's words."""
+    import ray
+
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
