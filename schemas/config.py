@@ -69,7 +69,7 @@ class Source(Strict):
     path: str = Field(
         description="Folder (or one file) of audio, local, s3:// or https://; relative to where the command runs. "
         "Archives in it (.tar, .zip, .parquet, .arrow) are folders of recordings, too. A file .txt, .tsv, .csv or "
-        ".jsonl is a list of paths and addresses (docs/sources.md)"
+        ".jsonl is a list of paths and addresses; auricle://DATASET@VERSION is the clips of a version (docs/sources.md)"
     )
     name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
     transcripts: str | None = Field(

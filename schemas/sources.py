@@ -30,11 +30,17 @@ def uri_name(uri: str) -> str:
 def is_list(source_path: str) -> bool:
     """Whether a source is a file that lists recordings, by its name; a folder may be called like one."""
     name = source_path.rstrip("/").lower()
-    return name.endswith(LISTS) and ("://" in source_path or not Path(source_path).expanduser().is_dir())
+    scheme, mark, _ = name.partition("://")
+    return name.endswith(LISTS) and (scheme in READ_FROM if mark else not Path(source_path).expanduser().is_dir())
+
+
+def from_version(source_path: str) -> bool:
+    """Whether a source is the clips of a version of a dataset: auricle://<dataset>@<version>."""
+    return source_path.lower().startswith("auricle://")
 
 
 def is_address(path: str) -> bool:
-    """Whether the path of a file in a source is where it is, as lists have it."""
+    """Whether the path of a file in a source is where it is, as lists and versions have it."""
     return path.startswith("/") or "://" in path
 
 
@@ -54,7 +60,8 @@ def uri_prefix(source_path: str) -> str:
 
 def file_uri(source_path: str, relative: str) -> str:
     """What opens a file of a source."""
-    return relative if is_list(source_path) and is_address(relative) else uri_prefix(source_path) + relative
+    anywhere = is_list(source_path) or from_version(source_path)
+    return relative if anywhere and is_address(relative) else uri_prefix(source_path) + relative
 
 
 def listed_path(given: str, source_path: str) -> str:

@@ -16,6 +16,7 @@ from ...schemas.sources import uri_name, without_place
 from ...schemas.tables import FailureReason
 from ..archives.member import ArchiveError
 from ..archives.packed import member_of, read
+from ..sources.kinds import SourceKind, kind_of
 from ..work.hang import bounded
 from ..work.scratch import scratch_folder
 from .quiet import mpg123_quiet
@@ -68,8 +69,9 @@ def local_file(uri: str) -> Iterator[Path]:
 
     Raises `ClipError` for a copy that cannot be made.
     """
+    kind = kind_of(uri)
     try:
-        member = member_of(uri)
+        member = member_of(uri) if kind is None else None
     except (StorageError, ArchiveError) as error:
         raise ClipError(FailureReason.STORAGE, str(error)) from error
     if member is None and "://" not in uri:
@@ -83,7 +85,7 @@ def local_file(uri: str) -> Iterator[Path]:
         path = folder / (uri_name(uri)[-LONGEST_NAME:].lstrip(".") or "recording")
         try:
             with path.open("wb") as file:
-                file.writelines(_bytes(uri) if member is None else read(member))
+                file.writelines(_of_kind(kind, uri) if kind else _bytes(uri) if member is None else read(member))
         except IntegrityError as error:
             raise ClipError(FailureReason.MISSING, f"{without_place(uri)}: the object is gone") from error
         except StorageError as error:
@@ -91,6 +93,15 @@ def local_file(uri: str) -> Iterator[Path]:
         except ArchiveError as error:
             raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error}") from error
         yield path
+
+
+def _of_kind(kind: SourceKind, uri: str) -> Iterator[bytes]:
+    try:
+        yield from kind.read(uri)
+    except FileNotFoundError as error:
+        raise ClipError(FailureReason.MISSING, f"{without_place(uri)}: {error}") from error
+    except OSError as error:
+        raise ClipError(FailureReason.STORAGE, f"{without_place(uri)}: {error}") from error
 
 
 def _bytes(uri: str) -> Iterator[bytes]:

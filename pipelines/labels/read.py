@@ -56,19 +56,24 @@ class Tally:
 
 
 def read_labels(
-    sources: Iterable[Source], audio: Callable[[str], Iterable[str]], tallies: list[Tally]
+    sources: Iterable[Source],
+    audio: Callable[[str], Iterable[str]],
+    tallies: list[Tally],
+    own: Callable[[Source, Options], Iterator[Row | Unusable] | None] = lambda source, options: None,
 ) -> Iterator[pa.RecordBatch]:
     """Labels of all sources (`LABELS`), batch by batch: a corpus of 10^7 clips has gigabytes of them.
 
     audio: gives the paths of a source's recordings, sorted; asked for only where labels lie beside the audio.
+    own: gives the labels of a source that has none in files, else None.
     tallies: gets one for each source with lines that could not be used.
     Raises `ConfigError` when a label file that the configuration names is absent or has no usable form.
     """
     for source in sources:
-        if source.transcripts is None and (source.labels is None or _names_a_list(source)):
+        given = own(source, Options({}, tuple(source.carry)))
+        if given is None and source.transcripts is None and (source.labels is None or _names_a_list(source)):
             continue
         tally = Tally(source.name, source.transcripts or "its labels")
-        found = rows_of(source, audio, tally)
+        found = rows_of(source, audio, tally) if given is None else _usable(source, given, source.path, tally)
         while rows := list(islice(found, ROWS_PER_BATCH)):
             yield pa.RecordBatch.from_pylist(rows, schema=LABELS)
         if tally.reasons:
@@ -84,14 +89,18 @@ def rows_of(source: Source, audio: Callable[[str], Iterable[str]], tally: Tally)
     """Label rows of one source, with their source and file; the rest is counted."""
     place = Place(source.path, source.name, lambda: audio(source.name))
     for name, kind, options in label_files(source, place):
-        for found in kind.rows(place, name, options):
-            if isinstance(found, Unusable):
-                tally.add(found)
-                continue
-            if not all(_is_text(found[key]) for key in ("path", "reference")):
-                tally.add(Unusable("its recording's name is no UTF-8", name))
-                continue
-            yield found | {"source": source.name, "label_file": name}
+        yield from _usable(source, kind.rows(place, name, options), name, tally)
+
+
+def _usable(source: Source, rows: Iterable[Row | Unusable], name: str, tally: Tally) -> Iterator[Row]:
+    for found in rows:
+        if isinstance(found, Unusable):
+            tally.add(found)
+            continue
+        if not all(_is_text(found[key]) for key in ("path", "reference")):
+            tally.add(Unusable("its recording's name is no UTF-8", name))
+            continue
+        yield found | {"source": source.name, "label_file": name}
 
 
 def label_files(source: Source, place: Place) -> Iterator[tuple[str, LabelFormat, Options]]:

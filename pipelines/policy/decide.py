@@ -13,6 +13,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.score import Curator, sigma_name
 from ...schemas.sql import literal, quoted
 from ..tables.declarations import known
+from ..tables.requirements import demanding
 from ..tables.state import State
 from .conditions_sql import Scored
 from .group_rules import check_groups, drop_bad_groups, fill_quotas
@@ -77,7 +78,7 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> Scor
         FROM scores s LEFT JOIN failures f USING (clip) LEFT JOIN clip_notes o USING (clip)"""
     )
     drop_bad_groups(state, config)
-    if any(source.require for source in config.sources):
+    if demanding(config):
         _drop_unmet(state)
     _duplicates(state, config, curators)
     tier = "NULL"

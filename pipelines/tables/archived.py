@@ -15,7 +15,7 @@ from ...schemas.errors import ConfigError
 from ..archives.member import PACKED, SUFFIXES, ArchiveError, Unusable, member_uri
 from ..archives.packed import members
 from ..audio.decode import AUDIO_SUFFIXES
-from .folders import LeftOut
+from ..sources.looking import LeftOut
 
 
 class Row(NamedTuple):
@@ -86,11 +86,7 @@ class Archives:
                 "every member would be unpacked from the beginning. Unpack them to .tar; audio hardly shrinks"
             )
         for why, found in sorted(self._left_out.items()):
-            yield f"{source}: {found.count:,} members of archives are left out. Each {why}, for example {_shown(found)}"
-
-
-def _shown(found: LeftOut) -> str:
-    return found.example.encode(errors="replace").decode()
+            yield f"{source}: {found.count:,} members of archives are left out. Each {why}, for example {found.shown()}"
 
 
 def included_by(source: Source) -> Callable[[str], object]:

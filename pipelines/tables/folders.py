@@ -8,21 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...schemas.errors import StorageError
+from ..sources.looking import LeftOut
 
 LINKS_DEEP = 4
 """Links to folders that may lie behind each other: folders that link to one another have paths without end."""
-
-
-@dataclass
-class LeftOut:
-    """What of one kind a walk left out."""
-
-    count: int = 0
-    example: str = ""
-
-    def add(self, example: str) -> None:
-        self.count += 1
-        self.example = self.example or example
 
 
 @dataclass

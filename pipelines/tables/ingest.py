@@ -10,19 +10,22 @@ from collections.abc import Iterator
 from functools import partial
 
 from ...loaders.storage.store import Store
-from ...schemas.config import RunConfig
-from ...schemas.sources import PLACE, is_list, uri_prefix
+from ...schemas.config import RunConfig, Source
+from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
 from ...schemas.sql import listed, literal
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
+from ..labels.formats import Options
 from ..labels.read import Tally, read_labels
 from ..labels.resolve import resolve
-from ..labels.rows import LABELS
+from ..labels.rows import LABELS, Unusable
+from ..labels.rows import Row as LabelRow
 from ..passes.probe import ProbeRecipe, segmentation_fingerprint
+from ..sources.kinds import kind_of
+from ..sources.looking import UNANSWERED
 from ..work.work_units import receipt_files
 from . import label_lines, overrides, requirements
 from .cues import cues, said_in_clips
 from .listing import FILES, list_sources
-from .lists import UNANSWERED
 from .retries import left, passing
 from .state import State
 
@@ -46,7 +49,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
     )
     notices += _settle_lists(state, config)
     tallies: list[Tally] = []
-    state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies))
+    state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels))
     notices += [tally.notice() for tally in tallies]
     notices += [
         f"source {source!r}: {count:,} names in its labels fit several recordings each, and give none a label, for "
@@ -77,7 +80,7 @@ def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, ret
 def _settle_lists(state: State, config: RunConfig) -> list[str]:
     """What lists name twice is listed once. What they name and nobody can look at now is as it was known; so is what is
     gone from a source that keeps what is gone."""
-    lists = listed(source.name for source in config.sources if is_list(source.path)) if config.sources else "[]"
+    lists = listed(source.name for source in config.sources if is_list(source.path) or from_version(source.path))
     twice = state.sql(
         f"""SELECT source, count(*) - count(DISTINCT path) AS more FROM files_listed
         WHERE list_contains({lists}, source) GROUP BY source HAVING more > 0 ORDER BY source"""
@@ -94,7 +97,20 @@ def _settle_lists(state: State, config: RunConfig) -> list[str]:
             AND a.status = 'decoded' AND files_listed.absent IS NOT NULL
             AND (files_listed.absent = {literal(UNANSWERED)} OR list_contains({keeping}, files_listed.source))"""
     )
-    return [f"source {source!r}: {more:,} lines name a file that another line names" for source, more in twice]
+    named = {source.name for source in config.sources if is_list(source.path)}
+    return [
+        f"source {source!r}: {more:,} lines name a file that another line names"
+        for source, more in twice
+        if source in named
+    ]
+
+
+def _own_labels(source: Source, options: Options) -> Iterator[LabelRow | Unusable] | None:
+    """Labels that a source gives with its recordings; None for one that has them in files."""
+    kind = kind_of(source.path)
+    if kind is None:
+        return None
+    return kind.labels(source.path, options) if kind.labels is not None else iter(())
 
 
 def _spans(state: State) -> None:

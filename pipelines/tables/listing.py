@@ -15,9 +15,10 @@ from ...schemas.config import Source
 from ...schemas.errors import ConfigError
 from ...schemas.sources import is_list
 from ..audio.decode import AUDIO_SUFFIXES
+from ..sources.kinds import kind_of
 from .archived import Archives, Row, included_by, is_named_archive
 from .folders import Walk
-from .lists import list_rows, web_rows
+from .lists import kind_rows, list_rows, web_rows
 
 FILES = pa.schema(
     [
@@ -28,7 +29,7 @@ FILES = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("mtime_ns", pa.int64()),
         pa.field("etag", pa.string()),
-        pa.field("absent", pa.string()),  # of a file that a list names: `lists.GONE` or `lists.UNANSWERED`, else null
+        pa.field("absent", pa.string()),  # of a file that a list names: `looking.GONE` or `UNANSWERED`, else null
     ]
 )
 ROWS_PER_BATCH = 1 << 16
@@ -55,6 +56,8 @@ def list_sources(sources: Iterable[Source], notices: list[str]) -> Iterator[pa.R
 
 
 def _rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
+    if (kind := kind_of(source.path)) is not None:
+        return kind_rows(source, rank, archives, notices, kind)
     if is_list(source.path):
         return list_rows(source, rank, archives, notices)
     if source.path.startswith(("http://", "https://")):

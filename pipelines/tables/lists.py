@@ -3,109 +3,23 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ...loaders.storage.store import AT_ONCE, Store, in_order, located
 from ...schemas.config import Source
-from ...schemas.errors import ConfigError, StorageError
+from ...schemas.errors import ConfigError
 from ...schemas.sources import file_uri, listed_path
 from ..labels.formats import Options
 from ..labels.place import Place
 from ..labels.read import Tally
 from ..labels.rows import Unusable, shown
 from ..labels.tables import columns_of, delimited, json_lines, no_file_column
+from ..sources.kinds import Recording, SourceKind
+from ..sources.looking import LOOKED_AT, Facts, Looking
 from .archived import Archives, Row, included_by, is_named_archive
-from .folders import LeftOut
 
-GONE, UNANSWERED = "gone", "unanswered"
-"""There is no such file; or nobody can say now whether there is."""
-LOOKED_AT = 1 << 10
-"""Lines that are held at once."""
 EVERYTHING = ["**/*"]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a file system or server says of a file before it is opened."""
-
-    size: int = 0
-    mtime_ns: int = 0
-    etag: str | None = None
-    absent: str | None = None
-    why: str = ""
-
-
-@dataclass
-class Looking:
-    """Asks for the facts of files wherever they are, many servers at once; counts those that are not there."""
-
-    gone: LeftOut = field(default_factory=LeftOut)
-    unanswered: LeftOut = field(default_factory=LeftOut)
-    _buckets: dict[str, Store] = field(default_factory=dict)
-
-    def each(self, uris: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, Facts]]:
-        """(path, URI, facts) of each (path, URI), in order."""
-        waiting = iter(uris)
-        with ThreadPoolExecutor(AT_ONCE, "auricle-list") as pool:
-            while held := list(islice(waiting, LOOKED_AT)):
-                far = in_order(pool, (self._asking(uri) for _, uri in held if "://" in uri), AT_ONCE)
-                for path, uri in held:
-                    found = next(far) if "://" in uri else facts_here(uri)
-                    if found.absent == GONE:
-                        self.gone.add(path)
-                    elif found.absent == UNANSWERED:
-                        self.unanswered.add(f"{path} ({found.why})")
-                    yield path, uri, found
-
-    def notices(self, source: str) -> Iterator[str]:
-        """A line per kind of file that is not there."""
-        if self.gone.count:
-            gone = f"{self.gone.count:,} files that it names are not there"
-            yield f"source {source!r}: {gone}, for example {_shown(self.gone)}"
-        if self.unanswered.count:
-            yield (
-                f"source {source!r}: {self.unanswered.count:,} files that it names cannot be looked at now. Those that "
-                f"are known stay, and the others are tried again; for example {_shown(self.unanswered)}"
-            )
-
-    def _asking(self, uri: str) -> Callable[[], Facts]:
-        scheme, _, rest = uri.partition("://")
-        if scheme in ("http", "https"):
-            return partial(_facts_there, *located(uri))
-        bucket, _, name = rest.partition("/")
-        if (url := f"{scheme}://{bucket}") not in self._buckets:
-            self._buckets[url] = Store(url)
-        return partial(_facts_there, self._buckets[url], name)
-
-
-def facts_here(path: str) -> Facts:
-    """Of a file on this machine."""
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return Facts(absent=GONE)
-    except (OSError, ValueError) as error:
-        return Facts(absent=UNANSWERED, why=str(getattr(error, "strerror", None) or error))
-    if not stat.S_ISREG(found.st_mode):
-        return Facts(absent=GONE)
-    return Facts(found.st_size, found.st_mtime_ns)
-
-
-def _facts_there(store: Store, name: str) -> Facts:
-    try:
-        found = store.entry(name)
-    except StorageError as error:
-        return Facts(absent=UNANSWERED, why=str(error).removeprefix(f"{store.url}/{name}: "))
-    if found is None:
-        return Facts(absent=GONE)
-    return Facts(found.size, int(found.modified_s * 1e9), found.etag)
 
 
 def list_rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
@@ -135,6 +49,40 @@ def web_rows(source: Source, rank: int, archives: Archives, notices: list[str]) 
         raise ConfigError(f"source {source.name!r}: {source.path}: {error}") from error
     looking = Looking()
     yield from _looked_at(source, rank, archives, looking.each([(path, file_uri(source.path, path))]))
+    notices.extend(looking.notices(source.name))
+
+
+def kind_rows(source: Source, rank: int, archives: Archives, notices: list[str], kind: SourceKind) -> Iterator[Row]:
+    """The recordings of a source of another kind. Raises `ConfigError` where it has labels of its own and is told of
+    others."""
+    if source.transcripts is not None:
+        raise ConfigError(
+            f"source {source.name!r}: {kind.name}:// gives its recordings' labels itself, if it has any; "
+            "leave `transcripts` out"
+        )
+    tally, included, looking = Tally(source.name, source.path), included_by(source), Looking()
+    waiting: list[Recording] = []
+
+    def looked_at() -> Iterator[Row]:
+        files = [(found.path, found.uri or file_uri(source.path, found.path)) for found in waiting]
+        waiting.clear()
+        return _looked_at(source, rank, archives, looking.each(files))
+
+    for found in kind.recordings(source.path):
+        if isinstance(found, Unusable):
+            tally.add(found)
+        elif source.include != EVERYTHING and not included(found.path):
+            continue
+        elif found.size is None:
+            waiting.append(found)
+            if len(waiting) == LOOKED_AT:
+                yield from looked_at()
+        else:
+            uri = found.uri or file_uri(source.path, found.path)
+            yield Row(source.name, rank, found.path, uri, found.size, found.mtime_ns, found.etag)
+    yield from looked_at()
+    if tally.reasons:
+        notices.append(tally.notice())
     notices.extend(looking.notices(source.name))
 
 
@@ -200,7 +148,3 @@ def _text(cells: Mapping[str, Any], column: str | None) -> str:
 
 def _options(source: Source) -> Options:
     return Options(dict(source.labels.columns) if source.labels else {})
-
-
-def _shown(found: LeftOut) -> str:
-    return found.example.encode(errors="replace").decode()

@@ -9,9 +9,15 @@ import pyarrow as pa
 from ...schemas.config import RunConfig, Source
 from ...schemas.errors import ConfigError
 from ...schemas.requirement import accepts, reason_word
-from ...schemas.sql import literal
+from ...schemas.sources import from_version
+from ...schemas.sql import listed, literal
+from ..sources.kinds import kind_of
+from ..sources.versions import CLIP
 from .state import State
 
+NOT_IN_VERSION = "not_in_version"
+"""The reason of a clip that a version has not kept, of a recording of which it keeps others."""
+NOT_KEPT = "the version that is the source keeps other clips of this recording, or the recording changed since"
 SHOWN = 40
 """Characters of a value that a message quotes."""
 ACCEPTED = pa.schema([pa.field("value", pa.string())])
@@ -40,7 +46,13 @@ def refuse_absent(state: State, config: RunConfig) -> None:
 
 
 def _labels_itself(source: Source) -> bool:
-    return False
+    kind = kind_of(source.path)
+    return kind is not None and kind.labels is not None
+
+
+def demanding(config: RunConfig) -> bool:
+    """Whether any source may drop clips for what their labels say."""
+    return any(source.require or from_version(source.path) for source in config.sources)
 
 
 def unmet(state: State, config: RunConfig) -> None:
@@ -68,6 +80,14 @@ def unmet(state: State, config: RunConfig) -> None:
                 GROUP BY clip HAVING count(value) = 0 OR count(value) FILTER (NOT fits) > 0"""
             )
             place += 1
+    if any(from_version(source.path) for source in config.sources):
+        versions = listed(source.name for source in config.sources if from_version(source.path))
+        state.sql(
+            f"""INSERT INTO found_unmet
+            SELECT clip, {place}, '{NOT_IN_VERSION}', {literal(NOT_KEPT)} FROM label_candidates GROUP BY clip
+            HAVING bool_and(list_contains({versions}, source))
+                AND count(*) FILTER (carried[{literal(CLIP)}] = clip) = 0"""
+        )
     state.sql(
         """CREATE OR REPLACE TABLE unmet AS
         SELECT clip, list_distinct(list(reason)) AS reasons, string_agg(message, '; ' ORDER BY place) AS message
