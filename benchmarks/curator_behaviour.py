@@ -33,7 +33,7 @@ from auricle.schemas.clip import Clip
 HOP, FRAME, ORDER = 160, 400, 18
 CURATORS = ("vad", "snr", "dnsmos", "reverb", "content", "quality", "alignment", "voice")
 GERMAN = "Heute Morgen war es kalt, und die Boote kamen erst am Abend zurück."
-ACCENTS = ("de", "fr-fr", "hi", "ru", "pl", "it", "es", "cmn")
+ACCENTS = ("de", "fr", "hi", "ru", "pl", "it", "es", "cmn")
 Made = Callable[[Utterance, np.random.Generator], np.ndarray]
 
 
