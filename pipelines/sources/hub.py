@@ -121,7 +121,8 @@ def _loaded(source_path: str) -> Mapping[str, Any]:
             f"{source_path}: there is no folder {rest}; a dataset of the hub is hf://datasets/<owner>/<name>"
         )
     try:
-        return dict(datasets.load_dataset(rest, streaming=True, revision=revision or None))
+        found = datasets.load_dataset(rest, streaming=True, revision=revision or None)
+        return {str(split): stream for split, stream in found.items()}
     except Exception as error:
         raise ConfigError(f"{source_path}: `datasets` cannot read it: {str(error).strip().splitlines()[0]}") from error
 
