@@ -2,8 +2,8 @@
 
     python -m auricle.benchmarks.recording_noise ../shared/data
 
-Six clips a second apart, all at one speech level, in noise at 0 and 10 dB: louder than the clips' own noise. Of each the
-longest stretch of speech without a pause is measured; the truth is its clean speech over the noise that was added to it.
+Six clips a second apart, all at one speech level, in noise at 0 and 10 dB: louder than the clips' own. Of each the
+longest stretch of speech without a pause is measured; the truth is its clean speech over the noise that was added.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ def test_cues_that_are_late_and_drift_are_found_and_a_wrong_one_is_not(whole: Wh
     true = cues()
     labels = [label(t, 3.0 + 1.01 * a, 3.0 + 1.01 * b) for a, b, t in true]
     labels[4] = label(
-        "the quick brown fox jumps over the lazy dog by the river bank", *[3.0 + 1.01 * t for t in true[4][:2]]
+        "the quick brown fox jumps over the lazy dog by the river bank",
+        3.0 + 1.01 * true[4][0],
+        3.0 + 1.01 * true[4][1],
     )
     texts, (timing,) = lay(RECORDING, whole, labels)
     right = [inside(text, *true[k][:2]) for k, text in enumerate(texts)]
