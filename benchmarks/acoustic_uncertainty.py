@@ -24,13 +24,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from curator_data import RATE, crop, disturbances, image_rooms, mix, recorded_responses, recordings, utterances
 from curator_line import clip_of
+from other_noises import OTHER_NOISES
 from snr_uncertainty import Z90, cross_fitted, evenly, fitted, scales, weighted_quantile
 
 from auricle.curators.signal import sigma
 from auricle.curators.signal.learned import acoustics
 from auricle.curators.signal.vad import speech_probabilities, speech_seconds
 from auricle.curators.training import rooms, synthetic
-from auricle.curators.training.colours import coloured, smooth, unit_power
 from auricle.curators.training.estoi import estoi
 from auricle.curators.training.mixtures import Utterance, alternate
 
@@ -75,57 +75,6 @@ def diffuse_room(rng: np.random.Generator, slopes: int) -> np.ndarray:
         out[at] += rng.normal() * rng.uniform(0.05, 0.4)
     out[0] = np.sqrt(10 ** (rng.uniform(-16, 12) / 10) * np.sum(out[1:] ** 2))
     return (out / np.abs(out).max()).astype(np.float32)
-
-
-def backwards(rng: np.random.Generator, n: int) -> np.ndarray:
-    """A voice played backwards: all of speech but the words."""
-    return _voices(rng, n, 1)[::-1].copy()
-
-
-def crowd(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Two to eight voices at once."""
-    return _voices(rng, n, int(rng.integers(2, 9)))
-
-
-def shuffled(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Pieces of 60 to 200 ms of voices in random order."""
-    x, size = _voices(rng, n, 1), int(rng.uniform(0.06, 0.2) * RATE)
-    pieces = [x[i : i + size] * np.hanning(size) for i in rng.integers(0, n - size, n // (size // 2) + 2)]
-    out = np.zeros(n + size)
-    for i, piece in enumerate(pieces):
-        if (at := i * (size // 2)) < n:
-            out[at : at + size] += piece
-    return unit_power(out[:n])
-
-
-def gated(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Noise of one colour that is switched on and off."""
-    on = smooth(rng, n, float(np.exp(rng.uniform(np.log(0.5), np.log(10))))) > rng.uniform(-0.7, 0.7)
-    return unit_power(coloured(rng, n, rng.uniform(-6, 3)) * (on + rng.uniform(0, 0.1)))
-
-
-def hum(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Mains hum with harmonics and hiss."""
-    t, hz = np.arange(n) / RATE, rng.choice([50.0, 60.0, 100.0, 120.0])
-    tones = sum(np.cos(2 * np.pi * hz * k * t + rng.uniform(0, 6.28)) / k ** rng.uniform(0, 1.5) for k in range(1, 20))
-    return unit_power(unit_power(np.asarray(tones)) + rng.uniform(0.05, 1) * coloured(rng, n, rng.uniform(-3, 2)))
-
-
-def voice_band(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Noise with the spectrum and the rhythm of a voice."""
-    x = _voices(rng, n, 1)
-    level = np.sqrt(np.convolve(x**2, np.ones(400) / 400, mode="same"))
-    spectrum = np.abs(np.fft.rfft(x)) * np.exp(2j * np.pi * rng.random(n // 2 + 1))
-    return unit_power(np.fft.irfft(spectrum, n) * level)
-
-
-OTHER_NOISES = {f.__name__: f for f in (backwards, crowd, shuffled, gated, hum, voice_band)}
-
-
-def _voices(rng: np.random.Generator, n: int, many: int) -> np.ndarray:
-    pool = utterances(False)
-    chosen = (pool[int(i)].waveform for i in rng.integers(len(pool), size=many))
-    return unit_power(np.sum([np.roll(np.resize(unit_power(x), n), int(rng.integers(n))) for x in chosen], axis=0))
 
 
 def training_rooms(rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
@@ -298,6 +247,8 @@ def judge() -> None:
         print(f"\n## {score}, held-out voices, rooms and noises")
         by = {"source": group_of(names, score), "room": names[:, 0], "noise": names[:, 1], "voice": names[:, 2]}
         report(score, (found["score"] - found["truth"])[known, k], wide, by)
+        rows = np.column_stack([found["score"][known, k], found["truth"][known, k], wide])
+        np.savez(JUDGED.with_name(f"points_{score}.npz"), rows=rows, sources=group_of(names, score))
 
 
 def main() -> None:

@@ -323,7 +323,6 @@ def quality() -> Iterator[Line]:
                 for kind, source in zip(sources, (u.speaker, f"{k % 30}" if k % 2 else "dry", name), strict=True):
                     sources[kind].append(source)
     values = np.array(rows)
-    keep_points("speech_quality", values, sources["noises"])
     order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, sources)
     yield Line("speech_quality", "ours", "rooms and noises, -5 to 30 dB", "Spearman with ESTOI", order)
     yield Line("speech_quality", "ours", "rooms and noises, -5 to 30 dB", "MAE", figure(_mae, values, sources))

@@ -101,7 +101,8 @@ def as_table(lines: list[dict]) -> list[str]:
         sign = "≤" if line["better"] == "low" else "≥"
         judged = verdict(f, target, line["better"]) if target is not None else ""
         worst = f.worst(line["better"])
-        named = "" if worst is None else f"{worst[0]} {worst[1]:.{digits}f}"
+        # within one source the truth hardly varies: a rank correlation there says nothing
+        named = "" if worst is None or "Spearman" in line["measure"] else f"{worst[0]} {worst[1]:.{digits}f}"
         out.append(
             f"| `{line['score']}` | {line['method']} | {line['condition']} | {line['measure']} | {f.text(digits)} | "
             f"{named} | {f.count()} | {f'{sign} {target:g}' if target is not None else ''} | {judged} |"

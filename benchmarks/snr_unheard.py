@@ -60,7 +60,7 @@ def cases(sounds: Path, seed: int = 11) -> Iterator[Case]:
 
 def _case(rng: np.random.Generator, voices: list[Utterance], others: list, name: str, noise: np.ndarray):
     u = voices[int(rng.integers(len(voices)))]
-    x = _tight(rng, u) if rng.random() < TIGHT else crop(rng, u)
+    x = tight(rng, u) if rng.random() < TIGHT else crop(rng, u)
     if rng.random() < IN_ROOM:
         x = rooms.reverberate(x, rooms.random_response(rng))
     z = _stretch(rng, noise, x.size)
@@ -81,7 +81,7 @@ def _stretch(rng: np.random.Generator, x: np.ndarray, size: int) -> np.ndarray:
     return np.take(x, np.arange(at, at + size), mode="wrap")
 
 
-def _tight(rng: np.random.Generator, u: Utterance) -> np.ndarray:
+def tight(rng: np.random.Generator, u: Utterance) -> np.ndarray:
     """The stretch of 2 to 4 s with the most speech in it."""
     size = int(rng.uniform(2, 4) * RATE) // 512
     speech = np.concatenate([[0], np.cumsum(u.probabilities >= 0.5)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 from pydantic import Field
 
@@ -26,6 +27,11 @@ class Undecided(Record):
     open_hours: float
     good_clips: float = Field(description="Of the open clips, how many satisfy the rule, expected by their deviations")
     good_hours: float
+    curve: list[tuple[float, float, float]] = Field(
+        default=[],
+        description="For other confidences: the confidence, the share of clips that it leaves undecided, and how many "
+        "of the others are on the right side, expected by their deviations",
+    )
 
     @property
     def lines(self) -> tuple[str, str]:
@@ -61,6 +67,35 @@ def undecided_sql(rule: Rule, verdict: str, value: str, sigma: str, others: Sequ
             coalesce(sum(CAST(us * (good / 1e6) AS HUGEINT)) FILTER (WHERE open), 0) / 1e6
         FROM (SELECT {seconds} AS us, {opened} AS open, CAST(round(1e6 * {likely}) AS HUGEINT) AS good
             FROM {table} WHERE status <> 'failed' AND {verdict} = 'unsure')"""
+
+
+CONFIDENCES = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
+"""Confidences of the curve."""
+
+
+def curve_sql(rule: Rule, value: str, sigma: str, table: str) -> str:
+    """SQL of one row: clips with a deviation; then for a confidence of a half and each of `CONFIDENCES` the clips that
+    are surer of their side of the nearest bound, and the expected number of those on the right side."""
+    away = [f"abs(CAST({value} AS DOUBLE) - {b!r})" for b in (rule.min, rule.max) if b is not None]
+    certain = f"least({', '.join(away)}) / greatest(CAST({sigma} AS DOUBLE), 1e-9)"
+    right = f"CAST(round(1e6 / (1 + exp(-{_LOGISTIC} * least(certain, 50)))) AS HUGEINT)"
+    levels = [0.0, *(NormalDist().inv_cdf(c) for c in CONFIDENCES)]
+    pairs = [
+        f"count(*) FILTER (WHERE certain >= {z!r}), coalesce(sum({right}) FILTER (WHERE certain >= {z!r}), 0) / 1e6"
+        for z in levels
+    ]
+    known = f"status <> 'failed' AND {value} IS NOT NULL AND {sigma} IS NOT NULL"
+    return f"SELECT count(*), {', '.join(pairs)} FROM (SELECT {certain} AS certain FROM {table} WHERE {known})"
+
+
+def curve_of(row: Sequence[float]) -> list[tuple[float, float, float]]:
+    """`Undecided.curve` of what `curve_sql` gave; confidences that decide on nothing are left out."""
+    clips, pairs = row[0], list(zip(row[1::2], row[2::2], strict=True))
+    return [
+        (confidence, round(1 - float(decided) / clips, 6), round(float(right) / decided, 6))
+        for confidence, (decided, right) in zip((0.5, *CONFIDENCES), pairs, strict=True)
+        if decided
+    ]
 
 
 def undecided_row(rule: Rule, row: Sequence[float]) -> Undecided:

@@ -142,6 +142,52 @@ def histogram(
     return _svg(f"Distribution of {name}", describe(score), WIDTH, HEIGHT, "".join(shapes), "histogram")
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A line of a chart: (x, y) points in 0 to 1, in order."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    dashed: bool = False
+
+
+def curves(
+    title: str, lines: Sequence[Curve], across: str, upwards: str, low: float = 0.0, wide: float = 1.0
+) -> Markup:
+    """Lines of shares over shares, 0 to `wide` across and `low` to 1 upwards; their names at the lower right."""
+
+    def x(v: float) -> float:
+        return 38 + (WIDTH - 48) * min(max(v / wide, 0.0), 1.0)
+
+    def y(v: float) -> float:
+        return _TOP + (HEIGHT - _TOP - _BOTTOM - 8) * (1 - min(max((v - low) / (1 - low), 0.0), 1.0))
+
+    shapes = [f'<path class="axis" d="M{x(0):.1f} {y(1):.1f}V{y(low):.1f}H{x(wide):.1f}"/>']
+    for k in range(5):
+        across_at, up_at = wide * k / 4, low + (1 - low) * k / 4
+        shapes.append(
+            f'<text x="{x(across_at):.1f}" y="{HEIGHT - 17}" text-anchor="middle">{escape(share(across_at))}</text>'
+        )
+        shapes.append(
+            f'<text x="{x(0) - 4:.1f}" y="{y(up_at) + 3:.1f}" text-anchor="end">{escape(share(up_at))}</text>'
+        )
+    for i, line in enumerate(lines):
+        path, kind = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in line.points), f"curve curve{i % 3}"
+        kind, beside = "curve dashed" if line.dashed else kind, y(low) - 6 - 11 * (len(lines) - 1 - i)
+        shapes.append(
+            f'<path class="{kind}" d="M{path}"/><path class="{kind}" d="M{x(wide) - 18:.1f} {beside - 3:.1f}h18"/>'
+            f'<text x="{x(wide) - 22:.1f}" y="{beside:.1f}" text-anchor="end">{escape(line.name)}</text>'
+        )
+    shapes.append(f'<text x="{WIDTH - 10}" y="{HEIGHT - 4}" text-anchor="end">{escape(across)}</text>')
+    shapes.append(f'<text x="4" y="9">{escape(upwards)}</text>')
+    said = "; ".join(
+        f"{line.name}: from {share(line.points[0][1])} at {share(line.points[0][0])} to {share(line.points[-1][1])} at "
+        f"{share(line.points[-1][0])}"
+        for line in lines
+    )
+    return _svg(title, f"{upwards} over {across}: {said}", WIDTH, HEIGHT, "".join(shapes), "curves")
+
+
 def describe(score: Mapping[str, Any]) -> str:
     """The histogram in words."""
     unit = "" if score.get("unit") in ("", "1", None) else f" {score['unit']}"

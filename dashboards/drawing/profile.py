@@ -23,7 +23,7 @@ from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.score import sigma_name
 from ...schemas.sql import quoted
 from ...schemas.tables import CARRIED, Status
-from ...schemas.undecided import Undecided, undecided_row, undecided_sql
+from ...schemas.undecided import Undecided, curve_of, curve_sql, undecided_row, undecided_sql
 from ...schemas.version import CuratorEntry
 from .bins import Bins, nice_bins, shares_bins
 
@@ -189,7 +189,8 @@ def _undecided(
             if other is not rule and other.reason == rule.reason and (of := verdict(other))
         ]
         sql = undecided_sql(rule, said, by_name[rule.score].sql, sigma.sql, others, "clips")
-        yield undecided_row(rule, _rows(table, sql)[0])
+        curve = curve_of(_rows(table, curve_sql(rule, by_name[rule.score].sql, sigma.sql, "clips"))[0])
+        yield undecided_row(rule, _rows(table, sql)[0]).model_copy(update={"curve": curve})
 
 
 def _co_occurrence(table: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from markupsafe import Markup
+
 from ...schemas.condition import Rule
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import TRIES, kind_of
@@ -66,6 +68,7 @@ def render(
     """
     css = style("report.css")
     rules = rules_of(document.config)
+    undecided = [Undecided.model_validate(found) for found in profile.get("undecided") or ()]
     page = environment().get_template("report.html")
     return page.render(
         css=css,
@@ -79,8 +82,9 @@ def render(
         shard_bytes=sum(s.num_bytes for r in document.representations.values() for s in r.shards),
         wall_s=sum(stage.wall_s for stage in document.stages),
         reasons=_reasons(document, profile, previous_profile),
+        certainty=[(found.reason, chart) for found in undecided if (chart := _certainty(found))],
         wrong_texts=_wrong_texts(document, rules),
-        undecided=[Undecided.model_validate(found) for found in profile.get("undecided") or ()],
+        undecided=undecided,
         before=_before(previous_profile),
         failures=_failures(document),
         tries=TRIES,
@@ -169,6 +173,19 @@ def _reasons(
             }
         )
     return rows
+
+
+def _certainty(found: Undecided) -> Markup | None:
+    """What other confidences would leave undecided, and how right they would be on the rest."""
+    points = [(left, right) for _, left, right in found.curve]
+    if len(points) < 2:
+        return None
+    low = 0.5 * int(2 * 10 * min(right for _, right in points)) / 10
+    line = charts.Curve("expected by the deviations", points)
+    title = f"{found.reason}: undecided clips and right decisions"
+    return charts.curves(
+        title, [line], "clips left undecided", "right of the decided", min(low, 0.95), max(points)[0] or 1.0
+    )
 
 
 def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[str, Any]]:

@@ -71,7 +71,12 @@ class ScoreRecipe:
 
 def score_inputs(inputs: Sequence[str], item: Mapping[str, Any]) -> str:
     """What of a clip's labels a score was computed from; a change of it makes the score stale."""
-    values = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
+    values = {
+        "transcript": "transcript_sha256",
+        "language": "language",
+        "speaker": "speaker",
+        "recording": "recording_sound",
+    }
     return "|".join(item.get(values[name]) or "" for name in inputs)
 
 

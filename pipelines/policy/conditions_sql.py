@@ -62,8 +62,12 @@ class Scored:
     def _in_each_source(self, condition: C, sql: Callable[[C], str]) -> str:
         if condition.wrong_share is not None:
             return sql(condition.for_share(condition.wrong_share))
+        # shares come in steps: however many sources there are, they have few
+        alike: dict[float, list[str]] = {}
+        for source, found in self.wrong_texts.get(condition.score, {}).items():
+            alike.setdefault(found.used, []).append(literal(source))
         cases = [
-            f"WHEN {literal(source)} THEN {sql(condition.for_share(found.used))}"
-            for source, found in self.wrong_texts.get(condition.score, {}).items()
+            f"WHEN source IN ({', '.join(sources)}) THEN {sql(condition.for_share(share))}"
+            for share, sources in alike.items()
         ]
-        return f"(CASE source {' '.join(cases)} ELSE {sql(condition)} END)" if cases else sql(condition)
+        return f"(CASE {' '.join(cases)} ELSE {sql(condition)} END)" if cases else sql(condition)

@@ -27,8 +27,8 @@ NO_TABLE = {
 }  # fmt: skip
 """Verbs that print a file, a path, a page or JSON in any case."""
 LONG = {
-    "demo", "plan", "run", "submit", "relabel", "report", "judge", "diff", "diagnose", "curriculum", "pull", "export",
-    "rollback",
+    "demo", "plan", "run", "submit", "relabel", "report", "judge", "gate", "diff", "diagnose", "curriculum", "pull",
+    "export", "rollback",
     "verify", "repair", "gc", "compact", "takedown", "score", "weights fetch", "models compare", "train codec",
     "train curator", "train units",
     "plan-epoch",

@@ -1,10 +1,14 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfiltfilt
+from scipy.signal.windows import blackmanharris
 
-from auricle.curators.signal.signal import SignalCurator, bandwidth_hz, clip_ratio
+from auricle.curators.signal.signal import SignalCurator, bandwidth_hz, blackman_harris, clip_ratio
 from auricle.schemas.clip import Clip
 
 RATE = 16000
@@ -141,3 +145,22 @@ def test_a_loud_vowel_over_quiet_noise_is_no_telephone_call_but_a_filters_wall_e
     assert bandwidth_hz(over_noise, 16000) == 8000
     sampled_up = resample(resample(over_noise, 16000, 8000), 8000, 16000)
     assert bandwidth_hz(sampled_up, 16000) < 4700
+
+
+@pytest.mark.parametrize("size", [32, 256, 512, 2048])
+def test_the_window_is_that_of_scipy_bit_for_bit(size):
+    assert np.array_equal(blackman_harris(size), blackmanharris(size, sym=False))
+
+
+def test_scoring_at_16_khz_imports_none_of_the_slow_libraries():
+    code = (
+        "import sys, numpy as np\n"
+        "from auricle.curators.registry import build\n"
+        "from auricle.schemas.clip import Clip\n"
+        "clip = Clip('', np.random.default_rng(0).normal(0, 0.1, 16000).astype('float32'), 16000, 'a text', 'en')\n"
+        "for curator in build(None, {}):\n"
+        "    curator.score([clip])\n"
+        "print([m for m in ('scipy.signal', 'scipy.stats', 'torch', 'pandas', 'librosa') if m in sys.modules])\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -263,8 +263,12 @@ def test_undecided_clips_are_counted_with_what_either_choice_costs(sample: Any) 
     found = {
         "rule": "snr_db >= 10, 0.9 sure, unsure: tier", "reason": "noisy", "unsure": "tier", "clips": 42, "hours": 2.0,
         "open_clips": 40, "open_hours": 1.9, "good_clips": 27.2, "good_hours": 1.2,
+        "curve": [(0.5, 0.0, 0.93), (0.9, 0.1, 0.98)],
     }  # fmt: skip
-    text = " ".join(Page(render(sample.document, sample.profile | {"undecided": [found]}, None, [])).text)
+    page = Page(render(sample.document, sample.profile | {"undecided": [found]}, None, []))
+    text = " ".join(page.text)
+    source = render(sample.document, sample.profile | {"undecided": [found]}, None, [])
+    assert "from 93.0\u2009% at 0\u2009% to 98.0\u2009% at 10.0\u2009%" in source
     for words in ("Undecided", "kept in a tier of their own", "about 13", "about 27"):
         assert words in text
     assert "t-undecided" not in render(sample.document, sample.profile, None, [])

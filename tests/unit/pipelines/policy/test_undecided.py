@@ -43,9 +43,13 @@ def test_run_plan_and_report_count_the_same_undecided_clips(corpus: Path, capsys
     levels = [row["loudness"]["loudness_db"] for row in _rows(outcome.version)]
     assert found.clips == sum(abs(level + 20) < 2 * 1.2816 for level in levels) > 0
     assert document.kept_by_tier["undecided"] == found.clips
-    assert profile(outcome.version.files(), document.curators, rules_of(document.config))["undecided"] == [
-        found.model_dump()
-    ]
+    (reported,) = profile(outcome.version.files(), document.curators, rules_of(document.config))["undecided"]
+    assert reported | {"curve": []} == found.model_dump()
+    confidences, left, right = zip(*reported["curve"], strict=True)
+    assert (confidences[0], left[0]) == (0.5, 0)
+    assert dict(zip(confidences, left, strict=True))[0.9] == pytest.approx(found.clips / len(levels), abs=1e-6)
+    assert list(left) == sorted(left)
+    assert all(r >= c - 0.011 for c, r in zip(confidences, right, strict=True))
     (planned,) = plan(settings("drop")).undecided
     assert planned.model_dump() == found.model_dump() | {"unsure": "drop", "rule": planned.rule}
     print_undecided([found])
