@@ -161,7 +161,8 @@ def watched(run: subprocess.Popen[bytes]) -> dict[str, float]:
             while above in parents and above != run.pid:
                 above = parents[above][0]
             if above == run.pid:
-                cpu[pid] = parents[pid][1], parents[pid][2]
+                # a process that has ended and is not waited for has no command line any more
+                cpu[pid] = parents[pid][1] or cpu.get(pid, ("", 0.0))[0], parents[pid][2]
         time.sleep(0.25)
     found: dict[str, float] = {}
     for pid, (said, seconds) in cpu.items():
