@@ -356,9 +356,10 @@ def real(folder: Path) -> None:
         whole = hear(path)
         texts, timing = lay(path, whole, labels)
         tiling = cut(whole, texts, Segmentation(method="speech"))
-        inside = sum(
-            bool(t.placed) and t.start_s - NEAR_S <= t.placed[0] <= t.placed[1] <= t.end_s + NEAR_S for t in texts
-        )  # type: ignore[operator,index]
+        inside = 0
+        for text in texts:
+            (start, end), (a, b) = text.placed or (np.nan, np.nan), (text.start_s or 0.0, text.end_s or 0.0)
+            inside += a - NEAR_S <= start <= end <= b + NEAR_S
         print(
             json.dumps(
                 {

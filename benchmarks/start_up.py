@@ -10,6 +10,7 @@ as many processes, models loaded: scoring and extraction, one after the other. A
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -28,11 +29,10 @@ def recordings(folder: Path | None, count: int, into: Path) -> list[Path]:
     """`count` recordings below `folder`, copied to `into`; spoken ones when no folder is given."""
     into.mkdir(parents=True)
     if folder is None:
-        from auricle.jobs.demo.corpus import write_corpus
+        from auricle.jobs.demo.corpus import make_corpus
 
-        made = into.parent / "demo"
-        write_corpus(made, 0)
-        folder = made
+        folder = into.parent / "demo"
+        make_corpus(folder)
     found = sorted(p for p in folder.rglob("*") if p.suffix in (".wav", ".flac"))[:count]
     return [Path(shutil.copy(path, into / f"{i:04d}{path.suffix}")) for i, path in enumerate(found)]
 
@@ -114,17 +114,14 @@ def main() -> None:
             f"dataset: {root / 'dataset'}\nsources: [{{path: {root / 'audio'}, language: en}}]\n"
             "representations: [{codec: builtin, kind: codes}, {codec: builtin, kind: latents}]\n"
         )
-        began, used = time.time(), os.times()
-        done = subprocess.run(
-            [sys.executable, "-m", "auricle.jobs.cli", "run", str(config)],
-            capture_output=True,
-            text=True,
-        )
+        began = time.time()
+        with (root / "log").open("w") as log:
+            night = subprocess.Popen([sys.executable, "-m", "auricle.jobs.cli", "run", str(config)], stderr=log)
+            used = watched(night)
         took = time.time() - began
-        cpu = os.times().children_user + os.times().children_system - used.children_user - used.children_system
-        if done.returncode:
-            sys.exit(done.stderr)
-        print(done.stderr.strip())
+        print((root / "log").read_text().strip())
+        if night.returncode:
+            sys.exit(1)
         from auricle.loaders import open_version
 
         stages = {s.name: s for s in open_version(str(root / "dataset")).document.stages}
@@ -136,10 +133,41 @@ def main() -> None:
             print(f"stage {name:10} {stage.wall_s:6.1f} s, CPU {stage.cpu_s:6.1f} s in {stage.units} units")
         rest = took - sum(stage.wall_s for stage in stages.values())
         print(f"between stages   {rest:6.1f} s: the interpreter, listing, Ray's end")
-        print(f"whole run        {took:6.1f} s (CPU of its waited-for children {cpu:.1f} s)")
+        print(f"whole run        {took:6.1f} s")
+        for name, cpu in sorted(used.items(), key=lambda pair: -pair[1]):
+            print(f"CPU of {name:18} {cpu:6.1f} s")
+        print(
+            f"CPU of all       {sum(used.values()):6.1f} s: on quiet cores no run is shorter than this / their number"
+        )
         print(f"asked for        {FACTOR * total + START_S:6.1f} s = {FACTOR} x {total:.1f} s + {START_S:g} s")
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def watched(run: subprocess.Popen[bytes]) -> dict[str, float]:
+    """CPU seconds of a process and of all below it, by what they are, when it has ended."""
+    tick = os.sysconf("SC_CLK_TCK")
+    cpu: dict[int, tuple[str, float]] = {}
+    while run.poll() is None:
+        parents: dict[int, tuple[int, str, float]] = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                name = (entry / "cmdline").read_bytes().split(b"\0")
+                said = b" ".join(name).decode(errors="replace")
+                parents[int(entry.name)] = int(words[1]), said, (int(words[11]) + int(words[12])) / tick
+        for pid in parents:
+            above = pid
+            while above in parents and above != run.pid:
+                above = parents[above][0]
+            if above == run.pid:
+                cpu[pid] = parents[pid][1], parents[pid][2]
+        time.sleep(0.25)
+    found: dict[str, float] = {}
+    for pid, (said, seconds) in cpu.items():
+        kind = "the driver" if pid == run.pid else "workers" if "ray::" in said or "default_worker" in said else "Ray"
+        found[kind] = found.get(kind, 0.0) + seconds
+    return found
 
 
 def soundfile_seconds(path: Path) -> float:

@@ -17,8 +17,8 @@ from .runs import run_commands
 HEADINGS = {
     "Make a dataset": ("demo", "inspect", "config", "plan", "run", "submit", "jobs", "relabel", "schedule"),
     "Read and judge it": (
-        *("status", "versions", "show", "report", "explore", "judge", "diff", "diagnose", "curriculum", "decode"),
-        *("pull", "export", "plan-epoch"),
+        *("status", "versions", "show", "report", "explore", "judge", "gate", "diff", "diagnose", "curriculum"),
+        *("decode", "pull", "export", "plan-epoch"),
     ),
     "Care for it": ("tag", "rollback", "verify", "repair", "gc", "compact", "takedown", "abandon"),
     "Loose files, models, this machine": ("score", "doctor", "codecs", "weights", "models", "train", "schemas"),

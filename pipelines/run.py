@@ -301,7 +301,9 @@ def judged(this: Run, parent: Version | None, candidate: VersionDocument) -> Ver
     result: list[GateResult] = []
     files = Version(this.store, candidate, "").files()
     specs = [entry.spec for entry in candidate.representations.values()]
-    this.timed("gate", lambda: result.append(gate.judge(files, parent.files() if parent else None, config, specs)))
+    this.timed(
+        "gate", lambda: result.append(gate.judge(files, parent.files() if parent else None, config, specs, this.store))
+    )
     candidate = candidate.model_copy(update={"gate": result[0], "stages": list(this.stages.values())})
     path = keep_candidate(this.store, this.run, candidate)
     if result[0].verdict == "critical":

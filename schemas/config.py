@@ -300,6 +300,26 @@ class Gate(Strict):
         le=1,
         description="Largest share of clips published before whose keep decision may change; more is critical",
     )
+    max_drift: float = Field(
+        default=0.04,
+        ge=0,
+        le=1,
+        description="Largest difference between the distribution functions of a score for new clips and for those "
+        "published before, where it is beyond chance; more is a warning",
+    )
+    max_speaker_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Largest share of the kept hours that one speaker may have; more is critical",
+    )
+    expect: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Further expectations of your own, as in a suite: {type, kwargs, severity, meta} of "
+        "great-expectations, over facts of the clip table (docs/operations.md) or, with meta.on: sample, over clips",
+    )
+
+    _finite_expect = field_validator("expect")(_finite)
 
 
 class Losses(Strict):

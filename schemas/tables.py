@@ -228,8 +228,11 @@ CUTTING = pa.struct(
                     [
                         pa.field("channel", pa.int16()),
                         pa.field("noise_power", pa.float64()),  # mean square of the pauses at 16 kHz; null: no pause
+                        pa.field("unsteadiness", pa.float64()),  # standard deviation of that power over its mean
                         pa.field("pause_s", pa.float64()),
                         pa.field("bandwidth_hz", pa.float64()),  # null: silence
+                        pa.field("c50_db", pa.float64()),  # median over two minutes each; null: too little speech
+                        pa.field("handed", pa.string()),  # what the curators are given of it
                     ]
                 )
             ),

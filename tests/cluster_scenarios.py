@@ -55,7 +55,7 @@ def cards(store: Store, recipe: WhereRecipe) -> dict[str, Any]:
     each = Resources(cpus=0.5, gpus=0.5)
     with Pool(Workers(), {"extract": each}) as pool:
         room = pool.size(each)
-        done = sum(o.done for o in pool.run(recipe, store, "cards", planned(store, "cards", recipe, 24), each))
+        done = sum(o.done for o in pool.run(recipe, store, "cards", planned(store, "cards", recipe, 60), each))
     workers = {(row["process"], row["cards"]) for row in rows_of(store, "cards", recipe)}
     return {"room": room, "done": done, "workers_of_card": dict(Counter(card for _, card in workers))}
 

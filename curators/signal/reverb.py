@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ...schemas.clip import Clip
-from ...schemas.score import Row, ScoreColumn
+from ...schemas.score import UNMEASURABLE, Row, ScoreColumn
 from ..perclip import PerClip, Unmeasurable
 from .learned import AcousticOptions, acoustic_weights, acoustics
 from .sigma import ACOUSTIC_WEIGHTS, acoustic_evidence, c50_sigma_db, sigma_weights
@@ -39,6 +39,7 @@ class ReverbCurator(PerClip):
             "Expected standard deviation of the error of c50_db: 90 % of errors are within 1.64 times this",
         ),
     )
+    inputs = ("recording",)
     Options = ReverbOptions
 
     def weights(self) -> str:
@@ -48,6 +49,9 @@ class ReverbCurator(PerClip):
     def measure(self, clip: Clip) -> Row:
         """C50 of one clip, and how far it may be off."""
         if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
+            if heard and clip.recording and clip.recording.c50_db is not None:
+                why = f"{UNMEASURABLE}: less than {least:g} s of speech, so c50_db is the recording's"
+                return {"c50_db": clip.recording.c50_db, "c50_sigma_db": None, "reason": why}
             raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
         found = acoustics(clip, self.options.network)
         x = acoustic_evidence(found, speech_probabilities(clip))

@@ -75,7 +75,7 @@ class Measured:
     snr_db: float
     """The score."""
     method: str
-    """vad, network or both."""
+    """vad, network, both or recording."""
     pauses_db: float | None
     """From the pauses; None without any."""
     network_db: float | None

@@ -127,7 +127,11 @@ def bandwidth_hz(x: np.ndarray, sample_rate: int, below_peak_db: float = 50.0) -
     the spectrum drops by more than `WALL_DB` in 250 Hz and does not come back. Sampling down leaves such a wall; a
     loud vowel over a quiet background leaves none, and by the first rule alone passes for a telephone call.
     """
-    spectrum, bin_hz = mean_spectrum(x, sample_rate)
+    return edge_hz(*mean_spectrum(x, sample_rate), below_peak_db)
+
+
+def edge_hz(spectrum: np.ndarray, bin_hz: float, below_peak_db: float = 50.0) -> float | None:
+    """`bandwidth_hz` of a mean power spectrum `[K]` with bins of `bin_hz`."""
     lowest = min(round(LOWEST_PEAK_HZ / bin_hz), spectrum.shape[0] - 1)
     largest = float(spectrum[lowest:].max())
     if largest <= 0:

@@ -59,7 +59,12 @@ def gated_snr_db(power: np.ndarray, pause: np.ndarray) -> float:
     Noise is the mean power of the pauses; it is taken off the other frames before their active level is taken.
     """
     noise = float(power[pause].mean())
-    clean = active_frame_power(np.where(pause, 0.0, np.maximum(power - noise, 0.0)), FRAME_S)
+    return _snr_db(np.where(pause, 0.0, np.maximum(power - noise, 0.0)), noise)
+
+
+def _snr_db(speech: np.ndarray, noise: float) -> float:
+    """SNR from powers `[F]` of frames less their noise, and the noise."""
+    clean = active_frame_power(speech, FRAME_S)
     if noise <= 0:
         return HIGHEST_DB
     return _bounded(10 * (math.log10(clean) - math.log10(noise))) if clean > 0 else LOWEST_DB
@@ -87,9 +92,11 @@ class SnrCurator(PerClip):
             "string",
             "text",
             "vad: noise measured in the pauses; network: noise estimated under speech; both: their mean, weighted "
-            "by the length and the steadiness of the pauses",
+            "by the length and the steadiness of the pauses; recording: noise of the recording's pauses where the clip "
+            "has none, and the network's share for what is not steady",
         ),
     )
+    inputs = ("recording",)
     Options = SnrOptions
 
     def weights(self) -> str:
@@ -110,6 +117,8 @@ class SnrCurator(PerClip):
         pause_s = float(pause.sum()) * FRAME_S
         guess = acoustics(clip, self.options.network).snr_db
         guess = None if guess is None else _bounded(guess)
+        if pause_s < self.options.min_pause_s and clip.recording and clip.recording.noise_power is not None:
+            return self._by_recording(clip, clip.recording.noise_power, clip.recording.unsteadiness, guess)
         if pause_s < self.options.min_pause_s:
             if guess is None:
                 raise Unmeasurable("no speech or no noise that the network can tell apart")
@@ -122,3 +131,12 @@ class SnrCurator(PerClip):
             return Measured(measured, "vad", measured, guess, pause_s, unsteadiness)
         share = pause_s / (pause_s + self.options.equal_weight_pause_s * unsteadiness**2)
         return Measured(share * measured + (1 - share) * guess, "both", measured, guess, pause_s, unsteadiness)
+
+    def _by_recording(self, clip: Clip, noise: float, unsteadiness: float, guess: float | None) -> Measured:
+        """A clip without pauses, by the noise in those of its recording."""
+        x = resampled(clip, SAMPLE_RATE)
+        power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
+        measured = _snr_db(np.maximum(power - noise, 0.0), noise)
+        share = 1.0 if unsteadiness <= self.options.steady or guess is None else 1 / (1 + unsteadiness**2)
+        snr_db = measured if guess is None else share * measured + (1 - share) * guess
+        return Measured(snr_db, "recording", measured, guess, 0.0, unsteadiness)

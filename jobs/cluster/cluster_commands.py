@@ -47,6 +47,7 @@ def submit(
     tries: Annotated[int, typer.Option("--tries", min=1, help="Submissions at most, if the cluster loses the job")] = 3,
     detach: Annotated[bool, typer.Option("--detach", help="Do not follow: print the job's id and end")] = False,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Run a configuration on a Ray cluster, and follow it to its end.
 
@@ -61,6 +62,7 @@ def submit(
     import tempfile
 
     from ...schemas.errors import ClusterError
+    from ..terminal.answer import answer
     from ..terminal.config_file import load_config
     from ..terminal.console import notice
     from . import client
@@ -79,11 +81,13 @@ def submit(
         for attempt in range(1, tries + 1):
             id = client.submit(cluster, name, start, notice)
             if detach:
-                typer.echo(id)
+                answer(as_json, {"job": id, "status": None, "exit_code": None}, lambda id=id: typer.echo(id))
                 return
-            job = client.follow(cluster, id, lambda text: (sys.stderr.write(text), sys.stderr.flush()))
+            job = client.follow(cluster, id, lambda text: print(text, end="", file=sys.stderr, flush=True))
             if job is not None and not job.lost:
-                raise typer.Exit(client.STOPPED if job.status == "STOPPED" else job.exit_code or 0)
+                code = client.STOPPED if job.status == "STOPPED" else job.exit_code or 0
+                answer(as_json, {"job": id, "status": job.status, "exit_code": code}, lambda: None)
+                raise typer.Exit(code)
             why = job.message if job is not None else "the cluster does not know it any more"
             notice(f"{id} was lost: {why}")
             if attempt == tries:

@@ -1,4 +1,4 @@
-"""Commands that judge a version: judge, diagnose, curriculum, report."""
+"""Commands that judge a version: judge, gate, diagnose, curriculum, report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Representations = Annotated[
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    for verb in (judge, diagnose, curriculum, report):
+    for verb in (judge, gate, diagnose, curriculum, report):
         app.command()(verb)
 
 
@@ -45,6 +45,35 @@ def judge(
         table = judge_version(version)
     facts = {"version": version.document.number, "members": table}
     answer(as_json, facts, lambda: print_judgement(table, worst))
+
+
+def gate(
+    dataset: DatasetArg,
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration whose `gate` applies; default: the one that made the version")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Judge a published version by the gate again, against the version before it. Changes nothing. Exit 20 when a
+    critical expectation fails.
+
+    Example: auricle gate ./speech-dataset@3 --config stricter.yaml
+    """
+    from ...loaders.reading.version import open_version
+    from ...schemas.errors import GateError
+    from ..terminal import console
+    from ..terminal.answer import answer
+    from ..terminal.dataset_argument import reading
+    from .gate_again import judged_again, print_gate
+
+    version = open_version(reading(dataset))
+    with console.working("judging by the gate", quiet):
+        result = judged_again(version, config)
+    facts = {"version": version.document.number, "verdict": result.verdict, "checks": result.checks}
+    answer(as_json, facts, lambda: print_gate(version.document.number, result))
+    if result.verdict == "critical":
+        raise GateError(f"version {version.document.number} of {dataset} fails a critical expectation")
 
 
 def diagnose(

@@ -26,7 +26,8 @@ sources:                              # if two have the same recording, the one 
     missing: retire                   # clips whose file is gone: retire (drop them) or keep
 
 segment:
-  method: whole                       # one clip per channel; fixed: windows of max_s
+  method: whole                       # one clip per channel; fixed: windows of max_s; speech: cut at pauses
+  min_s: 3                            # shortest clip of method speech
   max_s: 30
   truncated: fail                     # recordings with less audio than their header declares; or accept
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...schemas.clip import Clip
+from ...schemas.clip import Clip, RecordingSound
 from ...schemas.errors import ClipError
 from ...schemas.tables import FailureReason
 from .recordings import opened
@@ -23,7 +23,8 @@ Span = tuple[int, int]
 def read_clips(items: Sequence[dict[str, Any]]) -> Iterator[Decoded]:
     """Each item with its clip, or with why it cannot be had; in order.
 
-    Items: key, recording, uri, channel, start, end, and the labels transcript, language, speaker when there are any.
+    Items: key, recording, uri, channel, start, end, and the labels transcript, language, speaker when there are any,
+    and recording_sound (`RecordingSound.to_text`).
     The items of a recording stand together, as the plan orders them. The last recordings stay open for the next call.
     """
     for (recording, uri), group in groupby(items, key=lambda item: (item["recording"], item["uri"])):
@@ -69,4 +70,5 @@ def _clip(item: dict[str, Any], waveform: np.ndarray, sample_rate: int) -> Clip:
         speaker=item.get("speaker"),
         channel=channel,
         siblings=tuple(waveform) if waveform.shape[0] > 1 else (),
+        recording=RecordingSound.from_text(heard) if (heard := item.get("recording_sound")) else None,
     )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...curators.signal.vad import FRAME_SIZE, SAMPLE_RATE, speech_probabilities
+from ...curators.signal.learned import AcousticOptions, acoustics
+from ...curators.signal.signal import mean_spectrum
+from ...curators.signal.vad import FRAME_S, FRAME_SIZE, SAMPLE_RATE, SPEECH_THRESHOLD, speech_probabilities
 from ...curators.waveform import frame_power, resampled
 from ...schemas.clip import Clip
 
@@ -16,16 +18,24 @@ CHUNK_FRAMES = 4000
 CONTEXT_FRAMES = 125
 """Frames (4 s) that the detector hears before and after a chunk, so that no edge is cold."""
 
+LEAST_ROOM_S = 5.0
+"""Speech in a chunk from which the room is heard in it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """A recording in frames of 32 ms.
 
     speech: `[C, F]` float32 probability of speech. power: `[C, F]` float32 mean square at 16 kHz, offset removed.
+    spectrum: `[C, K]` mean power in bins of `bin_hz`. c50_db: per channel, clarity of the room in every chunk with
+    speech enough to hear it.
     """
 
     speech: np.ndarray
     power: np.ndarray
+    spectrum: np.ndarray
+    bin_hz: float
+    c50_db: list[list[float]]
 
 
 def frame_edge(frame: int, sample_rate: int) -> int:
@@ -48,6 +58,8 @@ class Listener:
         self._lead = 0
         self._speech: list[np.ndarray] = []
         self._power: list[np.ndarray] = []
+        self._spectrum, self._bin_hz = np.zeros((num_channels, 1)), 1.0
+        self._c50_db: list[list[float]] = [[] for _ in range(num_channels)]
 
     def feed(self, block: np.ndarray) -> None:
         """Add `[C, T]` float32, contiguous with what came before."""
@@ -66,19 +78,28 @@ class Listener:
             np.concatenate(parts, axis=1) if parts else np.zeros((self._held.shape[0], 0), np.float32)
             for parts in (self._speech, self._power)
         )
-        return Heard(speech, power)
+        return Heard(speech, power, self._spectrum, self._bin_hz, self._c50_db)
 
     def _listen(self, until: int, core: int) -> None:
         first = CONTEXT_FRAMES if self._lead else 0
         count = -(-core * SAMPLE_RATE // (FRAME_SIZE * self._rate))
-        rows = [self._channel(channel[:until]) for channel in self._held]
+        rows = [self._channel(number, channel[:until]) for number, channel in enumerate(self._held)]
         self._speech.append(np.stack([_fitted(speech, first, count) for speech, _ in rows]))
         self._power.append(np.stack([_fitted(power, first, count) for _, power in rows]))
 
-    def _channel(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _channel(self, number: int, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         clip = Clip("", np.ascontiguousarray(waveform), self._rate)
         x = resampled(clip, SAMPLE_RATE)
-        return speech_probabilities(clip), frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
+        speech = speech_probabilities(clip)
+        power = frame_power(x, FRAME_SIZE, float(x.mean(dtype=np.float64)))
+        if power.any():
+            spectrum, self._bin_hz = mean_spectrum(clip.waveform - clip.waveform.mean(), self._rate)
+            if self._spectrum.shape[1] != len(spectrum):
+                self._spectrum = np.zeros((self._spectrum.shape[0], len(spectrum)))
+            self._spectrum[number] += spectrum * len(waveform)
+        if float((speech >= SPEECH_THRESHOLD).sum()) * FRAME_S >= LEAST_ROOM_S:
+            self._c50_db[number].append(acoustics(clip, AcousticOptions().network).c50_db)
+        return speech, power
 
 
 def _fitted(values: np.ndarray, first: int, count: int) -> np.ndarray:

@@ -16,18 +16,22 @@ import numpy as np
 from ...curators.signal.cepstra import FRAME_S, HOP, SAMPLE_RATE, WINDOW
 from ...curators.signal.vad import FRAME_S as VAD_FRAME_S
 from ...curators.words.acoustic_model import SILENCE, acoustic_model
-from ...curators.words.aligner import listen, phone_index, plain_senones
+from ...curators.words.aligner import phone_index, plain_senones
 from ...curators.words.forced_path import IMPOSSIBLE, PAUSE_NATS, Network, build_network, state_nats
 from ...curators.words.pronunciation import pronunciations
 from ...curators.words.senones import senone_nats
+from .front_end import features_of
 
-FILLER_NATS = -3.0
+FILLER_NATS = -3.4
 """Of a frame in the filler, against the best senone without context. Ten words fit where they are said with -1.8 to 0.0
-(5 to 95 %, read English; learners and children -2.8 to -0.2), ten others with -6.8 to -3.9 (-5.9 to -3.1)."""
+(5 to 95 %, read English; learners and children -2.8 to -0.2), ten others with -6.8 to -3.9 (-5.9 to -3.1). The path
+through words also pays for its transitions, some 0.5 a frame."""
 SKIP_NATS = -5.0
 """Price of leaving out a chunk."""
 LEAST_GAIN_NATS = 15.0
 """What a chunk must gain over the filler: a word or two fit somewhere by chance."""
+MOST_LETTERS_PER_S = 28.0
+"""Nobody speaks faster: words that are squeezed into less are not said."""
 FAR_NATS = -1.0
 """Price per second beyond `NEAR_S` between where a chunk is and where it is expected."""
 NEAR_S = 1.0
@@ -69,7 +73,7 @@ def match(waveform: np.ndarray, chunks: Sequence[Chunk], speech: np.ndarray | No
     speech: probability per 32 ms, from the beginning of the audio.
     The last one may go on beyond the end of the audio; it then counts as not said.
     """
-    heard = listen(waveform)
+    features = features_of(waveform, speech)
     index = phone_index()
     ways: list[list[list[int]]] = []
     starts: list[int] = []
@@ -82,7 +86,7 @@ def match(waveform: np.ndarray, chunks: Sequence[Chunk], speech: np.ndarray | No
                 starts.append(len(ways))
             ways.append(said)
             at.append((number, k))
-    if heard is None or not ways:
+    if features is None or not ways:
         return [None] * len(chunks)
     model = acoustic_model()
     network = build_network(model, ways)
@@ -90,7 +94,7 @@ def match(waveform: np.ndarray, chunks: Sequence[Chunk], speech: np.ndarray | No
     # a text is held against the phones without context, whatever else is in this piece
     plain = plain_senones()
     wanted = np.union1d(np.union1d(network.senones, silence), plain)
-    nats, _ = senone_nats(model, heard.features, wanted, plain)
+    nats, _ = senone_nats(model, features, wanted, plain)
     best = nats[:, np.searchsorted(wanted, plain)].max(axis=1)
     quiet = nats[:, np.searchsorted(wanted, silence)].max(axis=1)
     filler = np.maximum(quiet, best + np.float32(FILLER_NATS)) - best
@@ -99,7 +103,8 @@ def match(waveform: np.ndarray, chunks: Sequence[Chunk], speech: np.ndarray | No
     if speech is not None:
         silent = _silent(speech, len(best))
         ratio[np.ix_(silent, network.word >= 0)] += np.float32(SILENT_NATS)
-        filler[silent] = np.maximum(filler[silent], np.float32(0.0))
+        # silence of the model's also fits weak speech, and would let the filler win where words are said
+        filler = np.where(silent, np.float32(0), np.float32(FILLER_NATS))
     numbers = [at[first][0] for first in starts]
     frames = np.arange(len(best)) * FRAME_S
     prices = np.zeros((len(best), len(starts)), np.float32)
@@ -221,7 +226,8 @@ def _found(
     found: list[Found | None] = []
     for number in range(len(chunks)):
         gained = total[number] - FILLER_NATS * frames[number]
-        whole = frames[number] > 0 and number != last
+        letters = sum(map(len, chunks[number].words))
+        whole = number != last and frames[number] * FRAME_S * MOST_LETTERS_PER_S > letters
         fit = float(total[number] / max(frames[number], 1))
         found.append(Found(times[number], fit) if whole and gained >= LEAST_GAIN_NATS else None)
     return found

@@ -1,4 +1,4 @@
-"""Cues of languages that no aligner knows: moved by the recording's offset and drift, their ends to pauses nearby."""
+"""Cues in languages without an aligner: moved by the recording's offset and drift, their ends to pauses nearby."""
 
 from __future__ import annotations
 

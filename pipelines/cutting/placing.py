@@ -1,5 +1,6 @@
-"""Labels laid on what is said, piece by piece of the recording: cues near where they claim to be, texts without times
-in their order. What matches nothing stays without a place."""
+"""Labels laid on what is said, piece by piece: cues near where they claim to be, texts without times in their order.
+
+What matches nothing stays without a place."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from ...curators.signal.vad import FRAME_S, SPEECH_THRESHOLD
 from ...curators.words.aligner import MAX_DURATION_S, align, listen
 from ...curators.words.spoken_words import spoken_words
 from .matching import EDGE_S, Chunk, match
-from .texts import Piece, Text, pieces_of
+from .texts import Piece, Text, pieces_of, split
 from .timing import Timing, by_pairs
 
 WINDOW_S = 60.0
@@ -31,6 +32,9 @@ SPREAD_S = 0.05
 
 ROOM_S = 0.5
 """Heard before and after words that are aligned once more."""
+CLOSER_WORDS = 3
+SLOW_WORD_S = 0.6
+"""Per word, the longest that a row of words takes."""
 APART_S = 2.0
 """Words with a longer pause between them are aligned apart: something else may be said in it."""
 TAIL_S = 0.3
@@ -53,6 +57,7 @@ def place(texts: Sequence[Text], speech: np.ndarray, read: Read, timing: Timing)
         pieces = [piece for text in group for piece in pieces_of(text)]
         if pieces:
             _Walk(pieces, speech, read, timing, total_s).go()
+            _look_closer(pieces, speech, read, total_s)
     if timed:
         _look_again(timed, speech, read, timing, total_s)
     for text in texts:
@@ -164,7 +169,7 @@ def _look_again(texts: Sequence[Text], speech: np.ndarray, read: Read, timing: T
         if not pieces:
             continue
         expected = better(text.start_s or 0.0)
-        length = sum(len(p.words) for p in pieces) * 0.6 + 1
+        length = sum(len(p.words) for p in pieces) * SLOW_WORD_S + 1
         low, high = max(0.0, expected - REACH_S), min(total_s, expected + REACH_S + length)
         for start, end in _between(low, high, claimed):
             part = speech[int(start / FRAME_S) : int(end / FRAME_S)]
@@ -179,6 +184,34 @@ def _look_again(texts: Sequence[Text], speech: np.ndarray, read: Read, timing: T
             if (span := text.placed) is not None:
                 claimed = sorted([*claimed, span])
                 break
+
+
+def _look_closer(pieces: Sequence[Piece], speech: np.ndarray, read: Read, total_s: float) -> None:
+    """Pieces that were not found beside ones of the same text that were, a few words at a time: what is said of a text
+    need not end where a piece does. Only words that go on from, or up to, what was found are taken."""
+    for k, piece in enumerate(pieces):
+        before = k > 0 and pieces[k - 1].text is piece.text and pieces[k - 1].found
+        after = k + 1 < len(pieces) and pieces[k + 1].text is piece.text and pieces[k + 1].found
+        if piece.found or not (before or after):
+            continue
+        times = piece.text.times
+        low = float(np.nanmax(times[: piece.first])) if before else 0.0
+        high = float(np.nanmin(times[piece.stop :])) if after else total_s
+        length = len(piece.words) * SLOW_WORD_S + 1
+        low, high = (low, min(high, low + length)) if before else (max(low, high - length), high)
+        part = speech[int(low / FRAME_S) : int(high / FRAME_S)]
+        if float((part >= SPEECH_THRESHOLD).sum()) * FRAME_S < LEAST_SPEECH_S / 2:
+            continue
+        parts = split(piece, CLOSER_WORDS)
+        begin, end = max(0.0, low - SPREAD_S), high + TAIL_S
+        part = speech[round(begin / FRAME_S) : math.ceil(end / FRAME_S)]
+        found = match(read(begin, end), [Chunk(p.words) for p in parts], part)
+        said = [what is not None for what in found]
+        first = said.index(False) if False in said else len(said)
+        last = len(said) - said[::-1].index(False) if False in said else 0
+        for j, (few, what) in enumerate(zip(parts, found, strict=True)):
+            if what is not None and ((before and j < first) or (after and j >= last)):
+                few.take(what.times + begin)
 
 
 def _refine(texts: Sequence[Text], read: Read, total_s: float) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ...curators.models import weights_sha256
 from ...curators.signal.cepstra import SAMPLE_RATE
-from ...curators.signal.vad import FRAME_S, SPEECH_THRESHOLD, vad_weights
+from ...curators.signal.learned import AcousticOptions, acoustic_weights
+from ...curators.signal.vad import vad_weights
 from ...curators.waveform import resample
 from ...curators.words.acoustic_model import acoustic_model_sha256
 from ...curators.words.pronunciation import RULES
@@ -22,12 +23,15 @@ from ...schemas.time import samples
 from ..audio.decode import open_audio
 from ..audio.tape import Tape
 from .assigning import aligned_rows
-from .listening import Listener, runs
+from .kinds import kinds_of_speech
+from .listening import Listener
 from .moving import move
 from .placing import Read, place
+from .sound import sound_of
 from .texts import Text, texts_of
-from .tiling import Tiling, check_tiling, tile
+from .tiling import OVERLAP, Gap, Tiling, check_tiling, tile
 from .timing import Timing, by_speech
+from .turns import Turns, cut_by, name_speakers, turns_of
 
 CUTTING_VERSION = 1
 """Raised whenever recordings are cut, or their texts placed, in another way."""
@@ -36,8 +40,6 @@ ALIGNED_LANGUAGES = frozenset({"en"})
 KEPT_BEHIND_S = 150.0
 SECONDS_PER_WORD = 0.4
 """Of a cue that does not say when it ends."""
-UNTOLD_S = 0.4
-"""Speech beside a text up to this length is the text's own: onsets and endings."""
 
 
 @dataclass
@@ -55,7 +57,8 @@ class Cut:
 def cutting_fingerprint(segment: Segmentation) -> str:
     """Names how recordings are cut at pauses."""
     aligner = f"{acoustic_model_sha256()}+{weights_sha256(RULES)}"
-    return digest("cutting", CUTTING_VERSION, str(segment.min_s), str(segment.max_s), vad_weights(), aligner)
+    models = f"{vad_weights()}+{aligner}+{acoustic_weights(AcousticOptions().network)}"
+    return digest("cutting", CUTTING_VERSION, str(segment.min_s), str(segment.max_s), models)
 
 
 def cut_recording(path: Path, segment: Segmentation, labels: Sequence[Mapping[str, Any]]) -> Cut:
@@ -68,18 +71,22 @@ def cut_recording(path: Path, segment: Segmentation, labels: Sequence[Mapping[st
     if whole.num_samples == 0:
         return Cut([])
     texts, timing = lay(path, whole, labels)
-    tiling = cut(whole, texts, segment)
+    spoken = turns_of(labels)
+    turns = cut_by(spoken, whole.num_samples, whole.sample_rate, whole.speech.shape)
+    tiling = cut(whole, texts, segment, turns)
     rows = aligned_rows(texts, tiling.clips, whole.sample_rate, whole.speech.shape[0])
-    return Cut(tiling.clips, rows, facts(tiling, timing))
+    name_speakers(rows, spoken, tiling.clips, whole.sample_rate, whole.speech.shape[0])
+    return Cut(tiling.clips, rows, facts(tiling, timing, whole.sound))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whole:
-    """What was heard of a recording. speech: `[C, F]` float32 probability per 32 ms."""
+    """What was heard of a recording. speech: `[C, F]` float32 probability per 32 ms. sound: `sound.sound_of`."""
 
     speech: np.ndarray
     num_samples: int
     sample_rate: int
+    sound: list[dict[str, Any]]
 
 
 def hear(path: Path) -> Whole:
@@ -90,7 +97,8 @@ def hear(path: Path) -> Whole:
         for first, block in reader.blocks():
             listener.feed(block)
             num_samples = first + block.shape[1]
-    return Whole(listener.finish().speech, num_samples, info.sample_rate)
+    heard = listener.finish()
+    return Whole(heard.speech, num_samples, info.sample_rate, sound_of(heard))
 
 
 def lay(path: Path, whole: Whole, labels: Sequence[Mapping[str, Any]]) -> tuple[list[Text], list[dict[str, Any]]]:
@@ -101,25 +109,28 @@ def lay(path: Path, whole: Whole, labels: Sequence[Mapping[str, Any]]) -> tuple[
     return texts, timing
 
 
-def cut(whole: Whole, texts: Sequence[Text], segment: Segmentation) -> Tiling:
-    """Where the recording is cut, so that no word is."""
+def cut(whole: Whole, texts: Sequence[Text], segment: Segmentation, turns: Turns | None = None) -> Tiling:
+    """Where the recording is cut, so that no word is; also where the speaker changes, by `turns`."""
     tiling = tile(
-        whole.speech.max(axis=0),
+        whole.speech if turns is None else whole.speech * turns.anybody,
         whole.num_samples,
         whole.sample_rate,
         segment.min_s,
         segment.max_s,
         words=_word_spans(texts, whole.sample_rate),
-        told=_told(texts, whole.speech) if texts else None,
+        turns=() if turns is None else turns.edges,
+        kinds=kinds_of_speech(texts, whole.speech) if texts else None,
     )
+    if turns is not None:
+        tiling.gaps = [Gap(g.start, g.end, OVERLAP if turns.overlaps(g.start, g.end) else g.kind) for g in tiling.gaps]
     check_tiling(tiling, whole.num_samples)
     return tiling
 
 
-def facts(tiling: Tiling, timing: list[dict[str, Any]]) -> dict[str, Any]:
+def facts(tiling: Tiling, timing: list[dict[str, Any]], sound: list[dict[str, Any]]) -> dict[str, Any]:
     """A row of `schemas.tables.CUTTING`."""
     gaps = [{"start": gap.start, "end": gap.end, "kind": gap.kind} for gap in tiling.gaps]
-    return {"gaps": gaps, "forced": tiling.forced, "timing": timing, "sound": []}
+    return {"gaps": gaps, "forced": tiling.forced, "timing": timing, "sound": sound}
 
 
 def _by_channel(texts: Sequence[Text]) -> Iterator[tuple[int | None, list[Text]]]:
@@ -184,22 +195,3 @@ def _word_spans(texts: Sequence[Text], rate: int) -> np.ndarray:
     """`[W, 2]` samples of the words whose times are known."""
     times = [text.times[~np.isnan(text.times[:, 0])] for text in texts]
     return np.round(np.concatenate([np.zeros((0, 2)), *times]) * rate).astype(np.int64)
-
-
-def _told(texts: Sequence[Text], speech: np.ndarray) -> np.ndarray:
-    """`[F]` int8 for `tile`: which speech the texts have, of the channels that have texts."""
-    channels = sorted({c for t in texts for c in (range(len(speech)) if t.channel is None else (t.channel,))})
-    found = np.zeros(speech.shape[1], np.int8)
-    margin = int(UNTOLD_S / FRAME_S)
-    for channel in (c for c in channels if c < len(speech)):
-        said = np.zeros(speech.shape[1], bool)
-        for text in texts:
-            if text.channel in (None, channel):
-                for start, end in text.times[~np.isnan(text.times[:, 0])]:
-                    said[max(0, int(start / FRAME_S) - margin) : int(end / FRAME_S) + 1 + margin] = True
-        heard = speech[channel] >= SPEECH_THRESHOLD
-        untold = np.zeros_like(said)
-        for start, end in runs(heard & ~said):
-            untold[start:end] = end - start > margin
-        found += (heard & said).astype(np.int8) - untold.astype(np.int8)
-    return found

@@ -135,3 +135,17 @@ def pieces_of(text: Text) -> list[Piece]:
 
 def _sentence_near(tokens: list[str]) -> bool:
     return any(SENTENCE.search(token) for token in tokens)
+
+
+def split(piece: Piece, words: int) -> list[Piece]:
+    """A piece in smaller ones of about so many words."""
+    count = max(1, round(len(piece.words) / words))
+    tokens = np.array_split(np.arange(piece.stop - piece.first), count)
+    found = []
+    for few in (part for part in tokens if len(part)):
+        here = [k for k, owner in enumerate(piece.owner) if few[0] <= owner <= few[-1]]
+        said, owner = tuple(piece.words[k] for k in here), tuple(piece.owner[k] - int(few[0]) for k in here)
+        if any(map(sayable, said)):
+            first = piece.first + int(few[0])
+            found.append(Piece(piece.text, first, piece.first + int(few[-1]) + 1, said, owner))
+    return found

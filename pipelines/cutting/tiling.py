@@ -26,14 +26,15 @@ LONG_PAUSE_S = 2.0
 BREATH_S = 0.3
 SHORT_PAUSE_FRAMES = 2
 """Frames that a pause has at least, guards taken off."""
-NO_SPEECH, TOO_SHORT = "no_speech", "too_short"
-"""Names of gaps: nobody speaks; somebody does, in a recording shorter than the shortest clip."""
+NO_SPEECH, TOO_SHORT, OVERLAP = "no_speech", "too_short", "overlap"
+"""Names of gaps: nobody speaks; somebody does, for less than the shortest clip (a recording, or between the turns of
+others); two speak at once by their turns."""
 PAUSE_PRICE_S = 0.3
 """A cut in a pause of this length (s) costs as much again as the cut itself."""
 BETWEEN_WORDS, IN_SPEECH, IN_WORD = 30.0, 60.0, 1e6
 """Prices of cuts where there is no pause: between two aligned words, where no word is known, inside a word."""
-HALF_TOLD = 4.0
-"""Price per second of the lesser of told and untold speech in one clip: half a second of it is worth a cut."""
+OF_TWO_KINDS = 4.0
+"""Price per second of speech of another kind in a clip: half a second of it is worth a cut."""
 GRID_FRAMES = 15
 """Where there are no pauses one place is considered in so many frames (half a second), the quietest."""
 
@@ -64,16 +65,17 @@ def tile(
     max_s: float,
     words: np.ndarray | None = None,
     turns: Sequence[int] = (),
-    told: np.ndarray | None = None,
+    kinds: np.ndarray | None = None,
 ) -> Tiling:
     """Clips of `min_s` to `max_s` and the gaps between them, which together are [0, num_samples).
 
-    speech: `[F]` float32 probability of speech per 32 ms; of several channels the largest, so that a span suits all.
+    speech: `[C, F]` float32 probability of speech per 32 ms. A span suits all channels: a pause is one of all, and
+    where there is none, a cut is where the fewest speak.
     words: `[W, 2]` samples [start, end) of words whose times are known. turns: samples at which a cut has to be.
-    told: `[F]`, positive where the speech of a frame is in the labels, negative where it is not, 0 where nobody
-    speaks: a clip with both has half a text, and is cut in two where it can be.
+    kinds: `[K, F]` how much of each kind of speech a frame holds (what the labels have, what they have not, each
+    speaker's): a clip of two kinds has half a text, or two speakers, and is cut in two where it can be.
     """
-    cutter = _Cutter(speech, num_samples, sample_rate, min_s, max_s, words, told)
+    cutter = _Cutter(speech, num_samples, sample_rate, min_s, max_s, words, kinds)
     found = Tiling()
     edges = sorted({0, num_samples, *(t for t in turns if 0 < t < num_samples)})
     for first, last in itertools.pairwise(edges):
@@ -90,15 +92,18 @@ class _Cutter:
         min_s: float,
         max_s: float,
         words: np.ndarray | None,
-        told: np.ndarray | None,
+        kinds: np.ndarray | None,
     ) -> None:
         self._rate = sample_rate
         self._min, self._max = max(1, samples(min_s, sample_rate)), samples(max_s, sample_rate)
         self._words = np.zeros((0, 2), np.int64) if words is None or not len(words) else words[words[:, 0].argsort()]
         # words may overlap (two channels): the latest end so far decides whether a place is inside one
         self._latest = np.maximum.accumulate(self._words[:, 1]) if len(self._words) else np.zeros(0, np.int64)
+        # where all pause the largest decides, where none does how many speak
+        self._speaking = speech.sum(axis=0)
+        speech = speech.max(axis=0)
         self._speech = speech
-        self._told = None if told is None else np.stack([np.cumsum(np.maximum(side * told, 0)) for side in (1, -1)])
+        self._kinds = None if kinds is None else np.cumsum(kinds, axis=1, dtype=np.int32)
         busy = np.convolve(speech >= SPEECH_FROM, np.ones(2 * GUARD_FRAMES + 1), "same") > 0.5
         for start, end in self._words:
             busy[self._frame(start) : self._frame(end) + 1] = True
@@ -161,7 +166,7 @@ class _Cutter:
 
     def _cut(self, start: int, end: int, found: Tiling) -> None:
         """Cut [start, end) into the fewest clips, at the lowest price."""
-        if end - start <= self._max and (self._told is None or not self._mixed(np.array([start]), end)[0]):
+        if end - start <= self._max and (self._kinds is None or not self._mixed(np.array([start]), end)[0]):
             found.clips.append((start, end))
             return
         places, prices = self._places(start, end)
@@ -175,8 +180,8 @@ class _Cutter:
             high = int(np.searchsorted(places, places[k] - self._min, side="right"))
             if high > low:
                 total = least[low:high]
-                if self._told is not None:
-                    total = total + HALF_TOLD * self._mixed(places[low:high], int(places[k]))
+                if self._kinds is not None:
+                    total = total + OF_TWO_KINDS * self._mixed(places[low:high], int(places[k]))
                 best = low + int(np.argmin(total))
                 least[k], before[k] = total[best - low] + prices[k], best
         cuts, k = [], len(places) - 1
@@ -189,11 +194,12 @@ class _Cutter:
         found.clips += list(itertools.pairwise(edges))
 
     def _mixed(self, starts: np.ndarray, end: int) -> np.ndarray:
-        """Seconds of [start, end) whose speech is in the labels, or is not, whichever is less; `[N]`."""
-        assert self._told is not None
-        last = max(min(self._frame(end), self._told.shape[1]) - 1, 0)
-        firsts = np.minimum((starts / (FRAME_S * self._rate)).astype(int), self._told.shape[1] - 1)
-        return (self._told[:, last, None] - self._told[:, firsts]).min(axis=0) * FRAME_S
+        """Seconds of [start, end) whose speech is of another kind than most of it, for every start, `[N]`."""
+        assert self._kinds is not None
+        last = max(min(self._frame(end), self._kinds.shape[1]) - 1, 0)
+        firsts = np.minimum((starts / (FRAME_S * self._rate)).astype(int), self._kinds.shape[1] - 1)
+        of = self._kinds[:, last, None] - self._kinds[:, firsts]
+        return (of.sum(axis=0) - of.max(axis=0)) * FRAME_S
 
     def _places(self, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples at which [start, end) may be cut, both ends among them, ascending, and what a cut there costs."""
@@ -213,7 +219,7 @@ class _Cutter:
                 offer((a + b) // 2, BETWEEN_WORDS)
         first, last = self._frame(start), self._frame(end)
         for block in range(first, last, GRID_FRAMES):
-            here = self._speech[block : min(block + GRID_FRAMES, last)]
+            here = self._speaking[block : min(block + GRID_FRAMES, last)]
             if here.size:
                 place = frame_edge(block + int(here.argmin()), self._rate)
                 offer(place, self._unpaused(place, float(here.min())))

@@ -23,18 +23,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...loaders.storage.store import Store
 from ...schemas.config import Gate
 from ...schemas.errors import ConfigError, MissingExtraError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.version import GateCheck, GateResult
 from . import gate_facts
+from .gate_arrays import array_facts
+from .gate_drift import drift
+from .gate_shares import share_facts
 
 if TYPE_CHECKING:
     import duckdb
 
 SHIPPED = Path(__file__).parents[2] / "schemas" / "expectations"
 SAMPLE_ROWS = 100_000
-PARAMETERS = ("min_clips", "min_kept_share", "max_flipped_share")
+PARAMETERS = ("min_clips", "min_kept_share", "max_flipped_share", "max_drift", "max_speaker_share")
 _SEVERITIES = {"critical", "warning", "info"}
 
 
@@ -62,17 +66,21 @@ def judge(
     previous: gate_facts.Parts | None,
     config: Gate,
     specs: Sequence[RepresentationSpec] = (),
+    store: Store | None = None,
 ) -> GateResult:
     """The verdict on a candidate's clip table (a relation, or its Parquet parts) against the version before.
 
     specs: the candidate's representations; those of two channels are expected of groups, not of clips.
+    store: where its shards are; without it no array is looked at.
     Raises `ConfigError` for a suite that cannot be read or names an expectation or parameter that does not exist.
     """
     if not config.enabled:
         return GateResult(verdict="off")
-    items = read_suite(config.suite)
+    items = _items(config)
     with gate_facts.opened(clips) as relation:
-        facts = gate_facts.gather(relation, previous, specs)
+        facts = gate_facts.gather(relation, previous, specs) | share_facts(relation) | drift(relation, previous)
+        if store is not None:
+            facts |= array_facts(relation, store, specs)
         wanted = any(item.on == "sample" for item in items)
         frame = gate_facts.sample(relation, SAMPLE_ROWS).df() if wanted else None
     checks = _run(items, facts, frame, {name: getattr(config, name) for name in PARAMETERS})
@@ -84,7 +92,19 @@ def judge(
 def check(config: Gate) -> None:
     """Raise `ConfigError` before any work for a suite that cannot be read."""
     if config.enabled:
-        read_suite(config.suite)
+        _items(config)
+
+
+def _items(config: Gate) -> list[Item]:
+    """The suite's expectations, then the configuration's own."""
+    found = read_suite(config.suite)
+    for number, raw in enumerate(config.expect):
+        try:
+            found.append(_item(raw))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            raise ConfigError(f"gate.expect: number {number + 1} cannot be read: {why}") from error
+    return found
 
 
 def read_suite(name: str) -> list[Item]:
@@ -227,7 +247,8 @@ def _error(info: Mapping[str, Any] | None) -> str:
 
 def _observed(item: Item, facts: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     if item.on == "facts" and len(item.columns) == 1:
-        return _number(facts[item.columns[0]])
+        of = f" ({facts['drift_of']})" if item.columns[0] == "drift" else ""
+        return _number(facts[item.columns[0]]) + of
     if result.get("observed_value") is not None:
         return _number(result["observed_value"])
     if result.get("unexpected_count") is not None:

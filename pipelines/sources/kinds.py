@@ -16,7 +16,7 @@ from ..labels.rows import Row, Unusable
 
 ENTRY_POINT_GROUP = "auricle.sources"
 """Another package adds a kind by an entry point in this group: its name = "package.module:KIND"."""
-BUILT_IN = {"auricle": "versions:KIND"}
+BUILT_IN = {"auricle": "versions:KIND", "hf": "hub:KIND"}
 """Name to "module:attribute", the module in this room. Imported when first asked for."""
 STORES = frozenset({*READ_FROM, "memory"})
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)

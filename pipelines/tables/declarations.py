@@ -77,6 +77,7 @@ _CLIP_ITEM = _UNIT | {
     "transcript_sha256": "VARCHAR",
     "language": "VARCHAR",
     "speaker": "VARCHAR",
+    "recording_sound": "VARCHAR",
 }
 
 TABLES = (

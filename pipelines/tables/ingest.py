@@ -344,7 +344,7 @@ def _labelled(state: State, config: RunConfig) -> None:
             greatest(least(f.end, r.num_samples) - f.start, 0) / r.sample_rate AS duration_s, f.pcm_sha256,
             l.transcript, sha256(l.transcript) AS transcript_sha256, l.label_source,
             coalesce(l.label_conflict, FALSE) AS label_conflict, l.language, l.speaker, l.carried, l.label_words,
-            f.aligned
+            f.aligned, list_filter(r.cutting.sound, lambda s: s.channel = f.channel)[1].handed AS recording_sound
         FROM clip_facts f JOIN recordings_now r USING (recording) LEFT JOIN clip_labels l USING (clip)"""
     )
 

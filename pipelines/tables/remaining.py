@@ -25,7 +25,12 @@ from .state import State
 
 THREADS_BESIDE_A_CARD = 2
 """That decode ahead of a codec on a GPU, unless the configuration says otherwise."""
-INPUT_COLUMNS = {"transcript": "transcript_sha256", "language": "language", "speaker": "speaker"}
+INPUT_COLUMNS = {
+    "transcript": "transcript_sha256",
+    "language": "language",
+    "speaker": "speaker",
+    "recording": "recording_sound",
+}
 
 
 def curators_of(config: RunConfig) -> list[Curator]:
@@ -171,6 +176,7 @@ def _units(need: str, unit_s: float, unit_clips: int) -> str:
                 (sum(duration_s) OVER win - duration_s) / {unit_s}, (row_number() OVER win - 1) / {unit_clips}))
                 AS BIGINT) AS unit,
             clip AS key, recording, uri, channel, start, "end", transcript, transcript_sha256, language, speaker,
+            recording_sound,
             {need}, again, row_number() OVER win AS place
         FROM todo JOIN clips_now USING (clip)
         WINDOW win AS (PARTITION BY {need} ORDER BY source_rank, path, start, channel ROWS UNBOUNDED PRECEDING)"""

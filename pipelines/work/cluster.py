@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ...schemas.errors import AuricleError, WorkerError
+from ...schemas.errors import AuricleError, ClusterError, WorkerError
 from .threads import ONE_THREAD, started_with_one_thread
 
 OBJECT_STORE_BYTES = 128 << 20
@@ -54,7 +54,11 @@ def ray_session(workers: int | None, cpus: float = 1.0) -> Iterator[int]:
         if scratch := os.environ.get("AURICLE_RAY_TMP"):
             local["_temp_dir"] = scratch
     with started_with_one_thread():
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+        try:
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+        except ConnectionError as error:
+            first = str(error).partition("\n")[0] or "no node of it is on this machine"
+            raise ClusterError(f"RAY_ADDRESS {address}: no Ray that can be used answers there ({first})") from error
     if address == "local":
         _started_here.append(ray.get_runtime_context().get_job_id())
     try:

@@ -21,7 +21,10 @@ class Result:
 
 
 class Work(Protocol):
-    """Processes items; yields exactly one result per item, in order, and never raises for a bad item."""
+    """Processes items; yields exactly one result per item, in order, and never raises for a bad item.
+
+    One that has a method `warm` loads with it what it would else load with the first item.
+    """
 
     def __call__(self, items: Sequence[dict[str, Any]]) -> Iterator[Result]: ...
 

@@ -7,10 +7,13 @@ and the pool follows the nodes. Exactly-once comes from receipts (`work_units`),
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +30,7 @@ from .work_units import UnitOutcome, UnitRef, UnitWorker
 LOOK_S = 1.0
 """How often the pool looks at the nodes."""
 AHEAD = 2
-"""Units that a worker has at most: it computes one while the last one's bytes reach the storage."""
+"""Units that a worker has at most that are not computed: one that it computes, one so that it need not wait."""
 PLENTY = 4
 """Units left per worker from which on each has one in advance; fewer would wait behind a long one at the end."""
 DEATHS = 5
@@ -37,34 +40,43 @@ DEATHS = 5
 class _UnitActor:
     """A worker process: loads the models of a pass once, and lets go of those of the one before.
 
-    Two threads, so that one unit is stored while the next is computed.
+    Its main thread computes, since not all libraries like another to load and to run them; a second one stores.
     """
 
     def __init__(self, store: Store, run: str, expected: dict[str, str]) -> None:
         exit_when_hung()
-        self._store, self._run = store, run
+        self._store, self._run, self._expected = store, run, expected
         self._passes: dict[str, UnitWorker] = {}
-        self._lock = threading.Lock()
-        self._expected = expected
+        self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._pending: deque[Future[UnitOutcome]] = deque()
 
-    def load(self, recipe: Recipe) -> None:
+    def load(self, name: str, recipe: Recipe) -> list[UnitOutcome]:
+        """Get ready for units of a pass."""
         if self._expected:
             import ray
 
             refuse_other(self._expected, ray.util.get_node_ip_address())
-        self._of(recipe).load()
+        self._of(name, recipe).load()
+        return []
 
-    def run(self, recipe: Recipe, ref: UnitRef) -> UnitOutcome:
-        return self._of(recipe).run(ref)
+    def run(self, name: str, recipe: Recipe, ref: UnitRef) -> list[UnitOutcome]:
+        """Compute a unit; gives what became of those before it, which are stored by now."""
+        store = self._of(name, recipe).begin(ref)
+        outcomes = self.stored()
+        self._pending.append(self._storing.submit(store))
+        return outcomes
 
-    def _of(self, recipe: Recipe) -> UnitWorker:
-        with self._lock:
-            name = _named(recipe)
-            if name not in self._passes:
-                if getattr(recipe, "loads", True):
-                    self._passes.clear()
-                self._passes[name] = UnitWorker(recipe, self._store, self._run)
-            return self._passes[name]
+    def stored(self) -> list[UnitOutcome]:
+        """Wait until all that is computed is stored."""
+        return [self._pending.popleft().result() for _ in range(len(self._pending))]
+
+    def _of(self, name: str, recipe: Recipe) -> UnitWorker:
+        # by the name that the driver made: a recipe that has just arrived would make it, and all its curators, anew
+        if name not in self._passes:
+            if getattr(recipe, "loads", True):
+                self._passes.clear()
+            self._passes[name] = UnitWorker(recipe, self._store, self._run)
+        return self._passes[name]
 
 
 @dataclass(eq=False)
@@ -76,8 +88,10 @@ class _Worker:
     """What comes when it is up and has loaded its pass; None once that came."""
     pass_: str
     """The pass that it loads or has loaded."""
-    units: dict[Any, UnitRef] = field(default_factory=dict)
-    """What it has to do, by what comes when it is done."""
+    units: dict[str, UnitRef] = field(default_factory=dict)
+    """What it was given and has not stored, by name."""
+    calls: set[Any] = field(default_factory=set)
+    """What comes when it has done something."""
 
 
 class Pool:
@@ -89,6 +103,8 @@ class Pool:
         self._thread: threading.Thread | None = None
         self._tried, self._over = threading.Event(), threading.Event()
         self._failed: BaseException | None = None
+        self._terminated: Any = None
+        """What SIGTERM did before."""
         self._pool: list[_Worker] = []
         self._of: tuple[Resources, str, str] | None = None
         self._looked, self._room = 0.0, 0
@@ -117,7 +133,7 @@ class Pool:
                     import ray
 
                     recipe, store, run, each = first
-                    self._take_on(ray.put(recipe), _named(recipe), store, run, each, self._wanted(each))
+                    self._take_on(ray.put(recipe), _named(recipe), store, run, each)
                 self._tried.set()
                 self._over.wait()
         except BaseException as error:
@@ -130,6 +146,9 @@ class Pool:
         self._tried.wait()
         if self._failed is not None:
             raise self._failed
+        if self._terminated is None and threading.current_thread() is threading.main_thread():
+            # Ray would do that itself, were it started in the main thread: a scheduler's SIGTERM ends a run in order
+            self._terminated = signal.signal(signal.SIGTERM, _exit)
 
     def size(self, each: Resources) -> int:
         """How many workers there should be now, were there enough units: what `num`, `min`, `max` and the nodes say."""
@@ -174,7 +193,7 @@ class Pool:
         try:
             while queue or any(worker.units for worker in self._pool):
                 left = len(queue) + sum(len(worker.units) for worker in self._pool)
-                self._take_on(shared, name, store, run, each, min(self._wanted(each), left))
+                self._take_on(shared, name, store, run, each, left)
                 self._hand_out(queue, shared, name, following)
                 waited = self._waited_for()
                 ready, _ = ray.wait(list(waited), num_returns=1, timeout=LOOK_S) if waited else ([], [])
@@ -188,15 +207,16 @@ class Pool:
                 for ref in ready:
                     worker = waited[ref]
                     try:
-                        outcome = ray.get(ref)
+                        outcomes: list[UnitOutcome] = ray.get(ref)
                     except lost as error:
                         self._lose(worker, queue, recipe.name, error)
                         break
                     self._deaths = 0
                     if ref == worker.loading:
                         worker.loading = None
-                    else:
-                        del worker.units[ref]
+                    worker.calls.discard(ref)
+                    for outcome in outcomes:
+                        del worker.units[outcome.unit]
                         yield outcome
         except ray.exceptions.RayError as error:
             raise our_error(error, f"the {recipe.name} pass") from error
@@ -214,6 +234,9 @@ class Pool:
         self._over.set()
         self._thread.join()
         self._thread = None
+        if self._terminated is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminated)
+            self._terminated = None
 
     def __enter__(self) -> Pool:
         return self
@@ -221,27 +244,32 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take_on(self, shared: Any, name: str, store: Store, run: str, each: Resources, wanted: int) -> None:
-        """New workers up to `wanted`; those that are too many go once they are idle."""
+    def _take_on(
+        self, shared: Any, name: str, store: Store, run: str, each: Resources, units: int | None = None
+    ) -> None:
+        """New workers, as many as there should be for so many units. Idle ones go where the cluster has no more room
+        for them; that there are few units left is no reason, since the next pass wants them."""
         import ray
 
         of = (each, store.url, run)
         if self._of != of:
             self._dismiss()
             self._of = of
-        if len(self._pool) > wanted:
+        most = self._wanted(each)
+        if len(self._pool) > most:
             # the ones without a place first, then those with nothing to do
             spare = sorted((w for w in self._pool if not w.units), key=lambda w: w.loading is None)
-            for worker in spare[: len(self._pool) - wanted]:
+            for worker in spare[: len(self._pool) - most]:
                 self._end(worker)
+        wanted = most if units is None else min(most, units)
         if len(self._pool) >= wanted:
             return
-        options: dict[str, Any] = each.options() | worker_options() | {"max_restarts": 0, "max_concurrency": AHEAD}
+        options: dict[str, Any] = each.options() | worker_options() | {"max_restarts": 0}
         actor_class = ray.remote(**options)(_UnitActor)
         expected = {} if started_here() else environment()
         while len(self._pool) < wanted:
             actor = actor_class.remote(store, run, expected)
-            self._pool.append(_Worker(actor, actor.load.remote(shared), name))
+            self._pool.append(_Worker(actor, actor.load.remote(name, shared), name))
 
     def _hand_out(self, queue: deque[UnitRef], shared: Any, name: str, then: tuple[Any, str] | None) -> None:
         """Units to workers that are up; where there are none left, the next pass to load."""
@@ -250,17 +278,21 @@ class Pool:
             if depth > 1 and len(queue) < PLENTY * len(up):
                 break
             for worker in up:
-                if queue and len(worker.units) < depth:
+                if queue and len(worker.calls) < depth:
                     ref = queue.popleft()
-                    worker.units[worker.actor.run.remote(shared, ref)] = ref
+                    worker.units[ref.unit] = ref
+                    worker.calls.add(worker.actor.run.remote(name, shared, ref))
                     worker.pass_ = name
+        for worker in up:
+            if worker.units and not worker.calls:
+                worker.calls.add(worker.actor.stored.remote())
         if then is not None and not queue:
             for worker in up:
                 if not worker.units and worker.pass_ != then[1]:
-                    worker.pass_, worker.loading = then[1], worker.actor.load.remote(then[0])
+                    worker.pass_, worker.loading = then[1], worker.actor.load.remote(then[1], then[0])
 
     def _waited_for(self) -> dict[Any, _Worker]:
-        found = {ref: worker for worker in self._pool for ref in worker.units}
+        found = {ref: worker for worker in self._pool for ref in worker.calls}
         return found | {worker.loading: worker for worker in self._pool if worker.loading is not None}
 
     def _lose(self, worker: _Worker, queue: deque[UnitRef], what: str, error: BaseException) -> None:
@@ -274,7 +306,6 @@ class Pool:
                     f"the {what} pass: {self._deaths} workers died in a row while they started ({first}); look at the "
                     "machines' memory and at the installed libraries"
                 ) from error
-        worker.units.clear()
         self._end(worker)
         # how many there should be depends on the nodes, which may have changed
         self._looked = 0.0
@@ -295,6 +326,10 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
     """Do all units on `workers` processes of their own; Ray is there already, or is started for them."""
     with Pool(Workers(num=workers)) as pool:
         yield from pool.run(recipe, store, run, units)
+
+
+def _exit(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _named(recipe: Recipe) -> str:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import io
 import resource
 import secrets
-import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,49 +115,51 @@ def receipt_tag(recipe: Recipe) -> str:
 
 
 class UnitWorker:
-    """Runs units in one process: plan in, payloads and receipt out.
-
-    Threads may share it: one computes, others meanwhile read the next unit and store the last one.
-    """
+    """Runs units in one process: plan in, payloads and receipt out."""
 
     def __init__(self, recipe: Recipe, store: Store, run: str) -> None:
         self._recipe, self._store, self._run = recipe, store, run
         self._work: Work | None = None
-        self._computing = threading.Lock()
 
     def load(self) -> None:
-        """Build the work now instead of with the first unit."""
-        with self._computing:
-            self._built()
+        """Build the work now instead of with the first unit, and warm it up where it can be."""
+        if self._work is None:
+            warm = getattr(self._built(), "warm", None)
+            if warm is not None:
+                warm()
 
     def run(self, ref: UnitRef) -> UnitOutcome:
         """Do the unit unless its receipt exists."""
-        started, cpu_s = time.time(), 0.0
+        return self.begin(ref)()
+
+    def begin(self, ref: UnitRef) -> Callable[[], UnitOutcome]:
+        """Compute the unit unless its receipt exists; call what this gives to store it, in any thread."""
+        started, cpu = time.time(), time.process_time()
         receipt = run_path(self._run, self._recipe.name, "receipts", receipt_tag(self._recipe), f"{ref.unit}.parquet")
         if self._store.exists(receipt):
-            return UnitOutcome(ref.unit, 0, 0, 0.0, 0.0, started, time.time(), _peak_bytes())
+            return lambda: UnitOutcome(ref.unit, 0, 0, 0.0, 0.0, started, time.time(), _peak_bytes())
         items = self._items(ref)
-        with self._computing:
-            started, cpu = time.time(), time.process_time()
-            attempt = self._next_attempt(ref.unit)
-            if attempt < ATTEMPTS_BEFORE_ISOLATION:
-                results: Iterator[Result] = each(self._built(), items)
-            else:
-                results = run_isolated(self._recipe, items)
-            rows, blobs, audio_s = self._computed(ref.unit, results)
-            cpu_s += time.process_time() - cpu
+        attempt = self._next_attempt(ref.unit)
+        if attempt < ATTEMPTS_BEFORE_ISOLATION:
+            results: Iterator[Result] = each(self._built(), items)
+        else:
+            results = run_isolated(self._recipe, items)
+        rows, blobs, audio_s = self._computed(ref.unit, results)
         if [row["key"] for row in rows] != [item["key"] for item in items]:
             raise RuntimeError(
                 f"pass {self._recipe.name}, unit {ref.unit}: {len(items)} items in, {len(rows)} rows out"
             )
-        cpu = time.thread_time()
-        for path, blob in blobs.items():
-            self._store.put_new(path, blob.getvalue())
         table = pa.Table.from_pylist(rows, schema=self._recipe.schema)
-        self._store.put_new(receipt, sealed(table, RECEIPT_SCHEMA))
         failed = sum(1 for row in rows if row.get("error_reason"))
-        cpu_s += time.thread_time() - cpu
-        return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
+        cpu_s = time.process_time() - cpu
+
+        def store() -> UnitOutcome:
+            for path, blob in blobs.items():
+                self._store.put_new(path, blob.getvalue())
+            self._store.put_new(receipt, sealed(table, RECEIPT_SCHEMA))
+            return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
+
+        return store
 
     def _built(self) -> Work:
         if self._work is None:

@@ -96,7 +96,7 @@ class Machines:
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 if (
-                    b"ray::MapWorker" in (entry / "cmdline").read_bytes()
+                    b"ray::_UnitActor" in (entry / "cmdline").read_bytes()
                     and _parent(_parent(int(entry.name))) == os.getpid()
                 ):
                     found.append(int(entry.name))

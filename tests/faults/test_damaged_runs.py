@@ -123,7 +123,7 @@ def test_a_flipped_payload_of_an_unfinished_run_is_not_packed(
         patch.setattr("auricle.pipelines.run.build", killed)
         with pytest.raises(RuntimeError, match="killed"):
             run(config(two_nights / "audio", data))
-    [payload] = (p for p in (data / "runs").rglob("payloads/*/*") if p.is_file())
+    payload = min(p for p in (data / "runs").rglob("payloads/*/*") if p.is_file())
     flip(payload, 0.5)
     with pytest.raises(IntegrityError, match="auricle abandon"):
         run(config(two_nights / "audio", data))

@@ -66,8 +66,11 @@ class Hosts:
             _ip("-n", self.name(host), "addr", "add", f"{NETWORK}.{number}/24", "dev", inside)
             for link in ("lo", inside):
                 _ip("-n", self.name(host), "link", "set", link, "up")
+            # leads nowhere: Ray asks the kernel from which address it would leave
+            _ip("-n", self.name(host), "route", "add", "default", "via", f"{NETWORK}.254")
 
     def start_ray(self, log: Path) -> None:
+        Path(self._temp).mkdir()
         with log.open("wb") as out:
             for number, host in enumerate(HOSTS, start=1):
                 where = ["--head", f"--port={PORT}", f"--temp-dir={self._temp}", "--include-dashboard=false"]
@@ -75,9 +78,12 @@ class Hosts:
                     where = [f"--address={NETWORK}.1:{PORT}"]
                 command = [str(RAY), "start", *where, f"--node-ip-address={NETWORK}.{number}", "--block"]
                 command += ["--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats"]
+                if host != "a":
+                    # Ray keeps what it knows of its host there
+                    command = ["sh", "-c", f'mount -t tmpfs none {self._temp} && exec "$@"', "sh", *command]
                 self._rays.append(self.run(host, command, out))
                 if host == "a":
-                    time.sleep(6)
+                    _answers(self.name(host), f"{NETWORK}.1", PORT)
 
     def run(self, host: str, command: list[str], out: IO[bytes]) -> subprocess.Popen[bytes]:
         inside = ["ip", "netns", "exec", self.name(host), *command]
@@ -107,6 +113,18 @@ class Hosts:
             subprocess.run(["ip", "netns", "del", self.name(host)], capture_output=True)
         subprocess.run(["ip", "link", "del", f"{self._id}br"], capture_output=True)
         shutil.rmtree(self._temp, ignore_errors=True)
+
+
+def _answers(namespace: str, address: str, port: int) -> None:
+    """Wait until somebody listens there."""
+    script = (
+        "import socket, sys, time\n"
+        "while True:\n"
+        "    try: sys.exit(socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close())\n"
+        "    except OSError: time.sleep(0.2)\n"
+    )
+    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", script, address, str(port)]
+    subprocess.run(command, check=True, timeout=60)
 
 
 def _ip(*words: str) -> None:

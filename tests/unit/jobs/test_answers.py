@@ -22,13 +22,13 @@ from auricle.loaders.storage.store import Store
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "command.md"
 NO_TABLE = {
-    "config example", "config check", "schedule export", "submit", "report", "explore", "decode", "weights fetch",
+    "config example", "config check", "schedule export", "report", "explore", "decode", "weights fetch",
     "weights check", "train codec", "train curator", "train units", "schemas write", "schemas check",
 }  # fmt: skip
 """Verbs that print a file, a path, a page or JSON in any case."""
 LONG = {
-    "demo", "plan", "run", "submit", "relabel", "report", "judge", "diff", "diagnose", "curriculum", "pull", "export",
-    "rollback",
+    "demo", "plan", "run", "submit", "relabel", "report", "judge", "gate", "diff", "diagnose", "curriculum", "pull",
+    "export", "rollback",
     "verify", "repair", "gc", "compact", "takedown", "score", "weights fetch", "models compare", "train codec",
     "train curator", "train units",
     "plan-epoch",

@@ -28,10 +28,10 @@ REFUSE = {
     "models promote": ["snr"], "models rollback": [], "relabel --forget x": [],
 }  # fmt: skip
 SAY = {"versions": [], "show": [], "report": ["--no-diagnostics"], "verify": [], "diff": ["1", "2"], "tag": [],
-       "gc": [], "abandon": [], "models list": [], "plan-epoch": ["-r", CODES.name]}  # fmt: skip
+       "gate": [], "gc": [], "abandon": [], "models list": [], "plan-epoch": ["-r", CODES.name]}  # fmt: skip
 ELSEWHERE = {
     "run": "tests/integration/test_takedown_nights.py", "plan": "the same", "explore": "a server: says it at its start",
-    "status": "its own tests",
+    "status": "its own tests", "submit": "the run that it starts",
 }  # fmt: skip
 
 

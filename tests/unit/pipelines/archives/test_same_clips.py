@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 from corpus import config, write_corpus
 from inprocess import without_ray
 
@@ -123,7 +125,61 @@ def saved_dataset(folder: Path, files: Files, words: Words) -> dict[str, Any]:
     return {"transcripts": "saved/*.arrow"}
 
 
-KINDS = [tar, plain_zip, parquet, arrow, feather, saved_dataset]
+def cut(name: str, data: bytes, words: tuple[str, str], source: dict[str, Any]) -> dict[str, Any]:
+    """A whole recording as lhotse's `MonoCut.to_dict` writes it."""
+    info = soundfile.info(io.BytesIO(data))
+    stem = name.removesuffix(".wav")
+    recording = {"id": stem, "sources": [{"channels": [0]} | source], "sampling_rate": info.samplerate}
+    recording |= {"num_samples": info.frames, "duration": info.duration, "channel_ids": [0]}
+    said = {"id": stem, "recording_id": stem, "start": 0.0, "duration": info.duration, "channel": 0, "text": words[0]}
+    said |= {"language": "en", "speaker": words[1]}
+    place = {"id": stem, "start": 0.0, "duration": info.duration, "channel": 0}
+    return place | {"supervisions": [said], "recording": recording, "type": "MonoCut"}
+
+
+def lines(cuts: list[dict[str, Any]]) -> bytes:
+    return gzip.compress("".join(json.dumps(one) + "\n" for one in cuts).encode(), mtime=0)
+
+
+def cut_set(folder: Path, files: Files, words: Words) -> dict[str, Any]:
+    """A lhotse `CutSet.to_file`, with its recordings beside it."""
+    (folder / "wavs").mkdir()
+    for name, data in files.items():
+        (folder / "wavs" / name).write_bytes(data)
+    named = [cut(n, d, words[n], {"type": "file", "source": f"wavs/{n}"}) for n, d in files.items()]
+    (folder / "cuts.jsonl.gz").write_bytes(lines(named))
+    return {"transcripts": "cuts.jsonl.gz"}
+
+
+def shar(folder: Path, files: Files, words: Words) -> dict[str, Any]:
+    """lhotse Shar of two shards: cuts in one file, and in a tar `<cut>.wav` and its manifest, pair by pair."""
+    names = list(files)
+    for number, chosen in enumerate((names[:3], names[3:])):
+        cuts = [cut(n, files[n], words[n], {"type": "shar", "source": ""}) for n in chosen]
+        (folder / f"cuts.{number:06d}.jsonl.gz").write_bytes(lines(cuts))
+        with tarfile.open(folder / f"recording.{number:06d}.tar", "w") as archive:
+            for name, one in zip(chosen, cuts, strict=True):
+                manifest = json.dumps(one["recording"]).encode()
+                for member, content in ((name, files[name]), (name.replace(".wav", ".json"), manifest)):
+                    item = tarfile.TarInfo(member)
+                    item.size = len(content)
+                    archive.addfile(item, io.BytesIO(content))
+    return {"transcripts": "cuts.*.jsonl.gz"}
+
+
+def listed(folder: Path, files: Files, words: Words) -> dict[str, Any]:
+    """A table of absolute paths, outside the folder of the recordings."""
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    rows = ["audio_filepath\ttext\tspeaker\tlang"]
+    for name, data in files.items():
+        (elsewhere / name).write_bytes(data)
+        rows.append(f"{elsewhere / name}\t{words[name][0]}\t{words[name][1]}\ten")
+    (folder / "list.tsv").write_text("\n".join(rows) + "\n")
+    return {"path": str(folder / "list.tsv"), "transcripts": "list.tsv"}
+
+
+KINDS = [tar, plain_zip, parquet, arrow, feather, saved_dataset, cut_set, shar, listed]
 
 
 def settings(root: Path, source: Path, **options: Any) -> RunConfig:
@@ -141,6 +197,10 @@ def samples(version: Version) -> dict[str, bytes]:
     return {sample.key: sample.array.tobytes() for sample in version.samples(SAMPLES)}
 
 
+def shards(version: Version) -> list[str]:
+    return [shard.sha256 for shard in version.document.representations[SAMPLES].shards]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_member_is_a_recording_like_any_other(
     tmp_path: Path, known: Version, loose: Path, kind: Callable[[Path, Files, Words], dict[str, Any]]
@@ -152,6 +212,7 @@ def test_a_member_is_a_recording_like_any_other(
     version = run(found).version
     assert content(version) == content(known)
     assert samples(version) == samples(known)
+    assert shards(version) == shards(known)
     assert version.document.counts == known.document.counts
     assert run(found).status == "unchanged"
     assert verify(found.dataset) == []

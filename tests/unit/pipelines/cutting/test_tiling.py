@@ -21,7 +21,7 @@ def speech_of(*spans: tuple[float, float], length_s: float) -> np.ndarray:
 
 
 def cut(*spans: tuple[float, float], length_s: float, min_s: float = 3.0, max_s: float = 30.0, **more: object):
-    found = tile(speech_of(*spans, length_s=length_s), int(length_s * RATE), RATE, min_s, max_s, **more)  # type: ignore[arg-type]
+    found = tile(speech_of(*spans, length_s=length_s)[None], int(length_s * RATE), RATE, min_s, max_s, **more)  # type: ignore[arg-type]
     check_tiling(found, int(length_s * RATE))
     return found
 
@@ -42,7 +42,7 @@ def test_clips_and_gaps_tile_any_recording(parts, rate, min_s, times, odd, start
     speech = np.array([*mask, 0.4], np.float32)
     num_samples = max(1, (len(speech) * 512 * rate) // 16000 - odd % 300)
     words = np.array([[int(s * rate), int((s + 0.4) * rate)] for s in starts if (s + 1) * rate < num_samples])
-    found = tile(speech, num_samples, rate, min_s, times * min_s, words)
+    found = tile(speech[None], num_samples, rate, min_s, times * min_s, words)
     check_tiling(found, num_samples)
     for start, end in found.clips:
         assert round(min_s * rate) - 1 <= end - start <= round(times * min_s * rate) + 1

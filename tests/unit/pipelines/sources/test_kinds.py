@@ -86,7 +86,7 @@ def test_what_is_gone_or_cannot_be_had_now_fails_for_the_moment(
 @pytest.mark.parametrize(
     ("path", "options", "message"),
     [
-        ("nonsense://x", {}, "no kind of source is called 'nonsense'; there are auricle, az, broken"),
+        ("nonsense://x", {}, "no kind of source is called 'nonsense'; there are auricle, az, broken, file, gs, hf"),
         ("broken://x", {}, "source kind 'broken' .* cannot be imported"),
         ("rows://x", {"transcripts": "t.tsv"}, "leave `transcripts` out"),
         ("auricle:///nowhere@7", {}, "no dataset at"),
