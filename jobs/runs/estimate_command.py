@@ -61,7 +61,9 @@ def _printed(measured: Rates, found: Estimate, back: list[dict[str, float]], nod
         cards = f", {card:,.0f} GPU-s" if card else ""
         console.say(f"  {name:10} {seconds:,.1f} CPU-s per hour of audio{cards}")
     busy = "not recorded, taken as 100 %" if measured.busy_share is None else f"{measured.busy_share:.0%} of their time"
-    console.say(f"  driver     {measured.driver_s_per_clip * 1000:,.2f} ms per clip of the corpus")
+    once = f"{measured.driver_s:,.1f} s a night and " if measured.driver_s else ""
+    source = " (of docs/scale.md: these nights are too small to say)" if measured.driver_s else ""
+    console.say(f"  driver     {once}{measured.driver_s_per_clip * 1000:,.2f} ms per clip of the corpus{source}")
     console.say(f"  workers    busy {busy}; {measured.kept_share:.0%} of the hours are kept")
     for name, size in measured.bytes_per_kept_hour.items():
         console.say(f"  {name}: {size / 1e6:,.1f} MB per hour that is kept")

@@ -1,8 +1,8 @@
 """What a corpus would cost, from what the nights of a dataset cost.
 
 Rates are sums over nights, so that a long one counts for more: CPU and GPU seconds per hour of audio of each pass,
-seconds of the driver per clip, bytes per hour that is kept. Passes scale with the audio that comes new, the driver with
-the whole corpus.
+seconds of the driver, bytes per hour that is kept. Passes scale with the audio that comes new, the driver with the
+whole corpus.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from ...schemas.version import Stage, VersionDocument
 PASSES = ("probe", "score", "extract")
 NIGHTS = 10
 """The newest ones that scored anything."""
+MANY = 100_000
+"""Clips from which on the driver's time is no longer that of imports and small files."""
+PER_CLIP_S = 1.6e-4
+"""Driver seconds for each clip of 10^7 (docs/scale.md), for datasets that are smaller than `MANY`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,10 @@ class Rates:
     cpu_s_per_hour: dict[str, float]
     """Of each pass, per hour of its audio; of probe, per hour that was scored."""
     gpu_s_per_hour: dict[str, float]
+    driver_s: float
+    """Of the driver alone, of the night with the most clips."""
     driver_s_per_clip: float
+    """How that grows: measured where that night had `MANY` clips, else `PER_CLIP_S`, and `driver_s` stays with it."""
     clips_per_hour: float
     kept_share: float
     """Of the hours of clips, in the newest version."""
@@ -67,8 +74,9 @@ def rates(documents: Sequence[VersionDocument]) -> Rates:
     measured = nights(documents)
     if not measured:
         raise ConfigError(
-            "no version of the dataset was made by a run that scored audio, so nothing is measured yet: run a part of the "
-            "sources first (narrow `include`), or give --rates-from a dataset with the same curators and representations"
+            "no version of the dataset was made by a run that scored audio, so nothing is measured yet: run a part of "
+            "the sources first (narrow `include`), or give --rates-from a dataset with the same curators and "
+            "representations"
         )
     newest = measured[-1]
     hours = sum(_of(d, "score").audio_s for d in measured) / 3600
@@ -77,7 +85,9 @@ def rates(documents: Sequence[VersionDocument]) -> Rates:
         of = hours if name != "extract" else sum(_of(d, name).audio_s for d in measured) / 3600
         cpu[name] = sum(_of(d, name).cpu_s for d in measured) / of if of else 0.0
         gpu[name] = sum(_of(d, name).gpu_s for d in measured) / of if of else 0.0
-    driver = sum(s.wall_s for d in measured for s in d.stages if s.name not in PASSES)
+    largest = max(measured, key=lambda d: d.counts.clips)
+    driver = sum(s.wall_s for s in largest.stages if s.name not in PASSES)
+    many = largest.counts.clips >= MANY
     staffed = [s for d in measured for s in d.stages if s.workers and s.wall_s > 0 and s.name in ("score", "extract")]
     room = sum(s.workers * s.wall_s for s in staffed)
     clip_hours = newest.hours.get("clips", 0.0)
@@ -87,13 +97,12 @@ def rates(documents: Sequence[VersionDocument]) -> Rates:
         hours=hours,
         cpu_s_per_hour=cpu,
         gpu_s_per_hour=gpu,
-        driver_s_per_clip=driver / max(1, sum(d.counts.clips for d in measured)),
+        driver_s=0.0 if many else driver,
+        driver_s_per_clip=driver / largest.counts.clips if many else PER_CLIP_S,
         clips_per_hour=newest.counts.clips / clip_hours if clip_hours else 0.0,
         kept_share=kept / clip_hours if clip_hours else 0.0,
         bytes_per_kept_hour={
-            name: sum(shard.num_bytes * shard.live / max(1, shard.rows) for shard in entry.shards) / kept
-            if kept
-            else 0.0
+            name: sum(s.num_bytes * s.live / max(1, s.rows) for s in entry.shards) / kept if kept else 0.0
             for name, entry in newest.representations.items()
         },
         table_bytes_per_clip=sum(part.num_bytes for part in (*newest.clips, *newest.recordings)) / newest.counts.clips,
@@ -119,7 +128,7 @@ def estimate(
     cpu = {name: found.cpu_s_per_hour[name] * audio[name] / 3600 for name in PASSES}
     gpu = sum(found.gpu_s_per_hour[name] * audio[name] for name in PASSES) / 3600
     clips = hours * found.clips_per_hour
-    driver = found.driver_s_per_clip * clips / 3600
+    driver = (found.driver_s + found.driver_s_per_clip * clips) / 3600
     wall = sum(cpu.values()) / (nodes * cpus * (found.busy_share or 1.0)) + driver
     shards = {name: rate * kept for name, rate in found.bytes_per_kept_hour.items()}
     tables = found.table_bytes_per_clip * clips
