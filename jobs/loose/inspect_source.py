@@ -56,9 +56,10 @@ def proposed(found: Inspection) -> str:
         said.append(f"    transcripts: {_text(labels.transcripts)}  # {labels.format}")
     if labels is None or not labels.languages:
         said.append("    # language: en   # no label names one; scores of transcripts need it")
-    cues = labels is not None and labels.format in CUES
-    if found.mean_s > LONG_S and (labels is None or cues or not labels.spans):
-        why = "what is said when is looked for near its cue" if cues and labels.spans else "no label says where to cut"
+    spans = labels is not None and labels.spans > 0
+    cues = labels is not None and spans and labels.format in CUES
+    if found.mean_s > LONG_S and (cues or not spans):
+        why = "what is said when is looked for near its cue" if cues else "no label says where to cut"
         said.append(f"segment: {{method: speech}}  # long recordings are cut at pauses; {why}")
     said += ["keep:", "  - {score: snr_db, min: 10, reason: noisy}"]
     if spoken and labels is not None and labels.languages:

@@ -70,7 +70,8 @@ def test_files_at_one_time_have_places_of_their_own_and_those_after_each_other_s
         assert first.parent.parent == second.parent.parent
         first.write_bytes(b"1")
         second.write_bytes(b"2")
-    assert not first.exists() and not second.exists()
+    assert not first.exists()
+    assert not second.exists()
     with scratch_file("b.wav") as third:
         assert third.parent in (first.parent, second.parent)
         third.write_bytes(b"3")
