@@ -64,7 +64,7 @@ class PcmHash:
     def update(self, waveform: np.ndarray) -> None:
         """Add `[T]` float32 samples."""
         # adding 0.0 turns -0.0 into 0.0, which compare equal but differ in bytes
-        self._hash.update((waveform + np.float32(0.0)).astype("<f4", copy=False).tobytes())
+        self._hash.update(np.ascontiguousarray(waveform + np.float32(0.0), "<f4").data)
 
     def hexdigest(self) -> str:
         """64 hex digits over all samples so far."""

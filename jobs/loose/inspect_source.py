@@ -9,6 +9,8 @@ from ...pipelines.inspect_source import Inspection
 
 LONG_S = 60.0
 """Mean length of recordings that are worth cutting."""
+CUES = frozenset({"srt", "vtt", "ttml", "json"})
+"""Formats whose spans say about when something is said: borders of what is shown or was decoded, not of clips."""
 
 
 def lines(found: Inspection) -> list[str]:
@@ -54,8 +56,11 @@ def proposed(found: Inspection) -> str:
         said.append(f"    transcripts: {_text(labels.transcripts)}  # {labels.format}")
     if labels is None or not labels.languages:
         said.append("    # language: en   # no label names one; scores of transcripts need it")
-    if found.mean_s > LONG_S and not (labels and labels.spans):
-        said.append("segment: {method: fixed, max_s: 30}  # long recordings, and no label says where to cut")
+    spans = labels is not None and labels.spans > 0
+    cues = labels is not None and spans and labels.format in CUES
+    if found.mean_s > LONG_S and (cues or not spans):
+        why = "what is said when is looked for near its cue" if cues else "no label says where to cut"
+        said.append(f"segment: {{method: speech}}  # long recordings are cut at pauses; {why}")
     said += ["keep:", "  - {score: snr_db, min: 10, reason: noisy}"]
     if spoken and labels is not None and labels.languages:
         said.append("  - {score: transcript_trust, min: 0.5, reason: transcript}")

@@ -31,6 +31,9 @@ from ...schemas.errors import ConfigError, IntegrityError, NoDatasetError, Stora
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+BUCKETS = ("s3", "s3a", "gs", "az")
+SETTINGS = ("AWS_", "GOOGLE_", "AZURE_")
+"""How the variables begin that say where buckets are and who asks."""
 RETRY: RetryConfig = {"max_retries": 0}
 """obstore repeats without a word: requests are repeated here, where each try is logged."""
 STALLED = timedelta(seconds=60)
@@ -310,14 +313,29 @@ class Store:
 
 
 def located(uri: str) -> tuple[Store, str]:
-    """The store of an object's URI, and the object's path in it; a web server stays open."""
+    """The store of an object's URI, and the object's path in it; web servers and buckets stay open.
+
+    A bucket that is opened for each object would shake hands with its server for each.
+    """
     if uri.startswith(("http://", "https://")):
         scheme, _, rest = uri.partition("://")
         host, _, path = rest.partition("/")
         # escaped again when it is asked for
         return _opened(f"{scheme}://{host}"), unquote(path)
+    scheme, _, rest = uri.partition("://")
+    if scheme in BUCKETS:
+        bucket, _, name = rest.partition("/")
+        # what the environment says of a server is read when a bucket is opened
+        said = tuple(sorted(item for item in os.environ.items() if item[0].startswith(SETTINGS)))
+        return _bucket(f"{scheme}://{bucket}", os.getpid(), said), name
     folder, _, name = uri.rpartition("/")
     return Store(folder), name
+
+
+@lru_cache(maxsize=64)
+def _bucket(url: str, pid: int, said: tuple[tuple[str, str], ...]) -> Store:
+    # connections survive no fork: each process has its own
+    return Store(url)
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from ..archives.member import ArchiveError
 from ..archives.packed import member_of, read
 from ..sources.kinds import SourceKind, kind_of
 from ..work.hang import bounded
-from ..work.scratch import scratch_folder
+from ..work.scratch import scratch_file
 from .quiet import mpg123_quiet
 
 BLOCK_SAMPLES = 1 << 18
@@ -77,12 +77,9 @@ def local_file(uri: str) -> Iterator[Path]:
     if member is None and "://" not in uri:
         yield Path(uri)
         return
-    # copies that a killed worker left are removed by the next one
-    with scratch_folder() as scratch:
-        folder = scratch / "recording"
-        folder.mkdir()
-        # a name says what some formats are, and is what messages call it
-        path = folder / (uri_name(uri)[-LONGEST_NAME:].lstrip(".") or "recording")
+    # a name says what some formats are, and is what messages call it; copies that a killed worker left are removed by
+    # the next one
+    with scratch_file(uri_name(uri)[-LONGEST_NAME:].lstrip(".") or "recording") as path:
         try:
             with path.open("wb") as file:
                 file.writelines(_of_kind(kind, uri) if kind else _bytes(uri) if member is None else read(member))
@@ -242,7 +239,10 @@ def _check(path: Path, info: AudioInfo) -> None:
 
 
 def _finite(path: Path, block: np.ndarray) -> np.ndarray:
-    if not np.isfinite(block).all():
+    # one pass and no array where all is well: a sum is finite unless something in it is not, or it overflows
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = block.sum()
+    if not np.isfinite(total) and not np.isfinite(block).all():
         raise ClipError(FailureReason.NOT_FINITE, f"{path.name}: holds NaN or infinite samples")
     return block
 

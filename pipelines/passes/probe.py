@@ -182,7 +182,7 @@ class _Cutter:
         exact: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         self._rate, self._channels = sample_rate, num_channels
-        self._most_past = None if segment.truncated == "accept" else samples(PAST_END_S, sample_rate)
+        self._most_past = samples(PAST_END_S, sample_rate) if spans and segment.truncated != "accept" else None
         self._window = samples(segment.max_s, sample_rate) if segment.method == "fixed" and not spans else None
         self._hashes: dict[tuple[int, int | None], list[PcmHash]] = {}
         self._waiting: list[tuple[int, int | None]] = []

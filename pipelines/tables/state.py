@@ -37,6 +37,8 @@ class State:
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "spill"), "threads": "2"},
         )
         self.db.execute("SET preserve_insertion_order = false")
+        # in a notebook, or a process that another started, DuckDB would draw bars over what is printed
+        self.db.execute("SET enable_progress_bar = false")
         # what is damaged must not be written again under a hash of its own
         clips = [(part, clips_path(part.sha256)) for part in parent.document.clips] if parent else []
         recordings = [(part, recordings_path(part.sha256)) for part in parent.document.recordings] if parent else []

@@ -55,9 +55,30 @@ def test_labels_beside_the_recordings_and_long_ones_to_cut(tmp_path: Path) -> No
     found = inspect_source(str(tmp_path))
     assert [(f.transcripts, f.format, f.recordings) for f in found.labels] == [("*.txt", "txt", 3)]
     text = proposed(found)
-    assert "segment: {method: fixed, max_s: 30}" in text
+    assert "segment: {method: speech}  # long recordings are cut at pauses; no label says where to cut" in text
+    assert RunConfig.model_validate(yaml.safe_load(text)).segment.method == "speech"
     assert "# language: en" in text, "nothing says which language it is"
     assert RunConfig.model_validate(yaml.safe_load(text)).sources[0].transcripts == "*.txt"
+
+
+def test_long_recordings_with_subtitles_are_cut_at_pauses_and_those_with_utterances_by_their_labels(
+    tmp_path: Path,
+) -> None:
+    for name in ("shown", "listed", "neither", "short"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "talk.wav", np.zeros(8000 * (61 if name != "short" else 9)), 8000)
+    cue = "1\n00:00:01,000 --> 00:00:03,000\nsome words\n"
+    (tmp_path / "shown/talk.srt").write_text(cue)
+    (tmp_path / "short/talk.srt").write_text(cue)
+    (tmp_path / "listed/talks.tsv").write_text("file\ttranscript\tstart_s\tend_s\ntalk.wav\tsome words\t1\t3\n")
+    texts = {name: proposed(inspect_source(str(tmp_path / name))) for name in ("shown", "listed", "neither", "short")}
+    assert "segment: {method: speech}" in texts["shown"]
+    assert "near its cue" in texts["shown"]
+    assert "segment: {method: speech}" in texts["neither"]
+    assert "segment" not in texts["listed"], "its spans are utterances already"
+    assert "segment" not in texts["short"], "cues cut what is short enough to be one clip anyway"
+    for text in texts.values():
+        RunConfig.model_validate(yaml.safe_load(text))
 
 
 def test_archives_and_tables_of_one_name_in_each_folder(tmp_path: Path) -> None:

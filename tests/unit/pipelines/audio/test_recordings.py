@@ -130,22 +130,20 @@ def test_a_recording_on_a_store_is_copied_once_for_all_its_units_and_the_copy_go
     path, asked = recording(tmp_path, "a.flac"), []
 
     class Remote:
-        def __init__(self, url: str) -> None: ...
-
         def get(self, name: str) -> bytes:
             asked.append(name)
             return (tmp_path / name).read_bytes()
 
-    monkeypatch.setattr(decode, "Store", Remote)
+    monkeypatch.setattr(decode, "located", lambda uri: (Remote(), uri.removeprefix("s3://bucket/")))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     units = [unit(path, first) for first in range(0, 90, 10)]
     for items in units:
         remote = [item | {"uri": "s3://bucket/a.flac"} for item in items]
         assert all(isinstance(clip, Clip) for _, clip in read_clips(remote))
     assert asked == ["a.flac"]
-    assert len(list(tmp_path.glob("auricle-*"))) == 1
+    assert len(list(tmp_path.glob("auricle-*/*/a.flac"))) == 1
     recordings.close_all()
-    assert not list(tmp_path.glob("auricle-*"))
+    assert not list(tmp_path.glob("auricle-*/*/*"))
 
 
 def test_only_the_last_recordings_stay_open(tmp_path: Path) -> None:
