@@ -28,6 +28,33 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
             console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
 
 
+def print_comparison(found: Mapping[str, Any]) -> None:
+    """Two side by side, per measure: the difference over the clips of both, and which is more predictable."""
+    a, b = found["a"], found["b"]
+    each = {name: _estimates(record) for name, record in found["representations"].items()}
+    rows = []
+    for d in found["comparisons"]:
+        difference = f"{d['value']:+,.3g} ({d['low']:+,.3g} to {d['high']:+,.3g})"
+        verdict = d["more_predictable"] or "undecided: the interval contains 0"
+        values = (each[name].get(d["measure"], "-") for name in (a, b))
+        speakers = d.get("num_groups", "-")
+        rows.append((d["measure"], d["unit"], *values, difference, d["num_clips"], speakers, verdict))
+    heads = ("measure", "unit", a, b, "second minus first", "clips of both", "groups of both", "more predictable")
+    if rows:
+        console.table("paired over what both have", heads, rows)
+    for missing in found["not_compared"]:
+        console.say(f"{missing['measure']}: not compared: {missing['reason']}")
+    if any(d["unit"] == "bit/s" for d in found["comparisons"]):
+        console.say("a lower rate may be a worse reconstruction: read it together with how well each reconstructs")
+
+
+def _estimates(record: Mapping[str, Any]) -> dict[str, str]:
+    """By measure, as comparisons name them."""
+    if record["kind"] == "codes":
+        return {"code_rate": _estimate(record["code_rate"])}
+    return {f"information at {h['tau_ms']:g} ms": _estimate(h) for h in record["lagged_mutual_information"]}
+
+
 def _row(name: str, r: Mapping[str, Any]) -> tuple[str, ...]:
     over = f"{r['num_clips']} clips, {r['num_groups']} by {r['group_kind']}"
     title, rate = _name(name, r), f"{r['frame_rate']:g}"
