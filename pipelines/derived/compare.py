@@ -11,8 +11,10 @@ from ...loaders.reading.version import Version
 from ...schemas.errors import ConfigError, IntegrityError
 from .comparisons import MIN_GROUPS
 from .diagnose import diagnose, streams
+from .reconstruction import UNITS
 
-HIGHER_IS_MORE_PREDICTABLE = {"bit/s": False, "nat": True}
+HIGHER_IS_BETTER = {"bit/s": False, "nat": True, "1": True, "dB": False}
+"""By unit: more predictable, or nearer to the recording."""
 
 
 def compare(
@@ -30,7 +32,8 @@ def compare(
     taken, else they are diagnosed together and kept. With budget_s they are always diagnosed. Returns:
 
     - `version`, `a`, `b` (whole names), `representations`: the records of the two;
-    - `comparisons`: as in the record, with `more_predictable`, the name or None where the interval contains 0;
+    - `comparisons`: as in the record, with `favours`: the more predictable one, for `estoi` and `mel_db` the
+      one nearer to the recording, None where the interval contains 0;
     - `not_compared`: `measure` and `reason` of what has no difference that could be quoted.
 
     Raises `ConfigError` for names that are not there, for one name twice, and for codes beside latents.
@@ -96,8 +99,8 @@ def _turned(found: Mapping[str, Any], a: str, b: str) -> dict[str, Any] | None:
         return None
     more = None
     if turned["decided"]:
-        more = b if (turned["value"] > 0) == HIGHER_IS_MORE_PREDICTABLE[turned["unit"]] else a
-    return turned | {"more_predictable": more}
+        more = b if (turned["value"] > 0) == HIGHER_IS_BETTER[turned["unit"]] else a
+    return turned | {"favours": more}
 
 
 def _missing(both: Mapping[str, Mapping[str, Any]], found: set[str]) -> Iterator[dict[str, str]]:
@@ -118,5 +121,7 @@ def _missing(both: Mapping[str, Mapping[str, Any]], found: set[str]) -> Iterator
 def _measures(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if record["kind"] == "codes":
         yield "code_rate", record["code_rate"]
+        left = record.get("reconstruction", {})
+        yield from ((measure, left[measure]) for measure in UNITS if measure in left)
     for horizon in record.get("lagged_mutual_information", ()):
         yield f"information at {horizon['tau_ms']:g} ms", horizon

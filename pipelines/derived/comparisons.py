@@ -11,8 +11,7 @@ import numpy as np
 
 from ...diagnostics.estimates.interval import paired_difference
 from ...diagnostics.summary import CodesDiagnosis, LatentsDiagnosis
-
-MIN_GROUPS = 5
+from .reconstruction import MIN_GROUPS, UNITS, Reconstruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +24,16 @@ class Measured:
     """Per measure, half-width of an error that all clips share: that of the correction for finite data."""
 
     @classmethod
-    def of_codes(cls, codes: CodesDiagnosis) -> Measured:
-        """Code rate."""
+    def of_codes(cls, codes: CodesDiagnosis, left: Reconstruction) -> Measured:
+        """Code rate, and what is left of the recordings."""
         known = np.isfinite(codes.bits)
         clips = zip(codes.clip_keys, codes.bits.tolist(), codes.seconds.tolist(), known, strict=True)
         sums = {key: (bits, seconds) for key, bits, seconds, k in clips if k}
-        resolved = {"code_rate": ("bit/s", sums)} if codes.code_rate.is_resolved else {}
-        return cls(resolved, dict(zip(codes.clip_keys, codes.groups, strict=True)))
+        resolved: dict[str, Any] = {"code_rate": ("bit/s", sums)} if codes.code_rate.is_resolved else {}
+        for measure, values in left.values.items():
+            if left.estimate(measure).is_resolved:
+                resolved[measure] = UNITS[measure], {key: (value, 1.0) for key, value in values.items()}
+        return cls(resolved, {**left.groups, **dict(zip(codes.clip_keys, codes.groups, strict=True))})
 
     @classmethod
     def of_latents(cls, latents: LatentsDiagnosis) -> Measured:
@@ -55,12 +57,13 @@ def comparisons(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
     found = []
     for a, b in combinations(measured, 2):
         one, two = measured[a], measured[b]
+        group = {**two.group, **one.group}
         for measure in one.measures.keys() & two.measures.keys():
             (unit, first), (_, second) = one.measures[measure], two.measures[measure]
             keys = sorted(first.keys() & second.keys())
             top_a, bottom_a = np.array([first[k] for k in keys]).reshape(-1, 2).T
             top_b, bottom_b = np.array([second[k] for k in keys]).reshape(-1, 2).T
-            groups = [one.group[k] for k in keys]
+            groups = [group[k] for k in keys]
             difference = paired_difference((top_b, top_a), (bottom_b, bottom_a), groups)
             if difference.num_groups < MIN_GROUPS:
                 continue

@@ -15,6 +15,7 @@ from auricle.jobs.judging.diagnosis_table import print_comparison
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.derived import compare as module
 from auricle.pipelines.derived.compare import compare
+from auricle.pipelines.derived.comparisons import Measured, comparisons
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.representation import RepresentationSpec
 
@@ -71,8 +72,8 @@ def test_a_bit_less_per_frame_is_found_and_its_record_answers_the_other_way_roun
     assert difference["value"] == pytest.approx(-25, rel=0.02)
     assert difference["low"] <= difference["value"] <= difference["high"] < 0
     assert (difference["num_clips"], difference["num_groups"]) == (40, 10)
-    assert difference["more_predictable"] == "coarse-codes-25hz"
-    assert "more predictable" in printed(found, capsys)
+    assert difference["favours"] == "coarse-codes-25hz"
+    assert "in favour of" in printed(found, capsys)
 
     monkeypatch.setattr(module, "diagnose", None)
     (turned,) = compare(version, "coarse", "fine")["comparisons"]
@@ -81,14 +82,14 @@ def test_a_bit_less_per_frame_is_found_and_its_record_answers_the_other_way_roun
         -difference["high"],
         -difference["low"],
     )
-    assert turned["more_predictable"] == "coarse-codes-25hz"
+    assert turned["favours"] == "coarse-codes-25hz"
 
 
 def test_two_sources_of_one_entropy_are_undecided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = compare(version_of(tmp_path, [codes("fine"), codes("other")]), "fine", "other")
     (difference,) = found["comparisons"]
     assert difference["low"] < 0 < difference["high"]
-    assert difference["more_predictable"] is None
+    assert difference["favours"] is None
     assert "undecided: the interval contains 0" in printed(found, capsys)
 
 
@@ -98,15 +99,13 @@ def test_information_of_two_latents_differs_by_what_their_correlations_say(tmp_p
     truth = -np.log(1 - SLOW**2) + np.log(1 - FAST**2)
     at_80 = next(d for d in first if d["measure"] == "information at 80 ms")
     assert at_80["low"] <= truth <= at_80["high"]
-    assert at_80["more_predictable"] == "slow-latents-12.5hz"
+    assert at_80["favours"] == "slow-latents-12.5hz"
     null = compare(version, "slow", "again")["comparisons"]
     assert len(null) == 3
     assert not any(d["decided"] for d in null), "the same process twice"
 
 
-def test_the_interval_of_latents_covers_that_both_corrections_may_be_off(tmp_path: Path) -> None:
-    from auricle.pipelines.derived.comparisons import Measured, comparisons
-
+def test_the_interval_of_latents_covers_that_both_corrections_may_be_off() -> None:
     clips = {f"k{i}": (float(i % 3), 1.0) for i in range(12)}
     group = {key: f"s{i % 6}" for i, key in enumerate(clips)}
 
@@ -123,7 +122,9 @@ def test_the_interval_of_latents_covers_that_both_corrections_may_be_off(tmp_pat
 def test_what_has_no_difference_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = compare(version_of(tmp_path, [codes("fine"), codes("coarse")], speakers=3), "fine", "coarse")
     assert found["comparisons"] == []
-    (missing,) = found["not_compared"]
+    missing, *rest = found["not_compared"]
+    assert [each["measure"] for each in rest] == ["estoi", "mel_db"]
+    assert "not in the configuration" in rest[0]["reason"]
     assert missing["measure"] == "code_rate"
     assert "3 speakers" in missing["reason"]
     assert "code_rate: not compared: fine-codes-25hz: " in printed(found, capsys)
