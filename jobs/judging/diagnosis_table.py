@@ -8,14 +8,15 @@ from typing import Any
 from ..terminal import console
 
 TAUS_MS = (80.0, 160.0, 320.0)
-MEASURES = ("estoi", "mel_db")
+MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
+"""Of decoded clips against their recordings, as tables name them."""
 
 
 def print_diagnosis(record: Mapping[str, Any]) -> None:
     """One row per representation. An unresolved number is not shown; its reason is printed below the table."""
     rows = [_row(name, r) for name, r in record["representations"].items()]
     later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
-    left = ("ESTOI of decoded", "mel distance dB")
+    left = ("ESTOI", "mel dB")
     heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *left, *later, "dimensions", "over")
     console.table("how predictable", heads, rows)
     for difference in record.get("comparisons", ()):
@@ -74,7 +75,8 @@ def _row(name: str, r: Mapping[str, Any]) -> tuple[str, ...]:
 def _left(r: Mapping[str, Any]) -> tuple[str, ...]:
     """What decoded clips keep of their recordings; older records have nothing of it."""
     found = r.get("reconstruction") or {}
-    return tuple(_estimate(found[m]) if found.get(m, {}).get("value") is not None else "-" for m in MEASURES)
+    values = ((found.get(measure) or {}).get("value") for measure in MEASURES)
+    return tuple("-" if value is None else f"{value:.2f}" for value in values)
 
 
 def _reconstruction(found: Mapping[str, Any]) -> str:
@@ -82,7 +84,8 @@ def _reconstruction(found: Mapping[str, Any]) -> str:
     unresolved = {found[m]["reason"]: None for m in MEASURES if found[m]["value"] is None}
     if found["num_clips"]:
         over = f"{found['num_groups']} groups, interval over {found['interval_over']}s"
-        told = f"reconstruction of {found['num_clips']} clips, {over}"
+        each = (f"{name} {_estimate(found[m])}" for m, name in MEASURES.items() if found[m]["value"] is not None)
+        told = f"{', '.join(each)} of {found['num_clips']} decoded clips, {over}"
         lost = "".join(f"; {count} could not be read: {reason}" for reason, count in found["skipped"].items())
         return told + lost + "".join(f"; {reason}" for reason in unresolved)
     lost = "".join(f"; {count} of the sample: {reason}" for reason, count in found["skipped"].items())
@@ -91,7 +94,8 @@ def _reconstruction(found: Mapping[str, Any]) -> str:
 
 def _difference(d: Mapping[str, Any]) -> str:
     """One line: which is lower and by how much, or that it is undecided."""
-    by = f"{d['value']:+,.3g} {d['unit']} ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
+    by = f"{d['value']:+,.3g}{' ' * bool(d['unit'])}{d['unit']}"
+    by += f" ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
     verdict = "" if d["decided"] else ": undecided"
     return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
 

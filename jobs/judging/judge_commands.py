@@ -87,13 +87,16 @@ def diagnose(
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Only these two, side by side: the paired difference B minus A, or undecided"),
     ] = None,
+    reconstruct: Annotated[
+        int, typer.Option(min=0, help="Clips of each codes representation to decode and compare with the recordings")
+    ] = 20,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Measure how predictable each representation is: code rate in bit/s, lagged mutual information in nat.
 
-    Intervals are over speakers. Two representations of one kind are compared clip by clip. With --compare what is on
-    record of the two is shown, else they are measured.
+    Intervals are over speakers. A sample of clips is decoded to say how well codes reconstruct. Two representations of
+    one kind are compared clip by clip. With --compare what is on record of the two is shown, else they are measured.
 
     Example: auricle diagnose ./speech-dataset@3 --compare mimi-codes encodec24-codes
     """
@@ -110,11 +113,11 @@ def diagnose(
     version, budget_s = open_version(dataset), _seconds(budget) if budget is not None else None
     if compare:
         with console.working("comparing", quiet) as tell:
-            found = compare_two(version, *compare, budget_s=budget_s, begin=tell)
+            found = compare_two(version, *compare, budget_s=budget_s, reconstruct=reconstruct, begin=tell)
         answer(as_json, found, lambda: print_comparison(found))
         return
     with console.working("diagnosing", quiet) as tell:
-        record = diagnose_version(version, representation, budget_s=budget_s, begin=tell)
+        record = diagnose_version(version, representation, budget_s=budget_s, reconstruct=reconstruct, begin=tell)
     answer(as_json, record, lambda: print_diagnosis(record))
 
 

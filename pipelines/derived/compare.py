@@ -11,9 +11,9 @@ from ...loaders.reading.version import Version
 from ...schemas.errors import ConfigError, IntegrityError
 from .comparisons import MIN_GROUPS
 from .diagnose import diagnose, streams
-from .reconstruction import UNITS
+from .reconstruction import NUM_CLIPS, UNITS
 
-HIGHER_IS_BETTER = {"bit/s": False, "nat": True, "1": True, "dB": False}
+HIGHER_IS_BETTER = {"bit/s": False, "nat": True, "": True, "dB": False}
 """By unit: more predictable, or nearer to the recording."""
 
 
@@ -24,6 +24,7 @@ def compare(
     *,
     seed: int = 0,
     budget_s: float | None = None,
+    reconstruct: int = NUM_CLIPS,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """b minus a in every measure that both have, paired over the clips and speakers that both have.
@@ -50,7 +51,7 @@ def compare(
         )
     record = None if budget_s is not None else _on_record(version, first, second)
     if record is None:
-        record = diagnose(version, names, seed=seed, budget_s=budget_s, begin=begin)
+        record = diagnose(version, names, seed=seed, budget_s=budget_s, reconstruct=reconstruct, begin=begin)
     both = {name: record["representations"][name] for name in (first, second)}
     found = [c for each in record["comparisons"] if (c := _turned(each, first, second))]
     return {

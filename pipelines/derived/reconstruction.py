@@ -29,7 +29,7 @@ MIN_GROUPS = 5
 FLOOR_DB = 60.0
 """Below the loudest mel band of a recording: quieter bands do not count."""
 HOP = MEL_RATE // 100
-UNITS = {"estoi": "1", "mel_db": "dB"}
+UNITS = {"estoi": "", "mel_db": "dB"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,19 @@ def test_recordings_that_are_gone_are_counted_and_representations_without_a_deco
     )
 
 
+def test_the_table_shows_both_measures_and_on_what_they_were_measured(
+    version: Version, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake(monkeypatch, lambda recorded, _: 0.5 * recorded)
+    record = diagnose(version, ["toy-codes"], reconstruct=6)
+    assert record["representations"][CODES.name]["reconstruction"]["num_clips"] == 6
+    print_diagnosis(record)
+    said = capsys.readouterr().out
+    assert "ESTOI 1 (1 to 1), mel distance in dB " in said
+    assert "of 6 decoded clips, " in said
+    assert "not asked for" not in said
+
+
 def test_two_codecs_are_compared_by_what_they_leave_as_well(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(monkeypatch, lambda recorded, seed: recorded + np.float32(0.02) * noise(recorded.size, seed))
     worse = measured(version)
