@@ -12,10 +12,10 @@ from .judging import judge_commands
 from .loose import file_commands
 from .models import model_commands, registry_commands
 from .nights import night_commands
-from .runs import run_commands
+from .runs import estimate_command, run_commands
 
 HEADINGS = {
-    "Make a dataset": ("demo", "inspect", "config", "plan", "run", "submit", "jobs", "relabel", "schedule"),
+    "Make a dataset": ("demo", "inspect", "config", "plan", "estimate", "run", "submit", "jobs", "relabel", "schedule"),
     "Read and judge it": (
         *("status", "versions", "show", "report", "explore", "judge", "gate", "diff", "diagnose", "curriculum"),
         *("decode", "pull", "export", "plan-epoch"),
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add all commands to `app`."""
     for module in (
         run_commands,
+        estimate_command,
         night_commands,
         cluster_commands,
         dataset_commands,

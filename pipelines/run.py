@@ -121,12 +121,14 @@ class Run:
         units = write_plan(self.store, self.run, recipe, cut(rows, sizes))
         self.progress.begin(recipe.name, items, 0.0 if probing else total, len(units))
         then = then if then is not None and self.needs[then.name] == each else None
-        done = failed = peak = 0
-        cpu_s = seconds = 0.0
+        done = failed = peak = read = written = 0
+        cpu_s = seconds = gpu_s = 0.0
         for outcome in self.pool.run(recipe, self.store, self.run, units, each, then):
             done, failed = done + outcome.done, failed + outcome.failed
             cpu_s, seconds = cpu_s + outcome.cpu_s, seconds + outcome.audio_s
             peak = max(peak, outcome.peak_bytes)
+            read, written = read + outcome.read_bytes, written + outcome.written_bytes
+            gpu_s += each.gpus * (outcome.finished_s - outcome.started_s)
             self.progress.unit(outcome)
         self.progress.end(recipe.name)
         self.stages[recipe.name] = Stage(
@@ -139,6 +141,10 @@ class Run:
             cpu_s=round(before.cpu_s + cpu_s, 3),
             audio_s=round(before.audio_s + seconds, 3),
             peak_worker_bytes=max(before.peak_worker_bytes, peak),
+            gpu_s=round(before.gpu_s + gpu_s, 3),
+            read_bytes=before.read_bytes + read,
+            written_bytes=before.written_bytes + written,
+            workers=max(before.workers, self.pool.size(each)),
         )
 
     def timed(self, name: str, work: Callable[[], object]) -> None:

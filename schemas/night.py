@@ -20,7 +20,7 @@ Event = Literal["start", "success", "warning", "failure"]
 class Hook(Strict):
     """Whom to tell. Exactly one of command, url and url_env."""
 
-    on: list[Event] = Field(
+    events: list[Event] = Field(
         default=["warning", "failure"],
         min_length=1,
         description="When: start; success (published, or nothing new); warning (published, but an expectation of "

@@ -85,6 +85,10 @@ class Stage(Record):
     audio_s: float = Field(default=0.0, description="Audio seconds processed")
     units: int = 0
     peak_worker_bytes: int = Field(default=0, description="Largest resident size of a worker process")
+    gpu_s: float = Field(default=0.0, description="GPU seconds that workers held while they worked: cards times time")
+    read_bytes: int = Field(default=0, description="Read from files by workers inside units; 0 where not Linux")
+    written_bytes: int = Field(default=0, description="Payloads and receipts written by workers")
+    workers: int = Field(default=0, description="Workers that there was room for; 0 for the driver's own stages")
 
 
 class GateCheck(Record):

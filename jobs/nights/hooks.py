@@ -24,7 +24,7 @@ def check(hooks: Sequence[Hook]) -> None:
 def tell(hooks: Sequence[Hook], event: Event, facts: Mapping[str, Any], notice: Callable[[str], None]) -> None:
     """Call the hooks of this event, one after another."""
     for hook in hooks:
-        if event in hook.on:
+        if event in hook.events:
             try:
                 _call(hook, json.dumps(slack(facts) if hook.body == "slack" else facts).encode())
             except (OSError, ValueError, subprocess.SubprocessError, urllib.error.URLError) as error:

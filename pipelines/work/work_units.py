@@ -60,6 +60,11 @@ class UnitOutcome:
     finished_s: float
     peak_bytes: int
     """Largest resident size of the worker so far."""
+    read_bytes: int = 0
+    """What the worker read from files while it computed, as Linux counts it; 0 elsewhere. What comes from an object
+    store is counted when its scratch copy is read."""
+    written_bytes: int = 0
+    """Payloads and receipt."""
 
 
 def write_plan(store: Store, run: str, recipe: Recipe, rows: pa.RecordBatchReader) -> list[UnitRef]:
@@ -134,7 +139,7 @@ class UnitWorker:
 
     def begin(self, ref: UnitRef) -> Callable[[], UnitOutcome]:
         """Compute the unit unless its receipt exists; call what this gives to store it, in any thread."""
-        started, cpu = time.time(), time.process_time()
+        started, cpu, read = time.time(), time.process_time(), _read_bytes()
         receipt = run_path(self._run, self._recipe.name, "receipts", receipt_tag(self._recipe), f"{ref.unit}.parquet")
         if self._store.exists(receipt):
             return lambda: UnitOutcome(ref.unit, 0, 0, 0.0, 0.0, started, time.time(), _peak_bytes())
@@ -151,13 +156,19 @@ class UnitWorker:
             )
         table = pa.Table.from_pylist(rows, schema=self._recipe.schema)
         failed = sum(1 for row in rows if row.get("error_reason"))
-        cpu_s = time.process_time() - cpu
+        cpu_s, read = time.process_time() - cpu, _read_bytes() - read
 
         def store() -> UnitOutcome:
+            written = 0
             for path, blob in blobs.items():
                 self._store.put_new(path, blob.getvalue())
-            self._store.put_new(receipt, sealed(table, RECEIPT_SCHEMA))
-            return UnitOutcome(ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes())
+                written += len(blob.getbuffer())
+            rowed = sealed(table, RECEIPT_SCHEMA)
+            self._store.put_new(receipt, rowed)
+            return UnitOutcome(
+                ref.unit, len(rows), failed, audio_s, cpu_s, started, time.time(), _peak_bytes(), read,
+                written + len(rowed),
+            )  # fmt: skip
 
         return store
 
@@ -210,6 +221,15 @@ def _part_name(data: bytes) -> str:
 
 def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _read_bytes() -> int:
+    try:
+        with open("/proc/self/io", encoding="ascii") as file:
+            return int(file.readline().split()[1])
+    except (OSError, ValueError, IndexError):
+        # not Linux
+        return 0
 
 
 def _by_unit(rows: pa.RecordBatchReader) -> Iterator[pa.Table]:

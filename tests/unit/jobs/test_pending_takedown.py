@@ -31,7 +31,7 @@ SAY = {"versions": [], "show": [], "report": ["--no-diagnostics"], "verify": [],
        "gate": [], "gc": [], "abandon": [], "models list": [], "plan-epoch": ["-r", CODES.name]}  # fmt: skip
 ELSEWHERE = {
     "run": "tests/integration/test_takedown_nights.py", "plan": "the same", "explore": "a server: says it at its start",
-    "status": "its own tests", "submit": "the run that it starts",
+    "status": "its own tests", "submit": "the run that it starts", "estimate": "reads documents",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from auricle.jobs.nights import records
@@ -47,7 +48,7 @@ def configured(tmp_path: Path, **night: Any) -> RunConfig:
 def telling(tmp_path: Path, *events: str) -> dict[str, Any]:
     """A hook that appends what it is told to a file."""
     code = f"import sys; open({str(tmp_path / 'told')!r}, 'a').write(sys.stdin.read() + chr(10))"
-    return {"on": list(events), "command": [sys.executable, "-c", code]}
+    return {"events": list(events), "command": [sys.executable, "-c", code]}
 
 
 def told(tmp_path: Path) -> list[dict[str, Any]]:
@@ -135,7 +136,7 @@ def test_an_address_gets_the_facts_or_slacks_line_and_a_secret_one_is_named_by_i
     tmp_path, posted, monkeypatch
 ):
     url, got = posted
-    hooks = [{"on": ["success"], "url_env": "TOLD_AT", "body": "slack"}, {"on": ["success"], "url": url}]
+    hooks = [{"events": ["success"], "url_env": "TOLD_AT", "body": "slack"}, {"events": ["success"], "url": url}]
     with pytest.raises(ConfigError, match="TOLD_AT is not set"), watched(configured(tmp_path, hooks=hooks), Silent()):
         raise AssertionError("refused before any work")
     monkeypatch.setenv("TOLD_AT", url)
@@ -150,10 +151,10 @@ def test_a_hook_that_fails_costs_a_notice_and_no_secret(tmp_path, posted):
     url, _ = posted
     said = Said()
     hooks = [
-        {"on": ["success"], "command": [sys.executable, "-c", "import sys; sys.exit('no pager')"]},
-        {"on": ["success"], "command": [sys.executable, "-c", "import time; time.sleep(60)"], "timeout_s": 0.3},
-        {"on": ["success"], "command": [str(tmp_path / "nothing")]},
-        {"on": ["success"], "url": f"{url}/broken"},
+        {"events": ["success"], "command": [sys.executable, "-c", "import sys; sys.exit('no pager')"]},
+        {"events": ["success"], "command": [sys.executable, "-c", "import time; time.sleep(60)"], "timeout_s": 0.3},
+        {"events": ["success"], "command": [str(tmp_path / "nothing")]},
+        {"events": ["success"], "url": f"{url}/broken"},
         telling(tmp_path, "success"),
     ]
     with watched(configured(tmp_path, hooks=hooks), said) as run:
@@ -172,7 +173,7 @@ def test_a_hook_that_fails_costs_a_notice_and_no_secret(tmp_path, posted):
         {"command": ["a"], "url": "http://x"},
         {"url": "file:///etc/passwd"},
         {"command": []},
-        {"command": ["a"], "on": []},
+        {"command": ["a"], "events": []},
     ],
 )
 def test_a_hook_is_one_way_to_tell_at_one_event_at_least(tmp_path, hook):
@@ -334,3 +335,14 @@ def test_the_dashboard_asks_only_for_metrics_that_there_are_and_the_docs_name_th
     assert asked <= there
     named = (docs / "operations.md").read_text()
     assert [name for name in sorted(there) if f"`{name.removeprefix('auricle_')}`" not in named] == []
+
+
+def test_the_example_of_the_docs_is_a_configuration_as_yaml_reads_it(tmp_path):
+    """YAML 1.1 takes a key called `on` for true."""
+    page = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
+    (example,) = re.findall(r"```yaml\n(night:\n.*?)```", page, re.DOTALL)
+    night = RunConfig.model_validate(
+        {"dataset": "d", "sources": [{"path": str(tmp_path)}], **yaml.safe_load(example)}
+    ).night
+    assert [hook.events for hook in night.hooks] == [["warning", "failure"], ["success", "failure"]]
+    assert (night.report, night.metrics.port) == (True, 9464)
