@@ -82,6 +82,7 @@ def listing(count: int) -> Iterator[pa.RecordBatch]:
             "size": pa.repeat(pa.scalar(2 * CLIP_SAMPLES, pa.int64()), rows),
             "mtime_ns": pa.array(np.arange(first, first + rows, dtype=np.int64)),
             "etag": pa.nulls(rows, pa.string()),
+            "absent": pa.nulls(rows, pa.string()),
         }
         yield pa.record_batch(columns, schema=FILES)
 

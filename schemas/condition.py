@@ -7,7 +7,7 @@ A score is compared as it is stored: a float32 column at float32, so that `min: 
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +24,9 @@ class Strict(BaseModel):
     after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Own = TypeVar("Own", bound="Condition")
 
 
 class Condition(Strict):
@@ -98,7 +101,7 @@ class Condition(Strict):
         tests += [f"{found} {sign} {_literal(bound, dtype)}" for sign, bound in self._bounds]
         return f"(CASE WHEN {value} IS NULL THEN {missing} ELSE {' AND '.join(tests)} END)"
 
-    def for_share(self, share: float) -> Self:
+    def for_share(self: Own, share: float) -> Own:
         """The condition on a score for even odds that means the same where this share of the texts is wrong.
 
         `min: 0.5` where one text in twenty is wrong is `min: 0.05`: by Bayes' rule the odds of a right text are those

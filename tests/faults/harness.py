@@ -43,6 +43,7 @@ PUBLISH_S = 0.12
 """About how long the publish step of so small a run lasts."""
 RESTARTS_PER_NODE = 3
 """A driver started while the cluster still counts a killed node as alive may attach to it and end again."""
+PAUSE_S = 8.0
 PATIENCE_S = 240.0
 
 
@@ -174,8 +175,10 @@ def _disturb(
         tally.kills[kind] += 1
         planned -= 1
     while restarts and _code(driver) != 0:
-        # a driver attached to a node ends with it, as one on a lost machine would: the same command goes on
+        # a driver attached to a node ends with it, as one on a lost machine would: the same command goes on, after a
+        # pause like that of a scheduler, since the cluster counts the node as alive for a while
         restarts -= 1
+        time.sleep(PAUSE_S)
         driver = _start(root, dataset, machines)
         tally.runs += 1
     _finish(driver, dataset)
