@@ -126,6 +126,21 @@ def test_the_sample_is_the_same_clips_for_every_representation_and_bounded(
     assert first.values["mel_db"].keys() == other.values["mel_db"].keys()
 
 
+def test_of_a_codec_of_two_channels_the_clips_own_is_compared(
+    version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stereo:
+        def __init__(self, *_: object) -> None: ...
+
+        def audio(self, sample: Any) -> tuple[np.ndarray, int]:
+            sides = [speech(seed_of(sample.clip)), noise(3 * RATE, 1)]
+            return np.stack(sides if sample.clip["channel"] == 0 else sides[::-1]), RATE
+
+    fake(monkeypatch, lambda recorded, _: recorded)
+    monkeypatch.setattr(module, "Decoder", Stereo)
+    assert measured(version, 5).estimate("estoi").value == pytest.approx(1)
+
+
 def test_few_speakers_have_an_interval_over_clips_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(monkeypatch, lambda recorded, _: recorded)
     write_version(f"{tmp_path}/one", [Recording(f"v{i}", num_samples=3 * RATE + i) for i in range(9)])
