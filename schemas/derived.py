@@ -28,7 +28,7 @@ class Diagnostics(Record):
     comparisons: list[dict[str, Any]] = Field(
         default=[],
         description="Paired differences of two representations: `a`, `b`, `measure`, `unit`, `value`, `low`, `high`, "
-        "`num_clips`, `decided`",
+        "`num_clips`, `num_groups`, `decided`",
     )
 
 

@@ -68,11 +68,15 @@ def tables(diagnostics: Mapping[str, Any] | None) -> dict[str, list[dict[str, An
             rows["latents"].append(common | gains)
         else:
             books = [book for book in record.get("codebooks") or () if isinstance(book, Mapping)]
+            left = record.get("reconstruction") or {}
             rates = {
                 "raw": record.get("rate_raw"),
                 "rate": Cell.of(record.get("code_rate")),
                 "efficiency": Cell.of(record.get("efficiency")),
                 "chain_gain": Cell.of(record.get("chain_gain")),
+                "estoi": Cell.of(left.get("estoi")),
+                "mel_db": Cell.of(left.get("mel_db")),
+                "decoded": left.get("num_clips"),
                 "cardinality": record.get("cardinality"),
                 "codebooks": books,
                 "use": _span([book.get("use") for book in books]),

@@ -44,6 +44,8 @@ class Horizon:
     nats: Mapping[str, float]
     """Summed information of each clip, corrected."""
     frames: Mapping[str, int]
+    correction_error: float = 0.0
+    """nat, half-width of what the correction may be off; it is in the interval of `info`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +139,7 @@ def measure(
         error = sum(weight * c.error for weight, c in whole) if whole else None
         info = judge.estimate(sums, counts, used, error, "nat")
         bias = float(sum(weight * c.value for weight, c in whole))
-        results.append(Horizon(tau, lags, info, bias, sums, counts))
+        results.append(Horizon(tau, lags, info, bias, sums, counts, error or 0.0))
     return PredictiveGain(
         judge.estimate(nats, frames, fitted, short.error if short else None, "nat/frame"),
         _most_common([len(p.lags) for p in fitted], orders[0]),

@@ -8,13 +8,16 @@ from typing import Any
 from ..terminal import console
 
 TAUS_MS = (80.0, 160.0, 320.0)
+MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
+"""Of decoded clips against their recordings, as tables name them."""
 
 
 def print_diagnosis(record: Mapping[str, Any]) -> None:
     """One row per representation. An unresolved number is not shown; its reason is printed below the table."""
     rows = [_row(name, r) for name, r in record["representations"].items()]
     later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
-    heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *later, "dimensions", "over")
+    left = ("ESTOI", "mel dB")
+    heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *left, *later, "dimensions", "over")
     console.table("how predictable", heads, rows)
     for difference in record.get("comparisons", ()):
         console.say(_difference(difference))
@@ -22,26 +25,77 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
         for key in ("code_rate", "pred_gain"):
             if r.get(key, {}).get("reason"):
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
+        if r["kind"] == "codes" and r.get("reconstruction"):
+            console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("portfolio"):
             console.say(f"{name}: {_portfolio(r['portfolio'])}")
         if r["kind"] == "codes":
             console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
 
 
+def print_comparison(found: Mapping[str, Any]) -> None:
+    """Two side by side, per measure: the difference over the clips of both, and which is more predictable."""
+    a, b = found["a"], found["b"]
+    each = {name: _estimates(record) for name, record in found["representations"].items()}
+    rows = []
+    for d in found["comparisons"]:
+        difference = f"{d['value']:+,.3g} ({d['low']:+,.3g} to {d['high']:+,.3g})"
+        verdict = d["favours"] or "undecided: the interval contains 0"
+        values = (each[name].get(d["measure"], "-") for name in (a, b))
+        speakers = d.get("num_groups", "-")
+        rows.append((d["measure"], d["unit"], *values, difference, d["num_clips"], speakers, verdict))
+    heads = ("measure", "unit", a, b, "second minus first", "clips of both", "groups of both", "in favour of")
+    if rows:
+        console.table("paired over what both have", heads, rows)
+    for missing in found["not_compared"]:
+        console.say(f"{missing['measure']}: not compared: {missing['reason']}")
+    if any(d["unit"] == "bit/s" for d in found["comparisons"]):
+        console.say("a lower rate may be a worse reconstruction: read it together with how well each reconstructs")
+
+
+def _estimates(record: Mapping[str, Any]) -> dict[str, str]:
+    """By measure, as comparisons name them."""
+    if record["kind"] == "codes":
+        left = record.get("reconstruction", {})
+        return {"code_rate": _estimate(record["code_rate"])} | {m: _estimate(left[m]) for m in MEASURES if m in left}
+    return {f"information at {h['tau_ms']:g} ms": _estimate(h) for h in record["lagged_mutual_information"]}
+
+
 def _row(name: str, r: Mapping[str, Any]) -> tuple[str, ...]:
     over = f"{r['num_clips']} clips, {r['num_groups']} by {r['group_kind']}"
     title, rate = _name(name, r), f"{r['frame_rate']:g}"
     if r["kind"] == "codes":
-        told = f"{r['rate_raw']:,.0f}", _estimate(r["code_rate"]), _share(r["efficiency"])
+        told = f"{r['rate_raw']:,.0f}", _estimate(r["code_rate"]), _share(r["efficiency"]), *_left(r)
         return title, rate, *told, *("-" for _ in TAUS_MS), "-", over
     later = {h["tau_ms"]: h for h in r["lagged_mutual_information"]}
     nats = (_estimate(later[tau]) if tau in later else "-" for tau in TAUS_MS)
-    return title, rate, "-", "-", "-", *nats, f"{r['rank']} of {r['dim']}", over
+    return title, rate, "-", "-", "-", "-", "-", *nats, f"{r['rank']} of {r['dim']}", over
+
+
+def _left(r: Mapping[str, Any]) -> tuple[str, ...]:
+    """What decoded clips keep of their recordings; older records have nothing of it."""
+    found = r.get("reconstruction") or {}
+    values = ((found.get(measure) or {}).get("value") for measure in MEASURES)
+    return tuple("-" if value is None else f"{value:.2f}" for value in values)
+
+
+def _reconstruction(found: Mapping[str, Any]) -> str:
+    """On what it was measured, or why it was not."""
+    unresolved = {found[m]["reason"]: None for m in MEASURES if found[m]["value"] is None}
+    if found["num_clips"]:
+        over = f"{found['num_groups']} groups, interval over {found['interval_over']}s"
+        each = (f"{name} {_estimate(found[m])}" for m, name in MEASURES.items() if found[m]["value"] is not None)
+        told = f"{', '.join(each)} of {found['num_clips']} decoded clips, {over}"
+        lost = "".join(f"; {count} could not be read: {reason}" for reason, count in found["skipped"].items())
+        return told + lost + "".join(f"; {reason}" for reason in unresolved)
+    lost = "".join(f"; {count} of the sample: {reason}" for reason, count in found["skipped"].items())
+    return f"reconstruction not measured: {'; '.join(unresolved)}{lost}"
 
 
 def _difference(d: Mapping[str, Any]) -> str:
     """One line: which is lower and by how much, or that it is undecided."""
-    by = f"{d['value']:+,.3g} {d['unit']} ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
+    by = f"{d['value']:+,.3g}{' ' * bool(d['unit'])}{d['unit']}"
+    by += f" ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
     verdict = "" if d["decided"] else ": undecided"
     return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
 

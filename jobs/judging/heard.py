@@ -12,9 +12,9 @@ from ...dashboards.report.decoded import MOST, Decoded
 from ...dashboards.report.examples import choose
 from ...loaders.reading.version import Version
 from ...pipelines.audio.listen import clip_audio, wav_bytes
+from ...pipelines.derived.decoder import Decoder
 from ...schemas.errors import AuricleError
 from ...schemas.representation import RepresentationSpec
-from ..models.codes_to_audio import Decoder
 
 LONGEST_S = 12.0
 

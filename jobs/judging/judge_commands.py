@@ -83,24 +83,41 @@ def diagnose(
         str | None,
         typer.Option(help="Also train a neural model of each codes representation for this long, for example 10m"),
     ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Only these two, side by side: the paired difference B minus A, or undecided"),
+    ] = None,
+    reconstruct: Annotated[
+        int, typer.Option(min=0, help="Clips of each codes representation to decode and compare with the recordings")
+    ] = 20,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Measure how predictable each representation is: code rate in bit/s, lagged mutual information in nat.
 
-    Intervals are over speakers. Two representations of one kind are compared clip by clip.
+    Intervals are over speakers. A sample of clips is decoded to say how well codes reconstruct. Two representations of
+    one kind are compared clip by clip. With --compare what is on record of the two is shown, else they are measured.
 
-    Example: auricle diagnose ./speech-dataset@3 -r mimi-codes --budget 10m
+    Example: auricle diagnose ./speech-dataset@3 --compare mimi-codes encodec24-codes
     """
     from ...loaders.reading.version import open_version
+    from ...pipelines.derived.compare import compare as compare_two
     from ...pipelines.derived.diagnose import diagnose as diagnose_version
+    from ...schemas.errors import ConfigError
     from ..terminal import console
     from ..terminal.answer import answer
-    from .diagnosis_table import print_diagnosis
+    from .diagnosis_table import print_comparison, print_diagnosis
 
+    if compare and representation:
+        raise ConfigError("--compare names its two representations; --representation does not go with it")
     version, budget_s = open_version(dataset), _seconds(budget) if budget is not None else None
+    if compare:
+        with console.working("comparing", quiet) as tell:
+            found = compare_two(version, *compare, budget_s=budget_s, reconstruct=reconstruct, begin=tell)
+        answer(as_json, found, lambda: print_comparison(found))
+        return
     with console.working("diagnosing", quiet) as tell:
-        record = diagnose_version(version, representation, budget_s=budget_s, begin=tell)
+        record = diagnose_version(version, representation, budget_s=budget_s, reconstruct=reconstruct, begin=tell)
     answer(as_json, record, lambda: print_diagnosis(record))
 
 
@@ -129,9 +146,9 @@ def curriculum(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Order the kept clips into stages by tier and difficulty. The table is kept beside the version.
+    """Order the kept clips into stages by tier and difficulty. Experimental: not shown to beat a random order.
 
-    The reader takes a stage: open_version(...).samples("builtin-codes", stage=0).
+    The table is kept beside the version. The reader takes a stage: open_version(...).samples("builtin-codes", stage=0).
 
     Example: auricle curriculum ./speech-dataset@3 --opens 0.3,0.6
     """

@@ -5,17 +5,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import soundfile
 
-from ...extractors.codecs.conversation import sides
-from ...extractors.coding.registry import describe, load_codec
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Sample, Version
-from ...schemas.config import RepresentationConfig
+from ...pipelines.derived.decoder import Decoder
 from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec
 
@@ -37,44 +34,6 @@ def decode_clip(version: Version, clip: str, representation: str, out: Path | No
     return path
 
 
-class Decoder:
-    """The codec that made a representation of a version, loaded once."""
-
-    def __init__(self, version: Version, spec: RepresentationSpec) -> None:
-        """Raises `ConfigError` when the codec's weights or code are not those that made the codes."""
-        config = config_of(version, spec.name)
-        if describe(config).fingerprint != spec.fingerprint:
-            raise ConfigError(
-                f"{spec.name}: its weights or code differ from those that made version {version.document.number}"
-            )
-        self._version, self._spec = version, spec
-        self._codec = load_codec(config)
-
-    def audio(self, sample: Sample) -> tuple[np.ndarray, int]:
-        """`[C, T]` float32 and its sample rate, as long as the clip."""
-        import torch
-
-        parts = sides(sample.array) if "sides" in self._spec.details else (sample.array,)
-        decoded = []
-        with torch.inference_mode():
-            for part in parts:
-                codes = torch.from_numpy(part.astype(np.int64))[None]
-                decoded.append(self._codec.decode(codes, **self._volumes(sample))[0].float().numpy())
-        rate = self._codec.sample_rate
-        length = -(-(sample.clip["end"] - sample.clip["start"]) * rate // sample.clip["sample_rate"])
-        return np.concatenate(decoded)[:, :length], rate
-
-    def _volumes(self, sample: Sample) -> dict[str, Any]:
-        """For a codec of scaled segments, the volume of each, where the version holds them."""
-        import torch
-
-        for name, entry in self._version.document.representations.items():
-            if (entry.spec.codec, entry.spec.kind) == (self._spec.codec, "scales"):
-                found = next(self._version.samples(name, where=pc.equal(pc.field("clip"), sample.key)), None)
-                return {"scales": torch.from_numpy(found.array.astype(np.float32))[None]} if found else {}
-        return {}
-
-
 def _sample(version: Version, spec: RepresentationSpec, clip: str) -> Sample:
     found = list(version.samples(spec.name, where=pc.starts_with(pc.field("clip"), clip)))
     if len(found) != 1:
@@ -83,12 +42,3 @@ def _sample(version: Version, spec: RepresentationSpec, clip: str) -> Sample:
             "exactly one is required"
         )
     return found[0]
-
-
-def config_of(version: Version, name: str) -> RepresentationConfig:
-    """What the configuration of a version asked for to get the representation `name`."""
-    for raw in version.document.config.get("representations", []):
-        config = RepresentationConfig.model_validate(raw)
-        if describe(config).name == name:
-            return config
-    raise ConfigError(f"{name} is not in the configuration of version {version.document.number}")

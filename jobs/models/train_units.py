@@ -9,10 +9,10 @@ from typing import Any
 from ...extractors.features.units import source_card, write_units
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
+from ...pipelines.derived.decoder import config_of
 from ...pipelines.derived.fit_speech_units import Heard, Stored, fit_version
 from ...schemas.errors import ConfigError
 from ...schemas.tables import Status
-from .codes_to_audio import config_of
 
 
 def units_of(

@@ -25,6 +25,7 @@ from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
 from .clip_sound import clip_sound
 from .comparisons import Measured, comparisons
+from .reconstruction import NUM_CLIPS, reconstruction
 
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
@@ -40,11 +41,13 @@ def diagnose(
     max_frames: int = MAX_LATENT_FRAMES,
     seed: int = 0,
     budget_s: float | None = None,
+    reconstruct: int = NUM_CLIPS,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
 
     budget_s: seconds to train a neural model of each stream of codes, which is mixed with the counts; needs torch.
+    reconstruct: clips of each codes representation that are decoded and compared with their recordings.
 
     Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes one
     `difficulty-<representation>.parquet` per codes representation. Units have one record per size,
@@ -60,6 +63,7 @@ def diagnose(
         spec = version.representation(name)
         kind, groups = _groups(version, name)
         samples = _samples(version, name, groups)
+        left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
             sound = clip_sound(version, spec)
             for label, rows, entries in streams(spec):
@@ -72,8 +76,8 @@ def diagnose(
                     sound=sound,
                     members=_members(budget_s, seed, begin),
                 )
-                found[label] = codes.to_dict() | {"trained": spec.trained}
-                measured[label] = Measured.of_codes(codes)
+                found[label] = codes.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
+                measured[label] = Measured.of_codes(codes, left)
             _keep_difficulty(version, name, codes)
         else:
             latents = diagnose_latents(
@@ -84,7 +88,7 @@ def diagnose(
                 max_frames=max_frames,
                 index=_index(version, name, groups),
             )
-            found[name] = latents.to_dict() | {"trained": spec.trained}
+            found[name] = latents.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
             measured[name] = Measured.of_latents(latents)
     record |= {"representations": found, "comparisons": comparisons(measured)}
     data = json.dumps(_merged(version, record), indent=2).encode()

@@ -16,11 +16,11 @@ from auricle.extractors.codecs.text_stream import END_OF_PAD, PAD, pairs_of_byte
 from auricle.extractors.coding import registry
 from auricle.jobs.demo.espeak import Voice, synthesise
 from auricle.jobs.judging.report import write_report
-from auricle.jobs.models.codes_to_audio import Decoder
 from auricle.jobs.models.train_units import units_of
 from auricle.loaders import Version, crop, cropped, open_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.copies.pull import pull
+from auricle.pipelines.derived.decoder import Decoder
 from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run
 from auricle.schemas.config import RepresentationConfig

@@ -85,7 +85,8 @@ def test_a_week_of_nights_can_be_trusted(tmp_path: Path) -> None:
     hook = f"import sys; open({str(tmp_path / 'told.jsonl')!r}, 'a').write(sys.stdin.read() + chr(10))"
     made = config(
         audio, week.dataset, gate={"min_kept_share": 0.9}, losses={"min_files": 5},
-        night={"hooks": [{"events": ["start", "success", "warning", "failure"], "command": [sys.executable, "-c", hook]}],
+        night={"hooks": [{"events": ["start", "success", "warning", "failure"],
+                          "command": [sys.executable, "-c", hook]}],
                "log": str(tmp_path / "night.jsonl"), "metrics": {"file": str(tmp_path / "auricle.prom")}},
     )  # fmt: skip
     (tmp_path / "nightly.yaml").write_text(yaml.safe_dump(made.model_dump(mode="json", exclude_defaults=True)))
