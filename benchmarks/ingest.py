@@ -5,10 +5,10 @@
 DATA: a folder with speech in FLAC. The corpus is made of it: cuts at random places (seeded), with a gain and a noise of
 their own, so that no two have the same bytes. One process, one thread, files in the page cache.
 
-For each kind of source, two passes in turn: ours (listing, labels where it has some, probe) and a bare loop that lists
-and reads with the usual library, hashes the bytes, decodes with soundfile, and hashes the samples. Prints what ours
-does in a second of wall and of CPU time, the medians over the rounds of the bare loop's time over ours (asked: at least
-0.9), and the CPU milliseconds a file that ours takes more.
+For each kind of source, two passes in turn: ours (listing, labels where it has some, probe) and a bare loop that
+lists and reads with the usual library, hashes the bytes, decodes with soundfile, and hashes the samples. Prints what
+ours does in a second of wall and of CPU time, the medians over the rounds of the bare loop's time over ours (asked:
+at least 0.9), and the CPU milliseconds a file that ours takes more.
 
 Then tars of so many clips, at 1, 4 and 16 times the size, written a clip at a time: peak memory (VmHWM) of listing and
 of the probe, each in a process of its own, beyond what the imports take.

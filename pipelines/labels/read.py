@@ -75,7 +75,10 @@ def read_labels(
         tally = Tally(source.name, source.transcripts or "its labels")
         found = rows_of(source, audio, tally) if given is None else _usable(source, given, source.path, tally)
         while rows := list(islice(found, ROWS_PER_BATCH)):
-            yield pa.RecordBatch.from_pylist(rows, schema=LABELS)
+            batch = pa.RecordBatch.from_pylist(rows, schema=LABELS)
+            # as objects they take many times the batch, and would be there until the next ones all are
+            del rows
+            yield batch
         if tally.reasons:
             tallies.append(tally)
 

@@ -133,4 +133,6 @@ def _row(source: Source, rank: int, relative: str, path: str, found: os.stat_res
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
     while held := list(islice(rows, ROWS_PER_BATCH)):
         columns = [pa.array(column, field.type) for column, field in zip(zip(*held, strict=True), FILES, strict=True)]
+        # as objects they take many times the batch, and would be there until the next ones all are
+        del held
         yield pa.RecordBatch.from_arrays(columns, schema=FILES)

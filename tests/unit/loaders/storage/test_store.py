@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.loaders.storage.store import AT_ONCE, Store
+from auricle.loaders.storage.store import AT_ONCE, Store, located
 from auricle.schemas.errors import StorageError
 
 
@@ -62,3 +62,13 @@ def test_on_a_disk_requests_follow_each_other(tmp_path: Path) -> None:
     store.root = tmp_path
     assert list(store.each(store.slowly, ["a", "b", "c"])) == ["a", "b", "c"]
     assert store.most == 1
+
+
+def test_a_bucket_stays_open_between_objects_until_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    first, name = located("s3://bucket/talks/a.flac")
+    assert (first.url, name) == ("s3://bucket", "talks/a.flac")
+    assert located("s3://bucket/other/b.flac")[0] is first
+    assert located("s3://second/b.flac")[0] is not first
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert located("s3://bucket/talks/a.flac")[0] is not first
