@@ -142,7 +142,9 @@ def _disturb(
     root: Path, dataset: Path, machines: Machines, rng: random.Random, tally: Tally, lasted: float, most: int
 ) -> None:
     """Run until the version is there, killing on the way; then run once more, which must change nothing."""
-    planned, restarts = min(DISTURBANCES_PER_DATASET, most), 0
+    planned = min(DISTURBANCES_PER_DATASET, most)
+    # the first driver, too, may attach to a node that was killed at the end of the last dataset
+    restarts = RESTARTS_PER_NODE if tally.kills["node"] else 0
     driver = _start(root, dataset, machines)
     tally.runs += 1
     while planned and driver.poll() is None:

@@ -40,6 +40,8 @@ def cluster(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",
+        # its modules import for long on a busy machine
+        "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "180",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "CHEAP_SLEEP_S": "0.3",
     }
@@ -89,7 +91,7 @@ def drivers(config_name: str) -> list[int]:
 
 def wait_for(address: str) -> None:
     """Until the cluster's job server answers anything at all: its port is open before that."""
-    up = time.monotonic() + 90
+    up = time.monotonic() + 180
     while time.monotonic() < up:
         try:
             urlopen(f"{address}/api/jobs/", timeout=5).close()
@@ -99,6 +101,7 @@ def wait_for(address: str) -> None:
             time.sleep(0.3)
         else:
             return
+    raise TimeoutError(f"{address} does not answer")
 
 
 def test_a_night_that_is_killed_goes_on_with_the_next_submission(
