@@ -17,10 +17,11 @@ SCRIPT = Path(__file__).parents[1] / "cluster_scenarios.py"
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(tmp_path_factory.mktemp("cluster"))]
+    folder = tmp_path_factory.mktemp("cluster")
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads((folder / "seen.json").read_text())
 
 
 def test_ray_hands_the_cards_out_and_halves_of_one_are_shared(seen: dict[str, Any]) -> None:
