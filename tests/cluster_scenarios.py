@@ -1,4 +1,4 @@
-"""What a pool does on a cluster whose nodes come and go; writes what it saw to FOLDER/seen.json. Several Ray nodes on loopback.
+"""What a pool does on a cluster (loopback) whose nodes come and go; writes what it saw to FOLDER/seen.json.
 
 python tests/cluster_scenarios.py FOLDER
 """
