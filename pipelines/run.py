@@ -205,10 +205,10 @@ def run(
 def _round(this: Run, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]) -> Outcome | None:
     """One attempt on the newest version; None when another run published meanwhile."""
     config, store = this.config, this.store
+    if not numbers(store):
+        # there will be something to do: workers start while the sources are listed
+        this.get_ready()
     with open_state(store) as state:
-        if state.parent is None:
-            # there will be something to do: workers start while the sources are listed
-            this.get_ready()
         try:
             for line in ingest.load_sources(state, config, paranoid=this.paranoid, retry_failed=this.retry_failed):
                 this.progress.notice(line)
@@ -226,6 +226,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
             this.timed("decide", lambda: read.append(decide(state, config, curators)))
             unsure = tuple(undecided(state, config, read[0]))
             extract(this, state)
+            this.pool.let_go()
             candidate = build(this, state, curators, specs, inputs)
             candidate = candidate.model_copy(update={"wrong_texts": read[0].wrong_texts})
         except IntegrityError:

@@ -35,6 +35,8 @@ class OneProcess:
         worker = UnitWorker(recipe, store, run)
         yield from (worker.run(ref) for ref in units)
 
+    def let_go(self) -> None: ...
+
     def close(self) -> None: ...
 
     def __enter__(self) -> OneProcess:

@@ -115,6 +115,9 @@ class Pool:
 
         first: a pass, its store and run, and what a worker takes, which the first workers load.
         """
+        if self._thread is not None and self._over.is_set():
+            self._thread.join()
+            self._thread = None
         if self._thread is None:
             self._tried.clear()
             self._over.clear()
@@ -224,14 +227,21 @@ class Pool:
             if any(worker.units for worker in self._pool):
                 self._dismiss()
 
-    def close(self) -> None:
-        """End the workers, and the Ray that was started for them."""
-        if self._thread is None:
+    def let_go(self) -> None:
+        """End the workers; the Ray that was started for them ends beside the caller. A call that needs them again
+        starts anew."""
+        if self._thread is None or self._over.is_set():
             return
         self._tried.wait()
         if self._failed is None:
             self._dismiss()
         self._over.set()
+
+    def close(self) -> None:
+        """End the workers, and wait for the end of the Ray that was started for them."""
+        if self._thread is None:
+            return
+        self.let_go()
         self._thread.join()
         self._thread = None
         if self._terminated is not None and threading.current_thread() is threading.main_thread():
