@@ -306,10 +306,11 @@ def judged(this: Run, parent: Version | None, candidate: VersionDocument) -> Ver
     if not config.enabled:
         return candidate
     result: list[GateResult] = []
-    files = Version(this.store, candidate, "").files()
+    version = Version(this.store, candidate, "")
     specs = [entry.spec for entry in candidate.representations.values()]
     this.timed(
-        "gate", lambda: result.append(gate.judge(files, parent.files() if parent else None, config, specs, this.store))
+        "gate",
+        lambda: result.append(gate.judge(version.files(), parent.files() if parent else None, config, specs, version)),
     )
     candidate = candidate.model_copy(update={"gate": result[0], "stages": list(this.stages.values())})
     path = keep_candidate(this.store, this.run, candidate)

@@ -313,6 +313,13 @@ class Gate(Strict):
         le=1,
         description="Largest share of the kept hours that one speaker may have; more is critical",
     )
+    parity_clips: int = Field(
+        default=2,
+        ge=0,
+        le=1000,
+        description="Clips of each representation that the codec's own package (moshi, encodec) encodes again, to be "
+        "compared with what is stored; 0 for none",
+    )
     expect: list[dict[str, Any]] = Field(
         default_factory=list,
         description="Further expectations of your own, as in a suite: {type, kwargs, severity, meta} of "

@@ -31,7 +31,7 @@ def judged_again(version: Version, config: Path | None) -> GateResult:
             ) from error
     given = given.model_copy(update={"enabled": True})
     specs = [entry.spec for entry in version.document.representations.values()]
-    return judge(version.files(), _before(version), given, specs, version.store)
+    return judge(version.files(), _before(version), given, specs, version)
 
 
 def _before(version: Version) -> list[Path] | None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...loaders.storage.store import Store
+from ...loaders.reading.version import Version
 from ...schemas.config import Gate
 from ...schemas.errors import ConfigError, MissingExtraError
 from ...schemas.representation import RepresentationSpec
@@ -31,6 +31,7 @@ from ...schemas.version import GateCheck, GateResult
 from . import gate_facts
 from .gate_arrays import array_facts
 from .gate_drift import drift
+from .gate_parity import parity_facts
 from .gate_shares import share_facts
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ def judge(
     previous: gate_facts.Parts | None,
     config: Gate,
     specs: Sequence[RepresentationSpec] = (),
-    store: Store | None = None,
+    version: Version | None = None,
 ) -> GateResult:
     """The verdict on a candidate's clip table (a relation, or its Parquet parts) against the version before.
 
     specs: the candidate's representations; those of two channels are expected of groups, not of clips.
-    store: where its shards are; without it no array is looked at.
+    version: the candidate; without it no array is looked at.
     Raises `ConfigError` for a suite that cannot be read or names an expectation or parameter that does not exist.
     """
     if not config.enabled:
@@ -79,8 +80,8 @@ def judge(
     items = _items(config)
     with gate_facts.opened(clips) as relation:
         facts = gate_facts.gather(relation, previous, specs) | share_facts(relation) | drift(relation, previous)
-        if store is not None:
-            facts |= array_facts(relation, store, specs)
+        if version is not None:
+            facts |= array_facts(relation, version.store, specs) | parity_facts(relation, version, config.parity_clips)
         wanted = any(item.on == "sample" for item in items)
         frame = gate_facts.sample(relation, SAMPLE_ROWS).df() if wanted else None
     checks = _run(items, facts, frame, {name: getattr(config, name) for name in PARAMETERS})

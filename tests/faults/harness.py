@@ -122,10 +122,13 @@ def main() -> int:
     try:
         write_corpus(root / "audio", CLIPS, seconds=0.2)
         tally = Tally()
-        reference, lasted = root / "undisturbed", time.monotonic()
-        _finish(_start(root, reference, machines), reference)
+        reference = root / "undisturbed"
+        driver = _start(root, reference, machines)
+        _wait(driver, lambda: any(reference.rglob("receipts/*/*.parquet")))
+        lasted = time.monotonic()
+        _finish(driver, reference)
         lasted = time.monotonic() - lasted
-        print(f"undisturbed run: {lasted:.1f} s", flush=True)
+        print(f"undisturbed run: {lasted:.1f} s from its first receipt to its end", flush=True)
         while tally.total < args.kills:
             dataset = root / f"dataset{tally.runs}"
             _disturb(root, dataset, machines, rng, tally, lasted, args.kills - tally.total)
@@ -157,7 +160,7 @@ def _disturb(
             time.sleep(rng.uniform(0, PUBLISH_S))
         else:
             _wait(driver, lambda: any(dataset.rglob("receipts/*/*.parquet")))
-            time.sleep(rng.uniform(0, lasted / 4))
+            time.sleep(rng.uniform(0, lasted / 2))
         if driver.poll() is not None:
             break
         if kind in ("driver", "publish"):

@@ -69,7 +69,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "passes": {"audio", "cutting", "work", "nodes"},
         "tables": {"passes", "audio", "work", "labels", "archives", "sources"},
         "policy": {"tables"},
-        "publishing": {"tables"},
+        "publishing": {"tables", "audio", "work"},
         "upkeep": {"publishing", "work", "passes", "audio"},
         "derived": {"policy", "tables", "audio", "work"},
         "trial": {"policy", "passes", "audio", "work"},
