@@ -5,6 +5,7 @@
     python benchmarks/scale.py readers 10000000                # what a training reads: live rows, index, plans
     python benchmarks/scale.py listing 100000                  # files in one folder
     python benchmarks/scale.py idle 100000                     # `auricle run` on real files, none of them new
+    python benchmarks/scale.py few 100000 --audio FOLDER       # the same with ten new recordings from a folder
 
 Every operation runs in a process of its own, so that its peak is its own. The dataset is made once per size: clips
 with the score columns of four curators, pointers into shards of two representations. Shards are holes of the right
@@ -19,6 +20,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -197,6 +199,40 @@ finally:
 """
 
 
+FEW = """
+import sys
+from auricle.jobs.cli import main
+from auricle.pipelines.publishing import gate_arrays
+gate_arrays.SAMPLED = int(sys.argv[2])
+sys.argv = ["auricle", "run", sys.argv[1], "--quiet"]
+main()
+"""
+"""Arrays are looked at of new clips only: the known ones' shards are holes."""
+
+
+def few(count: int, audio: Path, new: int = 10) -> None:
+    """Seconds of a run that finds `new` recordings beside `count` known ones, and of the work that they are."""
+    from start_up import bare, frames, readable
+
+    with tempfile.TemporaryDirectory(prefix="auricle-few-") as folder:
+        root, workers = Path(folder), os.cpu_count() or 1
+        config = known_files(root, count)
+        found = [p for p in sorted(audio.rglob("*")) if p.suffix in (".wav", ".flac") and readable(p)][:new]
+        fresh = [Path(shutil.copy(path, root / f"new{i}{path.suffix}")) for i, path in enumerate(found)]
+        work = sum(bare(fresh, workers, CURATORS).values())
+        # the first start compiles the modules
+        started([sys.executable, "-c", "import auricle.jobs.cli, auricle.pipelines.run"], f"{folder}/compiled")
+        wall, cpu, _ = started([sys.executable, "-c", FEW, str(config), str(new)], f"{folder}/compiled")
+        document = open_version(str(root / "data")).document
+        for stage in document.stages:
+            print(f"stage {stage.name:10} {stage.wall_s:6.1f} s, CPU {stage.cpu_s:6.1f} s, {stage.done} done")
+        size = len(fresh), sum(frames(str(path)) for path in fresh)
+        print(
+            f"{size[0]} new recordings ({size[1]} samples) beside {count} known ones: {wall:.1f} s ({cpu:.1f} s of CPU)"
+            f", {wall - work:.1f} s beyond the {work:.1f} s that bare loops on {workers} processes take"
+        )
+
+
 def idle(count: int, times: int = 3) -> None:
     """Seconds of `auricle run` on `count` known files, beyond the start of an interpreter; the best of some."""
     with tempfile.TemporaryDirectory(prefix="auricle-idle-") as folder:
@@ -239,6 +275,9 @@ def main() -> None:
     verb.add_argument("--clips", type=int, default=5)
     verbs.add_parser("listing").add_argument("count", type=int)
     verbs.add_parser("idle").add_argument("count", type=int)
+    verb = verbs.add_parser("few")
+    verb.add_argument("count", type=int)
+    verb.add_argument("--audio", type=Path, required=True, help="folder of recordings, of which the first ten are new")
     verb = verbs.add_parser("one")
     verb.add_argument("operation")
     verb.add_argument("root", type=Path)
@@ -254,6 +293,8 @@ def main() -> None:
         real_listing(given.count)
     elif given.verb == "idle":
         idle(given.count)
+    elif given.verb == "few":
+        few(given.count, given.audio)
     else:
         base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         started, cpu = time.monotonic(), time.process_time()

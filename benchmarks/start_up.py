@@ -49,12 +49,14 @@ def readable(path: Path) -> bool:
         return False
 
 
-def bare(paths: Sequence[Path], workers: int) -> dict[str, float]:
-    """Seconds that scoring and extracting take on `workers` processes with their models loaded."""
+def bare(paths: Sequence[Path], workers: int, names: Sequence[str] | None = None) -> dict[str, float]:
+    """Seconds that scoring (by the curators `names`, default all that are by default) and extracting take on `workers`
+    processes with their models loaded."""
     context = multiprocessing.get_context("spawn")
     barrier, spans = context.Barrier(workers), context.Queue()
     pool = [
-        context.Process(target=_loop, args=(list(map(str, paths[i::workers])), barrier, spans)) for i in range(workers)
+        context.Process(target=_loop, args=(list(map(str, paths[i::workers])), names, barrier, spans))
+        for i in range(workers)
     ]
     for process in pool:
         process.start()
@@ -64,7 +66,7 @@ def bare(paths: Sequence[Path], workers: int) -> dict[str, float]:
     return {name: max(f[name][1] for f in found) - min(f[name][0] for f in found) for name in found[0]}
 
 
-def _loop(paths: list[str], barrier: Any, spans: Any) -> None:
+def _loop(paths: list[str], names: Sequence[str] | None, barrier: Any, spans: Any) -> None:
     from auricle.curators.registry import build as curators
     from auricle.extractors.coding.registry import build as codecs
     from auricle.loaders.storage.store import Store  # noqa: F401  (part of what a worker has loaded)
@@ -77,7 +79,7 @@ def _loop(paths: list[str], barrier: Any, spans: Any) -> None:
         {"key": path, "recording": sha256_file(Path(path)), "uri": path, "channel": 0, "start": 0, "end": frames(path)}
         for path in paths
     ]
-    measuring = curators(None, {})
+    measuring = curators(names, {})
     extracting = codecs([RepresentationConfig(codec="builtin", kind=kind) for kind in ("codes", "latents")])
     clips = [clip for _, clip in read_clips(items) if isinstance(clip, Clip)]
     # the first clip loads what loads late
