@@ -81,9 +81,12 @@ def main() -> None:
             times = seconds / args.speed * (1 + rng.pareto(1.8, args.clips).clip(max=20))
             for shrinking in (True, False):
                 sizes = Sizes(float(seconds.sum()), workers, UNIT_S) if shrinking else None
-                units = units_of(seconds, sizes)
+                order = np.arange(args.clips)
+                if sizes is not None and sizes.short:
+                    order = np.argsort(-seconds, kind="stable")
+                units = units_of(seconds[order], sizes)
                 count = len(units) if shrinking else count
-                of_unit = np.add.reduceat(times, np.cumsum([0, *units[:-1]]))
+                of_unit = np.add.reduceat(times[order], np.cumsum([0, *units[:-1]]))
                 took, idle = simulated(of_unit.tolist(), workers, AHEAD, PLENTY if shrinking else 0)
                 found[shrinking].append((float(times.sum()) / took, idle / took))
         line = f"{workers:7}"

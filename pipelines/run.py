@@ -38,7 +38,7 @@ from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
 from .tables import cues, ingest, label_lines
 from .tables.losses import refuse_losses
-from .tables.remaining import clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
+from .tables.remaining import SAME_NEED, clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
 from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
@@ -110,14 +110,10 @@ class Run:
         started = time.monotonic()
         each = self.needs[recipe.name]
         w = self.config.workers
-        sizes = Sizes(total, self.pool.size(each), float(w.unit_bytes if probing else w.unit_s))
+        sizes = Sizes(total, self.pool.size(each), float(w.unit_bytes if probing else w.unit_s), w.unit_clips)
         if recipe.name == "extract" and not cut_freely(self.config):
             sizes = None
-        # what is longer than a unit comes first: nobody waits for it at the end
-        largest = sizes.at(total) if sizes else float("inf")
-        rows = state.stream(
-            f"SELECT t.*, {weight} AS weight FROM {weighed} ORDER BY {weight} <= {largest}, t.unit, t.place"
-        )
+        rows = state.stream(in_order(weighed, weight, "key" if probing else "recording", sizes))
         units = write_plan(self.store, self.run, recipe, cut(rows, sizes))
         self.progress.begin(recipe.name, items, 0.0 if probing else total, len(units))
         then = then if then is not None and self.needs[then.name] == each else None
@@ -322,6 +318,21 @@ def judged(this: Run, parent: Version | None, candidate: VersionDocument) -> Ver
             f"The candidate is {this.store.url}/{path}. Change the rules, the sources or the gate, and run again."
         )
     return candidate
+
+
+def in_order(items: str, weight: str, recording: str, sizes: Sizes | None) -> str:
+    """SQL of the items of a pass as they are cut: what is longer than a unit first, so that nobody waits for it at the
+    end; of a short pass the longest recordings first, each in one stretch.
+
+    items: with the alias `t`. weight: of an item, in SQL. recording: the column that says what is read together.
+    """
+    columns = f"SELECT t.*, {weight} AS weight FROM {items}"
+    if sizes is None or not sizes.short:
+        largest = sizes.at(sizes.total) if sizes else float("inf")
+        return f"{columns} ORDER BY {weight} <= {largest}, t.unit, t.place"
+    # what items of a unit need in common stays; where units began in the order of the sources does not
+    return f"""SELECT * REPLACE (unit // {SAME_NEED} AS unit) FROM ({columns})
+        ORDER BY unit, max(weight) OVER (PARTITION BY {recording}) DESC, {recording}, place"""
 
 
 def new_run() -> str:

@@ -25,6 +25,8 @@ from .state import State
 
 THREADS_BESIDE_A_CARD = 2
 """That decode ahead of a codec on a GPU, unless the configuration says otherwise."""
+SAME_NEED = 1_000_000_000
+"""Units of clips that need the same have numbers with the same quotient by this."""
 INPUT_COLUMNS = {
     "transcript": "transcript_sha256",
     "language": "language",
@@ -172,7 +174,7 @@ def counted(table: str) -> str:
 def _units(need: str, unit_s: float, unit_clips: int) -> str:
     """Cut `todo` into units: clips that need the same, a recording's clips together, bounded in seconds and clips."""
     return f"""
-        SELECT CAST(dense_rank() OVER (ORDER BY {need}) * 1000000000 + floor(greatest(
+        SELECT CAST(dense_rank() OVER (ORDER BY {need}) * {SAME_NEED} + floor(greatest(
                 (sum(duration_s) OVER win - duration_s) / {unit_s}, (row_number() OVER win - 1) / {unit_clips}))
                 AS BIGINT) AS unit,
             clip AS key, recording, uri, channel, start, "end", transcript, transcript_sha256, language, speaker,

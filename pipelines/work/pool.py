@@ -31,6 +31,10 @@ LOOK_S = 1.0
 """How often the pool looks at the nodes."""
 AHEAD = 2
 """Units that a worker has at most that are not computed: one that it computes, one so that it need not wait."""
+GET_S = 60.0
+"""That a finished call's few numbers may take to arrive: what was on a node that died may never come."""
+NODE_S = 5.0
+"""How often the pool looks whether the node that this process is attached to is alive."""
 PLENTY = 4
 """Units left per worker from which on each has one in advance; fewer would wait behind a long one at the end."""
 DEATHS = 5
@@ -187,14 +191,17 @@ class Pool:
 
         lost = (
             *(ray.exceptions.RayActorError, ray.exceptions.ObjectLostError, ray.exceptions.NodeDiedError),
-            *(ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError),
+            *(ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.GetTimeoutError),
         )
         queue, name = deque(units), _named(recipe)
         shared = ray.put(recipe)
         following = (ray.put(then), _named(then)) if then is not None else None
-        since = time.monotonic()
+        since = looked = time.monotonic()
         try:
             while queue or any(worker.units for worker in self._pool):
+                if time.monotonic() - looked > NODE_S:
+                    looked = time.monotonic()
+                    _refuse_dead_node(recipe.name)
                 left = len(queue) + sum(len(worker.units) for worker in self._pool)
                 self._take_on(shared, name, store, run, each, left)
                 self._hand_out(queue, shared, name, following)
@@ -210,7 +217,7 @@ class Pool:
                 for ref in ready:
                     worker = waited[ref]
                     try:
-                        outcomes: list[UnitOutcome] = ray.get(ref)
+                        outcomes: list[UnitOutcome] = ray.get(ref, timeout=GET_S)
                     except lost as error:
                         self._lose(worker, queue, recipe.name, error)
                         break
@@ -336,6 +343,19 @@ def run_units(recipe: Recipe, store: Store, run: str, units: Sequence[UnitRef], 
     """Do all units on `workers` processes of their own; Ray is there already, or is started for them."""
     with Pool(Workers(num=workers)) as pool:
         yield from pool.run(recipe, store, run, units)
+
+
+def _refuse_dead_node(what: str) -> None:
+    """Raises `ClusterError` when the node that this process is attached to is gone: Ray does not always end it then,
+    and nothing that it is given would come back."""
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == here):
+        raise ClusterError(
+            f"the {what} pass: the Ray node that this run is attached to is gone. What is done is kept; the same "
+            "command goes on"
+        )
 
 
 def _exit(number: int, _: object) -> None:

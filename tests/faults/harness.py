@@ -230,6 +230,9 @@ def _wait(driver: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
             if ready():
                 return
         time.sleep(0.02)
+    if driver.poll() is None:
+        driver.kill()
+        raise RuntimeError(f"a run stood still for {PATIENCE_S:g} s")
 
 
 def _compare(reference: Path, dataset: Path, tally: Tally) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from auricle.pipelines.run import in_order
 from auricle.pipelines.work.cut import Sizes, cut
 
 
@@ -25,8 +27,12 @@ def units_of(weights: list[float], sizes: Sizes | None, coarse: list[int] | None
 def test_a_short_pass_has_several_units_for_each_worker() -> None:
     """60 clips of 447 s on two workers were two units of 300 s."""
     units = units_of([7.45] * 60, Sizes(447.0, 2, 300.0))
-    assert len(units) >= 2 * 3
-    assert max(map(sum, units)) <= 447 / 2 / 3 + 7.45
+    assert len(units) >= 2 * 4
+    assert max(map(sum, units)) <= 447 / 2 / 4 + 7.45
+
+
+def test_no_unit_has_more_items_than_it_may() -> None:
+    assert max(map(len, units_of([1.0] * 60, Sizes(60.0, 1, 300.0, most_items=4)))) == 4
 
 
 def test_a_long_pass_has_units_of_the_configured_size_until_near_its_end() -> None:
@@ -40,6 +46,24 @@ def test_what_came_in_two_units_is_never_in_one() -> None:
     assert [len(u) for u in units_of([1.0] * 15, None, coarse)] == [5, 5, 5]
     cuts = np.cumsum([len(u) for u in units_of([1.0] * 15, Sizes(15.0, 1, 300.0), coarse)])
     assert {5, 10, 15} <= set(cuts.tolist())
+
+
+def test_a_short_pass_takes_the_longest_recordings_first_and_leaves_their_clips_together() -> None:
+    lengths = {"a": [3.0], "b": [2.0, 9.0, 4.0], "c": [5.0], "d": [3.0]}
+    rows = [
+        (place, recording, seconds)
+        for place, (recording, seconds) in enumerate((r, s) for r, all_of in lengths.items() for s in all_of)
+    ]
+    items = (
+        f"(VALUES {', '.join(f'({i // 3}, {i}, {r!r}, {s})' for i, r, s in rows)}) t(unit, place, recording, seconds)"
+    )
+
+    def found(sizes: Sizes) -> list[float]:
+        return [row[3] for row in duckdb.sql(in_order(items, "t.seconds", "recording", sizes)).fetchall()]
+
+    assert found(Sizes(26.0, 2, 300.0)) == [2, 9, 4, 5, 3, 3]
+    # of a long one the order of the sources, but for what is longer than a unit
+    assert found(Sizes(26.0, 2, 1.2)) == [3, 2, 9, 4, 5, 3]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 8])
