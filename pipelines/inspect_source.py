@@ -67,7 +67,7 @@ def inspect_source(path: str, limit: int = 100_000) -> Inspection:
 
 def _listed(source: Source, limit: int, found: Inspection) -> pa.Table:
     batches, count = [], 0
-    for batch in list_sources([source], found.notices):
+    for batch in list_sources([source], found.notices, processes=1):
         batches.append(batch)
         count += batch.num_rows
         if count >= limit:

@@ -49,7 +49,8 @@ class Hearing:
     read: ReadAudio = read_span
     """Decodes a part of one."""
     copy: Callable[[str], AbstractContextManager[Path]] | None = None
-    """Makes a copy of a member of an archive for a moment; raises `SoundError`. None: these cannot be heard."""
+    """Makes a copy of a member of an archive, or of what is elsewhere, for a moment; raises `SoundError`. None: these
+    cannot be heard."""
 
 
 class Sources:
@@ -84,7 +85,11 @@ class Sources:
             raise SoundError(f"the configuration of this version has no source {source!r}")
         uri = file_uri(folder, relative)
         if "://" in uri:
-            raise SoundError(f"{folder} is not on this machine; copy the source here to listen")
+            if self._hearing.copy is None:
+                raise SoundError(f"{folder} is not on this machine; to fetch it takes the extra `curate`")
+            with self._hearing.copy(uri) as copied:
+                yield copied
+            return
         root = Path(file_uri(folder, "")).resolve()
         path = Path(uri).resolve()
         # a list names files anywhere

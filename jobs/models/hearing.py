@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ...dashboards.explorer.sounds import Hearing, SoundError
-from ...schemas.errors import ClipError
+from ...schemas.errors import AuricleError, ClipError
 
 
 def hearing() -> Hearing:
-    """Reads with libsndfile and FFmpeg's libraries, also out of archives; without the latter (extra `curate`), with
-    libsndfile alone, and loose files only."""
+    """Reads with libsndfile and FFmpeg's libraries, also out of archives and from elsewhere; without the latter (extra
+    `curate`), with libsndfile alone, and loose files of this machine only."""
     try:
         import av  # noqa: F401
     except ModuleNotFoundError:
@@ -24,7 +24,10 @@ def hearing() -> Hearing:
 
 @contextmanager
 def copy(uri: str) -> Iterator[Path]:
-    """A copy of a member of an archive, for a moment. Raises `SoundError` when it cannot be had."""
+    """A copy of a member of an archive, of an object or of a recording of any other source, for a moment.
+
+    Raises `SoundError` when it cannot be had.
+    """
     from ...pipelines.audio.decode import local_file
 
     try:
@@ -32,6 +35,9 @@ def copy(uri: str) -> Iterator[Path]:
             yield path
     except ClipError as error:
         raise SoundError(error.message) from error
+    except AuricleError as error:
+        # a kind of source that is not installed here, a dataset that is gone
+        raise SoundError(str(error).partition("\n")[0]) from error
 
 
 def read_any(path: Path, channel: int, start: int, end: int) -> tuple[np.ndarray, int]:

@@ -129,6 +129,27 @@ class Store:
         except (BaseError, OSError) as error:
             raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
 
+    def pieces(self, path: str, most: int) -> Iterator[bytes]:
+        """The object in order, at most `most` bytes at a time; one request where it is no larger. Raises as `get`."""
+
+        def first() -> bytes | int:
+            found = obstore.get(self._store, path)
+            size = int(found.meta["size"])
+            # what is larger is not read by this request
+            return bytes(found.bytes()) if size <= most else size
+
+        try:
+            whole = self._persist(path, first)
+        except FileNotFoundError as error:
+            raise IntegrityError(f"{self.url}/{path}: the object is missing") from error
+        except (BaseError, OSError) as error:
+            raise StorageError(f"{self.url}/{path}: cannot be read: {first_line(error)}") from error
+        if isinstance(whole, bytes):
+            yield whole
+            return
+        for start in range(0, whole, most):
+            yield from self.get_ranges(path, [start], [min(most, whole - start)])
+
     def get_ranges(self, path: str, starts: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
         """Byte ranges of one object; neighbours are coalesced into fewer requests."""
         try:

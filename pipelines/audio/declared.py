@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from ...schemas.errors import ClipError
 from ...schemas.tables import FailureReason
+from .held import Sound
 
 HEADER_SLACK_BYTES = 64
 """Missing bytes that are forgiven: sloppy writers count the header, or the padding of an odd chunk, as data."""
@@ -23,7 +23,7 @@ MANY_CHUNKS = 1000
 WAVE, WAVE64 = (b"RIFF", b"RIFX", b"RF64", b"BW64"), b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Sound) -> None:
     """Raise `ClipError` (corrupt) when the header of a WAV, RF64, W64, AIFF or AU declares more than the file holds.
 
     Other formats pass: their decoders notice, or have no length to compare. So do headers of streams.
@@ -40,7 +40,7 @@ def check_whole(path: Path) -> None:
         )
 
 
-def why_empty(path: Path) -> str:
+def why_empty(path: Sound) -> str:
     """Words for a recording that decodes to nothing: there is nothing, or its header was never finished."""
     found = _lengths(path)
     if found is not None and found[0] == 0 and found[1] > HEADER_SLACK_BYTES:
@@ -51,7 +51,7 @@ def why_empty(path: Path) -> str:
     return "a valid header and no samples"
 
 
-def _lengths(path: Path) -> tuple[int, int] | None:
+def _lengths(path: Sound) -> tuple[int, int] | None:
     """Bytes of audio that the header declares, and that the file holds; None for formats without such a length."""
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,13 @@ from ..archives.packed import member_of, read
 from ..sources.kinds import SourceKind, kind_of
 from ..work.hang import bounded
 from ..work.scratch import scratch_file
+from .held import MOST_BYTES, Held, Sound, may_be_held
 from .quiet import mpg123_quiet
 
 BLOCK_SAMPLES = 1 << 18
 """Samples per channel and block: 16 s at 16 kHz, 1 MiB of float32."""
+PIECE_BYTES = 16 << 20
+"""Of an object that are fetched at once."""
 LONGEST_NAME = 120
 """Characters of a copy's name."""
 RATES_HZ = range(1_000, 768_001)
@@ -69,27 +73,62 @@ def local_file(uri: str) -> Iterator[Path]:
 
     Raises `ClipError` for a copy that cannot be made.
     """
+    with local_sound(uri, most_bytes=0) as path:
+        assert isinstance(path, Path)
+        yield path
+
+
+@contextlib.contextmanager
+def local_sound(uri: str, most_bytes: int = MOST_BYTES) -> Iterator[Sound]:
+    """As `local_file`, but for what is no file of this machine: up to `most_bytes` of it stay in memory where that
+    changes nothing for the decoder."""
+    pieces = _pieces(uri)
+    if pieces is None:
+        yield Path(uri)
+        return
+    # a name says what some formats are, and is what messages call it; copies that a killed worker left are removed by
+    # the next one
+    name = uri_name(uri)[-LONGEST_NAME:].lstrip(".") or "recording"
+    with _in_our_words(uri, name):
+        held, size = [], 0
+        while size <= most_bytes and (piece := next(pieces, None)) is not None:
+            held.append(piece)
+            size += len(piece)
+    if size <= most_bytes and held and may_be_held(held[0]):
+        yield Held(name, held[0] if len(held) == 1 else b"".join(held))
+        return
+    with scratch_file(name) as path:
+        with _in_our_words(uri, name), path.open("wb") as file:
+            file.writelines(held)
+            held.clear()
+            file.writelines(pieces)
+        yield path
+
+
+def _pieces(uri: str) -> Iterator[bytes] | None:
+    """The bytes of what is no file of this machine. Raises `ClipError` where it cannot be looked for."""
     kind = kind_of(uri)
     try:
         member = member_of(uri) if kind is None else None
     except (StorageError, ArchiveError) as error:
         raise ClipError(FailureReason.STORAGE, str(error)) from error
-    if member is None and "://" not in uri:
-        yield Path(uri)
-        return
-    # a name says what some formats are, and is what messages call it; copies that a killed worker left are removed by
-    # the next one
-    with scratch_file(uri_name(uri)[-LONGEST_NAME:].lstrip(".") or "recording") as path:
-        try:
-            with path.open("wb") as file:
-                file.writelines(_of_kind(kind, uri) if kind else _bytes(uri) if member is None else read(member))
-        except IntegrityError as error:
-            raise ClipError(FailureReason.MISSING, f"{without_place(uri)}: the object is gone") from error
-        except StorageError as error:
-            raise ClipError(FailureReason.STORAGE, str(error)) from error
-        except ArchiveError as error:
-            raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error}") from error
-        yield path
+    if kind:
+        return _of_kind(kind, uri)
+    if member is not None:
+        return iter(read(member))
+    return _bytes(uri) if "://" in uri else None
+
+
+@contextlib.contextmanager
+def _in_our_words(uri: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise ClipError(FailureReason.MISSING, f"{without_place(uri)}: the object is gone") from error
+    except StorageError as error:
+        raise ClipError(FailureReason.STORAGE, str(error)) from error
+    except ArchiveError as error:
+        raise ClipError(FailureReason.UNREADABLE, f"{name}: {error}") from error
 
 
 def _of_kind(kind: SourceKind, uri: str) -> Iterator[bytes]:
@@ -102,12 +141,13 @@ def _of_kind(kind: SourceKind, uri: str) -> Iterator[bytes]:
 
 
 def _bytes(uri: str) -> Iterator[bytes]:
+    """An object in pieces: one of hours is never whole in memory."""
     store, name = located(uri)
-    yield store.get(name)
+    yield from store.pieces(name, PIECE_BYTES)
 
 
 @contextlib.contextmanager
-def open_audio(path: Path) -> Iterator[Reader]:
+def open_audio(path: Sound) -> Iterator[Reader]:
     """Open a recording with libsndfile, else with FFmpeg's libraries; check what its header claims.
 
     Raises `ClipError` for what cannot be decoded, with a `FailureReason`.
@@ -115,20 +155,22 @@ def open_audio(path: Path) -> Iterator[Reader]:
     import soundfile
 
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except FileNotFoundError as error:
         raise ClipError(FailureReason.MISSING, f"{path.name}: the file is gone") from error
     except OSError as error:
         raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error.strerror}") from error
-    if not path.is_file():
+    if not stat.S_ISREG(found.st_mode):
         raise ClipError(FailureReason.UNREADABLE, f"{path.name}: not a regular file")
-    if size == 0:
+    if found.st_size == 0:
         raise ClipError(FailureReason.EMPTY_FILE, f"{path.name}: 0 bytes")
+    held = isinstance(path, Held)
     try:
-        with bounded(), mpg123_quiet():
-            file = soundfile.SoundFile(str(path))
+        # what is held is no MP3
+        with bounded(), contextlib.nullcontext() if held else mpg123_quiet():
+            file = soundfile.SoundFile(path.open() if held else str(path))
     except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
-        with _open_av(path, str(error)) as reader:
+        with _on_disk(path) as copy, _open_av(copy, _reason(error)) as reader:
             yield reader
         return
     with file:
@@ -137,8 +179,18 @@ def open_audio(path: Path) -> Iterator[Reader]:
         yield _SoundFileReader(path, file, info)
 
 
+@contextlib.contextmanager
+def _on_disk(sound: Sound) -> Iterator[Path]:
+    if isinstance(sound, Path):
+        yield sound
+        return
+    with scratch_file(sound.name) as path:
+        path.write_bytes(sound.data)
+        yield path
+
+
 class _SoundFileReader:
-    def __init__(self, path: Path, file, info: AudioInfo) -> None:
+    def __init__(self, path: Sound, file, info: AudioInfo) -> None:
         self._path, self._file, self.info = path, file, info
         self.seeks = file.format in EXACT_SEEK
 
@@ -226,7 +278,7 @@ def _open_av(path: Path, sndfile_error: str) -> Iterator[Reader]:
         yield _AvReader(path, container, info)
 
 
-def _check(path: Path, info: AudioInfo) -> None:
+def _check(path: Sound, info: AudioInfo) -> None:
     if info.sample_rate not in RATES_HZ:
         raise ClipError(
             FailureReason.IMPLAUSIBLE_RATE,
@@ -238,10 +290,11 @@ def _check(path: Path, info: AudioInfo) -> None:
         )
 
 
-def _finite(path: Path, block: np.ndarray) -> np.ndarray:
-    # one pass and no array where all is well: a sum is finite unless something in it is not, or it overflows
+def _finite(path: Sound, block: np.ndarray) -> np.ndarray:
+    # one pass and no array where all is well: the energy is finite unless a sample is not, or it overflows
     with np.errstate(over="ignore", invalid="ignore"):
-        total = block.sum()
+        flat = block.reshape(-1)
+        total = np.dot(flat, flat)
     if not np.isfinite(total) and not np.isfinite(block).all():
         raise ClipError(FailureReason.NOT_FINITE, f"{path.name}: holds NaN or infinite samples")
     return block
@@ -249,4 +302,4 @@ def _finite(path: Path, block: np.ndarray) -> np.ndarray:
 
 def _reason(error: object) -> str:
     """The library's words, without the path that it repeats."""
-    return str(error).rstrip(".").rsplit("': ", 1)[-1].rsplit('": ', 1)[-1]
+    return str(getattr(error, "error_string", error)).rstrip(".").rsplit("': ", 1)[-1].rsplit('": ', 1)[-1]

@@ -12,13 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ...schemas.errors import ClipError
-from ...schemas.keys import sha256_file
 from ...schemas.sources import uri_name
 from ...schemas.tables import FailureReason
-from .decode import local_file
+from .decode import local_sound
+from .held import Held, Sound, sha256_of
 from .tape import Tape
 
 MOST = 2
@@ -32,10 +31,10 @@ class Recording:
 
     uri: str
     sha256: str
-    path: Path
+    path: Sound
     """On this machine."""
     seen: tuple[int, ...]
-    """What the file system said of it before it was hashed."""
+    """What the file system said of it before it was hashed; nothing of what is in memory."""
     _open: ExitStack
     _tape: Tape | None = field(default=None)
 
@@ -105,12 +104,12 @@ def _keep(recording: Recording) -> None:
 
 def _open(uri: str, sha256: str) -> Recording:
     with ExitStack() as stack:
-        path = stack.enter_context(local_file(uri))
+        path = stack.enter_context(local_sound(uri))
         try:
             if not path.exists():
                 raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was probed")
             seen = _seen(path)
-            if sha256_file(path) != sha256:
+            if sha256_of(path) != sha256:
                 raise ClipError(FailureReason.CHANGED_WHILE_READ, f"{path.name}: its bytes changed since it was probed")
         except OSError as error:
             name = uri_name(uri)
@@ -125,6 +124,8 @@ def _unchanged(recording: Recording) -> bool:
         return False
 
 
-def _seen(path: Path) -> tuple[int, ...]:
+def _seen(path: Sound) -> tuple[int, ...]:
+    if isinstance(path, Held):
+        return ()
     found = os.stat(path)
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

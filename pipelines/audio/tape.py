@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 
 from ...schemas.errors import ClipError
 from ...schemas.tables import FailureReason
 from .decode import AudioInfo, Reader, open_audio
+from .held import Sound
 
 KEPT_BEHIND_S = 60.0
 """Of samples behind the last ones decoded, where a seek is not exact: channels of a clip may be in two units."""
@@ -24,7 +24,7 @@ KEPT_BEHIND_S = 60.0
 class Tape:
     """Blocks of a recording from wherever they are asked for; going back further than what is kept decodes again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Sound) -> None:
         """Raises `ClipError` for what cannot be decoded."""
         self.path = path
         self._open = ExitStack()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ...schemas.config import Segmentation
 from ...schemas.keys import digest
 from ...schemas.time import samples
 from ..audio.decode import open_audio
+from ..audio.held import Sound
 from ..audio.tape import Tape
 from .assigning import aligned_rows
 from .kinds import kinds_of_speech
@@ -61,7 +61,7 @@ def cutting_fingerprint(segment: Segmentation) -> str:
     return digest("cutting", CUTTING_VERSION, str(segment.min_s), str(segment.max_s), models)
 
 
-def cut_recording(path: Path, segment: Segmentation, labels: Sequence[Mapping[str, Any]]) -> Cut:
+def cut_recording(path: Sound, segment: Segmentation, labels: Sequence[Mapping[str, Any]]) -> Cut:
     """Cut one recording at its pauses, in the memory of minutes.
 
     labels: what `pipelines.tables.cues` makes of a file's labels: start_s, duration_s, channel, transcript, words,
@@ -89,7 +89,7 @@ class Whole:
     sound: list[dict[str, Any]]
 
 
-def hear(path: Path) -> Whole:
+def hear(path: Sound) -> Whole:
     """Listen to a recording once. Raises `ClipError` for what cannot be decoded."""
     with open_audio(path) as reader:
         info = reader.info
@@ -101,7 +101,7 @@ def hear(path: Path) -> Whole:
     return Whole(heard.speech, num_samples, info.sample_rate, sound_of(heard))
 
 
-def lay(path: Path, whole: Whole, labels: Sequence[Mapping[str, Any]]) -> tuple[list[Text], list[dict[str, Any]]]:
+def lay(path: Sound, whole: Whole, labels: Sequence[Mapping[str, Any]]) -> tuple[list[Text], list[dict[str, Any]]]:
     """The texts of the labels with the times of their words, and rows of `timing` of `schemas.tables.CUTTING`."""
     texts = texts_of(labels)
     language = next((label["language"] for label in labels if label["language"]), None)
@@ -138,7 +138,7 @@ def _by_channel(texts: Sequence[Text]) -> Iterator[tuple[int | None, list[Text]]
         yield channel, [text for text in texts if text.channel == channel]
 
 
-def _place(path: Path, whole: Whole, channel: int | None, texts: list[Text], language: str | None) -> dict[str, Any]:
+def _place(path: Sound, whole: Whole, channel: int | None, texts: list[Text], language: str | None) -> dict[str, Any]:
     """Find where the texts of a channel (None: of all) are said; what a row of `timing` says of it."""
     own = [text for text in texts if text.start_s is not None]
     speech = whole.speech
@@ -174,7 +174,7 @@ def _end_s(text: Text) -> float:
 
 
 @contextmanager
-def _sound(path: Path, num_samples: int, channel: int | None) -> Iterator[Read]:
+def _sound(path: Sound, num_samples: int, channel: int | None) -> Iterator[Read]:
     """A reader of pieces of a channel, or of the mean of all, at 16 kHz."""
     tape = Tape(path)
     rate = tape.info.sample_rate

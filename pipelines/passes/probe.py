@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ import pyarrow as pa
 
 from ...schemas.config import Segmentation
 from ...schemas.errors import ClipError
-from ...schemas.keys import PcmHash, clip_key, digest, group_key, sha256_file
+from ...schemas.keys import PcmHash, clip_key, digest, group_key
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.sources import without_place
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN, FailureReason
 from ...schemas.time import PAST_END_S, samples
 from ..audio.declared import check_whole, why_empty
-from ..audio.decode import local_file, open_audio
+from ..audio.decode import local_sound, open_audio
+from ..audio.held import Held, Sound, sha256_of
 from ..cutting.recording import cut_recording, cutting_fingerprint
 from ..work.contract import Result
 
@@ -102,7 +102,7 @@ class _Probe:
             row: dict[str, Any] = {"key": item["key"]}
             audio_s = 0.0
             try:
-                with local_file(item["uri"]) as path:
+                with local_sound(item["uri"]) as path:
                     row["recording"] = _identity(path, item)
                     row |= probe_file(path, row["recording"], self._segment, item["spans"])
                     _unchanged(path, item)
@@ -125,7 +125,7 @@ def unread_names(uri: str) -> set[str]:
 
 
 def probe_file(
-    path: Path, recording: str, segment: Segmentation, spans: Sequence[Mapping[str, Any]] | None = None
+    path: Sound, recording: str, segment: Segmentation, spans: Sequence[Mapping[str, Any]] | None = None
 ) -> dict[str, Any]:
     """Facts of a decodable file and its clips, in one pass of bounded memory.
 
@@ -231,10 +231,10 @@ class _Cutter:
             self._waiting.append(span)
 
 
-def _identity(path: Path, item: Mapping[str, Any]) -> str:
+def _identity(path: Sound, item: Mapping[str, Any]) -> str:
     try:
         if path.is_file():
-            return sha256_file(path)
+            return sha256_of(path)
     except PermissionError as error:
         raise ClipError(FailureReason.UNREADABLE, f"{path.name}: {error.strerror}") from error
     except FileNotFoundError as error:
@@ -244,8 +244,8 @@ def _identity(path: Path, item: Mapping[str, Any]) -> str:
     raise ClipError(FailureReason.MISSING, f"{path.name}: gone since it was listed")
 
 
-def _unchanged(path: Path, item: Mapping[str, Any]) -> None:
-    if str(path) != item["uri"]:
+def _unchanged(path: Sound, item: Mapping[str, Any]) -> None:
+    if isinstance(path, Held) or str(path) != item["uri"]:
         # a copy out of an object store or an archive
         return
     stat = path.stat()

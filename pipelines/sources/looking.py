@@ -30,6 +30,11 @@ class LeftOut:
         self.count += 1
         self.example = self.example or example
 
+    def merge(self, other: LeftOut) -> None:
+        """Add what was counted elsewhere."""
+        self.count += other.count
+        self.example = self.example or other.example
+
     def shown(self) -> str:
         """The example as it may be printed."""
         return self.example.encode(errors="replace").decode()

@@ -16,6 +16,13 @@ from ..archives.member import PACKED, SUFFIXES, ArchiveError, Unusable, member_u
 from ..archives.packed import members
 from ..audio.decode import AUDIO_SUFFIXES
 from ..sources.looking import LeftOut
+from ..work.hang import Step
+from ..work.own_process import run_each
+
+MANY = 64
+"""Archives of a source from which on other processes list them: fewer are done before those have started."""
+AT_ONCE = 1024
+"""Archives that are handed out at once: what is known of them is held until all before it was taken."""
 
 
 class Row(NamedTuple):
@@ -36,39 +43,81 @@ def is_named_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+class Found(NamedTuple):
+    """An archive of a source, before it is opened."""
+
+    path: str
+    uri: str
+    size: int
+    mtime_ns: int
+    etag: str | None
+
+
+Job = tuple[Source, int, Found]
+
+
 @dataclass
 class Archives:
     """The archives of one source."""
 
     source: Source
     rank: int
+    _waiting: list[Found] = field(default_factory=list)
     _left_out: dict[str, LeftOut] = field(default_factory=dict)
     _packed: LeftOut = field(default_factory=LeftOut)
     _broken: LeftOut = field(default_factory=LeftOut)
 
-    def rows(self, relative: str, uri: str, size: int, mtime_ns: int, etag: str | None) -> Iterator[Row]:
-        """The recordings in an archive, which lies at `relative` below the source; of a broken one, itself as well.
+    def rows(self, found: Found) -> Iterator[Row]:
+        """The recordings in an archive; of a broken one, itself as well.
 
         A member is known again by its own size, time and place: what is appended to a tar leaves the others alone.
         """
-        included, whole = included_by(self.source), f"{size}-{mtime_ns}-{etag or ''}"
-        taken = included(relative) is not None
+        included, whole = included_by(self.source), f"{found.size}-{found.mtime_ns}-{found.etag or ''}"
+        taken = included(found.path) is not None
         try:
-            for member in members(uri):
+            for member in members(found.uri):
                 if isinstance(member, Unusable):
-                    self._left_out.setdefault(member.why, LeftOut()).add(f"{relative}/{member.name}")
+                    self._left_out.setdefault(member.why, LeftOut()).add(f"{found.path}/{member.name}")
                     continue
-                path = f"{relative}/{member.name}"
+                path = f"{found.path}/{member.name}"
                 is_audio = member.is_audio or os.path.splitext(member.name)[1].lower() in AUDIO_SUFFIXES
                 if is_audio and (taken or included(path)):
                     # a tar says when each member was written; what does not changes as a whole
                     mark = member.place if member.mtime_ns else f"{member.place} of {whole}"
-                    place = member_uri(uri, member)
-                    time_ns = member.mtime_ns or mtime_ns
+                    place = member_uri(found.uri, member)
+                    time_ns = member.mtime_ns or found.mtime_ns
                     yield Row(self.source.name, self.rank, path, place, member.size, time_ns, mark)
         except ArchiveError as error:
             self._broken.add(str(error))
-            yield Row(self.source.name, self.rank, relative, uri, size, mtime_ns, etag)
+            yield self._whole(found)
+
+    def later(self, found: Found) -> None:
+        """Have an archive listed by `waiting`."""
+        self._waiting.append(found)
+
+    def waiting(self, processes: int) -> Iterator[Row]:
+        """`rows` of all archives that wait, in order: many of them in `processes` processes, which also costs no more
+        than an archive where one of them ends its process."""
+        if processes < 2 or len(self._waiting) < MANY:
+            for found in self._waiting:
+                yield from self.rows(found)
+            return
+        # what is listed early is held until its turn comes
+        for start in range(0, len(self._waiting), AT_ONCE):
+            jobs = [(self.source, self.rank, found) for found in self._waiting[start : start + AT_ONCE]]
+            for rows, other in run_each(_listed, jobs, _died, processes):
+                for why, left_out in other._left_out.items():
+                    self._left_out.setdefault(why, LeftOut()).merge(left_out)
+                self._broken.merge(other._broken)
+                yield from rows
+
+    def ended(self, found: Found, code: int | None) -> list[Row]:
+        """The row of an archive whose listing ended its process."""
+        self._broken.add(f"{found.uri}: its listing ended the process with code {code}")
+        return [self._whole(found)]
+
+    def _whole(self, found: Found) -> Row:
+        return Row(self.source.name, self.rank, *found)
 
     def look(self, name: str) -> None:
         """Count a file that is neither taken for audio nor for an archive, where somebody may wonder about it."""
@@ -87,6 +136,18 @@ class Archives:
             )
         for why, found in sorted(self._left_out.items()):
             yield f"{source}: {found.count:,} members of archives are left out. Each {why}, for example {found.shown()}"
+
+
+def _listed(job: Job) -> tuple[list[Row], Archives]:
+    source, rank, found = job
+    archives = Archives(source, rank)
+    return list(archives.rows(found)), archives
+
+
+def _died(job: Job, code: int | None, _: Step | None) -> tuple[list[Row], Archives]:
+    source, rank, found = job
+    archives = Archives(source, rank)
+    return archives.ended(found, code), archives
 
 
 def included_by(source: Source) -> Callable[[str], object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.sources import is_list
 from ..audio.decode import AUDIO_SUFFIXES
 from ..sources.kinds import kind_of
-from .archived import Archives, Row, included_by, is_named_archive
+from .archived import Archives, Found, Row, included_by, is_named_archive
 from .folders import Walk
 from .lists import kind_rows, list_rows, web_rows
 
@@ -35,24 +35,32 @@ FILES = pa.schema(
 ROWS_PER_BATCH = 1 << 16
 
 
-def list_sources(sources: Iterable[Source], notices: list[str]) -> Iterator[pa.RecordBatch]:
+def list_sources(
+    sources: Iterable[Source], notices: list[str], processes: int | None = None
+) -> Iterator[pa.RecordBatch]:
     """Files of all sources (`FILES`), batch by batch: 10^7 of them take gigabytes.
 
     An archive is listed as the members that it holds; one that cannot be read, or only to some point, as a file of its
     own as well, which then fails. notices: gets a line per kind of thing that was left out on purpose (links out of the
-    tree, names that are not text, members of archives that are no files) and per source without any file.
+    tree, names that are not text, members of archives that are no files) and per source without any file. processes:
+    that list a source's archives where there are many; default: a core each.
     Raises `ConfigError` for a source that is not there: an unmounted disk must not look like a folder whose files are
     all gone.
     """
     for rank, source in enumerate(sources):
         empty, archives = True, Archives(source, rank)
-        rows = _rows(source, rank, archives, notices)
+        rows = chain(_rows(source, rank, archives, notices), _waiting(archives, processes))
         for batch in _batches(rows):
             empty = False
             yield batch
         notices.extend(archives.notices())
         if empty:
             notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
+
+
+def _waiting(archives: Archives, processes: int | None) -> Iterator[Row]:
+    # called when the source's own files are all there, and with them its archives
+    yield from archives.waiting(processes or os.cpu_count() or 1)
 
 
 def _rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
@@ -74,7 +82,7 @@ def _local(source: Source, rank: int, archives: Archives, notices: list[str]) ->
     if root.is_file():
         found = root.stat()
         if is_named_archive(root.name):
-            yield from archives.rows(root.name, str(root), found.st_size, found.st_mtime_ns, None)
+            yield from archives.rows(Found(root.name, str(root), found.st_size, found.st_mtime_ns, None))
         else:
             yield _row(source, rank, root.name, str(root), found)
         return
@@ -104,7 +112,7 @@ def _local(source: Source, rank: int, archives: Archives, notices: list[str]) ->
         if not stat.S_ISREG(found.st_mode):
             continue
         if packed:
-            yield from archives.rows(relative, file.path, found.st_size, found.st_mtime_ns, None)
+            archives.later(Found(relative, file.path, found.st_size, found.st_mtime_ns, None))
         else:
             yield _row(source, rank, relative, file.path, found)
     notices.extend(walk.notices(source.name))
@@ -119,7 +127,7 @@ def _remote(source: Source, rank: int, archives: Archives) -> Iterator[Row]:
     for entry in store.list():
         uri, mtime_ns = f"{store.url}/{entry.path}", int(entry.modified_s * 1e9)
         if is_named_archive(entry.path):
-            yield from archives.rows(entry.path, uri, entry.size, mtime_ns, entry.etag)
+            archives.later(Found(entry.path, uri, entry.size, mtime_ns, entry.etag))
         elif Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and included(entry.path):
             yield Row(source.name, rank, entry.path, uri, entry.size, mtime_ns, entry.etag)
         else:

@@ -17,7 +17,7 @@ from ..labels.rows import Unusable, shown
 from ..labels.tables import columns_of, delimited, json_lines, no_file_column
 from ..sources.kinds import Recording, SourceKind
 from ..sources.looking import LOOKED_AT, Facts, Looking
-from .archived import Archives, Row, included_by, is_named_archive
+from .archived import Archives, Found, Row, included_by, is_named_archive
 
 EVERYTHING = ["**/*"]
 
@@ -89,7 +89,7 @@ def kind_rows(source: Source, rank: int, archives: Archives, notices: list[str],
 def _looked_at(source: Source, rank: int, archives: Archives, files: Iterable[tuple[str, str, Facts]]) -> Iterator[Row]:
     for path, uri, found in files:
         if is_named_archive(path) and found.absent is None:
-            yield from archives.rows(path, uri, found.size, found.mtime_ns, found.etag)
+            archives.later(Found(path, uri, found.size, found.mtime_ns, found.etag))
         else:
             yield Row(source.name, rank, path, uri, found.size, found.mtime_ns, found.etag, found.absent)
 

@@ -3,7 +3,12 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -90,6 +95,44 @@ def test_a_member_of_an_archive_is_heard_where_the_packages_for_it_are(recording
         Sources(config).clip(packed)
     with pytest.raises(SoundError, match=r"no member 'b\.wav'"):
         Sources(config, hearing()).clip(packed | {"path": "all.zip/b.wav"})
+
+
+def test_a_recording_on_a_web_server_is_heard_where_the_packages_for_it_are(
+    recording: tuple[Path, dict[str, Any]],
+) -> None:
+    from auricle.jobs.models.hearing import hearing
+
+    folder, row = recording
+    loose, _ = Sources({"sources": [{"path": str(folder)}]}).clip(row)
+    with served(folder) as address:
+        config = {"sources": [{"path": f"{address}/list.txt", "name": row["source"]}]}
+        waveform, _ = Sources(config, hearing()).clip(row)
+        assert np.array_equal(waveform, loose)
+        with pytest.raises(SoundError, match="gone"):
+            Sources(config, hearing()).clip(row | {"path": "b.wav"})
+        with pytest.raises(SoundError, match="extra `curate`"):
+            Sources(config).clip(row)
+    odd = {"sources": [{"path": "nothere://x", "name": row["source"]}]}
+    with pytest.raises(SoundError, match="nothere"):
+        Sources(odd, hearing()).clip(row)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a web server over a folder."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None: ...
 
 
 def test_a_file_that_changes_while_the_explorer_runs_is_noticed(recording: tuple[Path, dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_the_bytes_of_a_recording_are_hashed_once_until_it_changes(
     path = recording(tmp_path, "a.wav")
     units = [unit(path, first) for first in range(0, 90, 10)]
     hashed: list[Path] = []
-    monkeypatch.setattr(recordings, "sha256_file", lambda path: hashed.append(path) or sha256_file(path))
+    monkeypatch.setattr(recordings, "sha256_of", lambda path: hashed.append(path) or sha256_file(path))
     for items in units:
         assert all(isinstance(clip, Clip) for _, clip in read_clips(items))
     assert len(hashed) == 1
@@ -124,24 +125,27 @@ def test_the_bytes_of_a_recording_are_hashed_once_until_it_changes(
     assert len(errors) == len(units[0])
 
 
-def test_a_recording_on_a_store_is_copied_once_for_all_its_units_and_the_copy_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("most_bytes", [0, 1 << 30])
+def test_a_recording_on_a_store_is_fetched_once_for_all_its_units_and_its_copy_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
 ) -> None:
     path, asked = recording(tmp_path, "a.flac"), []
 
     class Remote:
-        def get(self, name: str) -> bytes:
+        def pieces(self, name: str, most: int) -> Iterator[bytes]:
             asked.append(name)
-            return (tmp_path / name).read_bytes()
+            yield (tmp_path / name).read_bytes()
 
     monkeypatch.setattr(decode, "located", lambda uri: (Remote(), uri.removeprefix("s3://bucket/")))
+    monkeypatch.setattr(recordings, "local_sound", partial(decode.local_sound, most_bytes=most_bytes))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     units = [unit(path, first) for first in range(0, 90, 10)]
     for items in units:
         remote = [item | {"uri": "s3://bucket/a.flac"} for item in items]
         assert all(isinstance(clip, Clip) for _, clip in read_clips(remote))
     assert asked == ["a.flac"]
-    assert len(list(tmp_path.glob("auricle-*/*/a.flac"))) == 1
+    # what stays in memory needs no copy
+    assert len(list(tmp_path.glob("auricle-*/*/a.flac"))) == (0 if most_bytes else 1)
     recordings.close_all()
     assert not list(tmp_path.glob("auricle-*/*/*"))
 
