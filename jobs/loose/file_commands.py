@@ -89,10 +89,12 @@ def score(
 
     auricle score ./folder --columns snr_db,c50_db,speech_quality
     """
+    from ...pipelines.work.threads import arrow_without_pandas
     from ..terminal import console
     from ..terminal.answer import answer
     from . import scores
 
+    arrow_without_pandas()
     if out is not None:
         scores.require_place(out)
     found = scores.score(

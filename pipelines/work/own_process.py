@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from .hang import EXIT_CODE, Step, exit_when_hung
 from .isolation import die_with_parent
-from .threads import started_with_one_thread
+from .threads import arrow_without_pandas, started_with_one_thread
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -99,4 +99,5 @@ def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:
 def _start(announce: Callable[[Step], None] = lambda step: None) -> None:
     """What every worker process begins with."""
     die_with_parent()
+    arrow_without_pandas()
     exit_when_hung(announce)

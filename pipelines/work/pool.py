@@ -25,6 +25,7 @@ from ..nodes.resources import Resources, refuse_unplaceable, room
 from .cluster import our_error, ray_session, started_here, worker_options
 from .contract import Recipe
 from .hang import exit_when_hung
+from .threads import arrow_without_pandas
 from .work_units import UnitOutcome, UnitRef, UnitWorker
 
 LOOK_S = 1.0
@@ -49,6 +50,7 @@ class _UnitActor:
 
     def __init__(self, store: Store, run: str, expected: dict[str, str]) -> None:
         exit_when_hung()
+        arrow_without_pandas()
         self._store, self._run, self._expected = store, run, expected
         self._passes: dict[str, UnitWorker] = {}
         self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")

@@ -1,4 +1,4 @@
-"""One thread of arithmetic per process, said before any numeric library loads: they read the number once.
+"""What libraries do when they load. One thread of arithmetic per process, said before: they read the number once.
 
 A worker per core is faster than threads in each, and sums of another number of threads round differently: the same
 input would give other scores. The pool itself hands these settings to every process that it starts, so that it does not
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.abc
 import os
 import sys
 import warnings
@@ -46,6 +47,29 @@ def all_cores_for_tables() -> None:
     """Arrow, which takes the number for its own, reads tables with every core again: no result depends on that."""
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.set_cpu_count(os.cpu_count() or 1)
+
+
+def arrow_without_pandas() -> None:
+    """Arrow looks for pandas when it first turns values into an array, and imports it, which takes half a second; for
+    processes of ours that have no use for it. From now on arrow's tables have no `to_pandas` in this process."""
+    if "pandas" in sys.modules:
+        return
+    import pyarrow as pa
+
+    finder = _Absent()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([None])
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Absent(importlib.abc.MetaPathFinder):
+    """Finds no pandas."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is left out")
 
 
 def load_beside(module: str) -> None:

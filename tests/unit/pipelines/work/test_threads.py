@@ -94,3 +94,19 @@ def children_s() -> float:
 
 def died(job: int, exit_code: int | None, hung: object) -> Any:
     raise AssertionError((job, exit_code, hung))
+
+
+def test_arrow_makes_tables_without_pandas_which_others_may_still_import() -> None:
+    script = """
+import sys
+from auricle.pipelines.work.threads import arrow_without_pandas
+arrow_without_pandas()
+import pyarrow as pa
+assert pa.Table.from_pylist([{"a": 1, "b": "x"}]).num_rows == 1
+assert "pandas" not in sys.modules
+import pandas
+arrow_without_pandas()
+assert pandas.DataFrame({"a": [1]}).shape == (1, 1)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
