@@ -36,6 +36,8 @@ POINTS = Path(__file__).resolve().parents[1] / "build" / "curators"
 COVERED = "covered by 90 % intervals"
 Z90 = 1.6449
 """Standard deviations that hold 90 % of a normal error."""
+WITHIN = 8
+"""Clips whose order is looked at within each noise."""
 
 
 def _mae(rows: np.ndarray) -> float:
@@ -61,6 +63,12 @@ def _decided_15(rows: np.ndarray, undecided: float) -> float:
 def _covered(rows: np.ndarray) -> float:
     """Share of `[N, 3]` (score, truth, deviation) whose truth is inside the nominal 90 % interval."""
     return float(np.mean(np.abs(rows[:, 0] - rows[:, 1]) <= Z90 * rows[:, 2]))
+
+
+def _sources(cases: Iterable[Case]) -> dict[str, list[str]]:
+    """What an interval resamples."""
+    held = list(cases)
+    return {"speakers": [c.speaker for c in held], "noises": [c.disturbance for c in held]}
 
 
 def keep_points(score: str, rows: np.ndarray, sources: Sequence[str]) -> None:
@@ -213,13 +221,13 @@ def dnsmos(clips: int = 24) -> Iterator[Line]:
     scored = [(c, r) for c, r in scored if r["dnsmos_ovrl"] is not None]
     for column in ("dnsmos_ovrl", "dnsmos_bak", "dnsmos_sig"):
         values = np.array([(r[column], c.truth) for c, r in scored])
-        order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, [c.speaker for c, _ in scored])
+        order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, _sources(c for c, _ in scored))
         yield Line(column, "fast mode", "all noises, -5 to 40 dB", "Spearman with SNR", order, None, "high")
     # the best threshold is chosen on the clips it is judged on: this flatters DNSMOS, our own gate is at 15 dB as it is
     (ours,) = build(["snr"])
     gates = [(c, r, ours.score([clip_of(c.waveform)])[0]["snr_db"]) for c, r in scored]
     gates = [(c, r, v) for c, r, v in gates if v is not None]
-    speakers = [c.speaker for c, _, _ in gates]
+    speakers = _sources(c for c, _, _ in gates)
     for column in ("dnsmos_ovrl", "dnsmos_bak"):
         values = np.array([(r[column], c.truth) for c, r, _ in gates])
         gate = figure(_best_gate_15, values, speakers)
@@ -229,22 +237,22 @@ def dnsmos(clips: int = 24) -> Iterator[Line]:
     few = cases[::3]
     slow = [(c, reference.score([clip_of(c.waveform)])[0]["dnsmos_ovrl"]) for c in few]
     values = np.array([(v, c.truth) for c, v in slow if v is not None])
-    order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, [c.speaker for c, v in slow if v is not None])
+    order = figure(lambda r: spearman(r[:, 0], r[:, 1]), values, _sources(c for c, v in slow if v is not None))
     yield Line("dnsmos_ovrl", "reference mode", "every third of these clips", "Spearman with SNR", order)
-    rows, speakers = [], []
-    for u in chosen:
-        for name, noise in (("white", synthetic.white), ("pink", synthetic.pink)):
+    rows, heard_of = [], []
+    for u in chosen[:: len(chosen) // WITHIN]:
+        for condition, name, noise in disturbances(rng, u.speaker):
             x = crop(rng, u)
             levels = (0.0, 8.0, 16.0, 24.0)
-            heard = [fast.score([clip_of(mix(x, noise(rng, x.size), s, 90.0)[0])])[0]["dnsmos_ovrl"] for s in levels]
+            heard = [fast.score([clip_of(mix(x, noise, s, 90.0)[0])])[0]["dnsmos_ovrl"] for s in levels]
             if None not in heard:
                 rows.append((spearman(np.array(heard), np.array(levels)),))
-                speakers.append(f"{u.speaker}/{name}")
-    line = figure(lambda r: float(r[:, 0].mean()), np.array(rows), [s.rsplit("/", 1)[0] for s in speakers])
+                heard_of.append(Case(x, 0.0, condition, u.speaker, name))
+    line = figure(lambda r: float(r[:, 0].mean()), np.array(rows), _sources(heard_of))
     yield Line(
         "dnsmos_ovrl",
         "fast mode",
-        "within one clip, white or pink noise, 0 to 24 dB",
+        "within one clip, all noises, 0 to 24 dB",
         "mean Spearman",
         line,
         0.9,
