@@ -40,7 +40,9 @@ class GaussianPredictor:
         # with a ridge, the innovation is what the shrunk prediction leaves, not the Schur complement
         projected = self._weights @ cross.T
         innovation = covariance[: self.rank, : self.rank] - projected - projected.T
-        innovation += self._weights @ past @ self._weights.T
+        predicted = self._weights @ past @ self._weights.T
+        innovation += predicted
+        self._promising = linalg.eigh((predicted + predicted.T) / 2)[1][:, ::-1]
         variances, directions = linalg.eigh((innovation + innovation.T) / 2)
         self.num_deterministic = int(np.count_nonzero(variances < DETERMINISTIC))
         """Directions that follow exactly from the past: their gain is limited only by rounding."""
@@ -65,6 +67,15 @@ class GaussianPredictor:
         frame, past = white[0], white[1:].reshape(-1, stacked.shape[1])
         left = self._standardise @ (frame - self._weights @ past)
         return ((frame**2).sum(0) - (left**2).sum(0) - self._log_determinant) / 2
+
+    def explained(self, moments: LagMoments) -> np.ndarray:
+        """`[R]`: how much of a held-out direction's variance its prediction removes, in whitened coordinates; negative
+        where it adds some. Directions in the order of what the training rows promised, most first."""
+        covariance = self._in_whitened(moments.covariance_about(self._center))
+        past, cross = covariance[self.rank :, self.rank :], covariance[: self.rank, self.rank :]
+        # what is removed: twice the covariance of frame and prediction, less the prediction's own variance
+        removed = 2 * self._weights @ cross.T - self._weights @ past @ self._weights.T
+        return np.einsum("ir,ij,jr->r", self._promising, removed, self._promising, optimize=True)
 
     def expected_gain(self, moments: LagMoments) -> float:
         """Mean of `gain` over held-out rows, from their moments alone; nats per frame."""

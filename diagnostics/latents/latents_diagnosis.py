@@ -13,6 +13,7 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, folds_of_clips, sample_clips
 from ..estimates.samples import Sample, Samples, scalars, start
 from . import predictive_gain
+from .effective_dimension import EffectiveDimension
 from .predictive_gain import Horizon
 
 
@@ -44,6 +45,8 @@ class LatentsDiagnosis:
     ridge: float
     gain_by_order: tuple[tuple[int, float], ...]
     """(past frames, nat/frame) on validation folds: what a longer past gains."""
+    dimension: EffectiveDimension | None
+    """How many dimensions are used, and in how many the past says something; None without usable clips."""
     lagged_mutual_information: tuple[Horizon, ...]
     """nat, about the frame 80, 160 and 320 ms later; comparable across frame rates."""
     skipped: Mapping[str, int]
@@ -60,7 +63,7 @@ class LatentsDiagnosis:
         """JSON-able, without the arrays."""
         return {
             "kind": "latents",
-            **scalars(self),
+            **{name: value for name, value in scalars(self).items() if name != "dimension"},
             "pred_gain": self.pred_gain.to_dict(),
             "pred_gain_per_s": self.pred_gain_per_s.to_dict(),
             "lagged_mutual_information": [
@@ -72,6 +75,7 @@ class LatentsDiagnosis:
                 }
                 for h in self.lagged_mutual_information
             ],
+            "effective_dimension": None if self.dimension is None else dimension_dict(self.dimension),
             "gain_by_order": [{"order": order, "nats_per_frame": gain} for order, gain in self.gain_by_order],
             "skipped": dict(self.skipped),
         }
@@ -127,6 +131,7 @@ def diagnose_latents(
         order=result.order,
         ridge=result.ridge,
         gain_by_order=result.by_order,
+        dimension=result.dimension,
         lagged_mutual_information=result.horizons,
         skipped=dict(usable.skipped),
         clip_keys=keys,
@@ -135,6 +140,16 @@ def diagnose_latents(
         bits=nats / np.log(2),
         seconds=frames / frame_rate,
     )
+
+
+def dimension_dict(found: EffectiveDimension) -> dict[str, Any]:
+    """JSON-able."""
+    return {
+        "participation_ratio": found.participation_ratio.to_dict(),
+        "predictive_dimension": found.predictive_dimension,
+        "predictive_dimension_range": found.predictive_dimension_range and list(found.predictive_dimension_range),
+        "explained_share": found.explained_share,
+    }
 
 
 class _UsableLatents:
@@ -202,6 +217,7 @@ def _no_latents(usable: _UsableLatents, folds: Folds, frame_rate: float, group_k
         0,
         0.0,
         (),
+        None,
         (),
         dict(usable.skipped),
         keys,

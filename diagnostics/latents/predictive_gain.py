@@ -17,6 +17,7 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, counted
 from ..estimates.interval import ratio
+from .effective_dimension import EffectiveDimension, effective_dimension
 from .finite_sample import ROWS_PER_COEFFICIENT, Correction, correction, shortfall
 from .gaussian_predictor import GaussianPredictor
 from .lag_moments import LagMoments
@@ -70,6 +71,7 @@ class PredictiveGain:
     """Summed gain of each clip that has frames with a whole past, corrected."""
     frames: Mapping[str, int]
     """Frames behind it."""
+    dimension: EffectiveDimension
 
 
 def default_orders(dim: int) -> tuple[int, ...]:
@@ -95,7 +97,7 @@ def measure(
     orders = orders or default_orders(dim)
     past = tuple(range(1, max(orders) + 1))
     horizons = {tau: _lags(tau, frame_rate) for tau in taus_ms}
-    single = sorted({lag for lags in horizons.values() for lag, _ in lags})
+    single = sorted({1, *(lag for lags in horizons.values() for lag, _ in lags)})
     kinds = {past, *((lag,) for lag in single)}
     moments = {kind: [LagMoments.empty(dim, kind) for _ in range(folds.num_folds)] for kind in kinds}
     for key, group, latents in clips():
@@ -151,6 +153,7 @@ def measure(
         tuple(results),
         nats,
         frames,
+        effective_dimension(moments[(1,)], models[1]),
     )
 
 
