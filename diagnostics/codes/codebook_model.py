@@ -171,10 +171,10 @@ class CodebookModel:
         members = np.concatenate(self._by_part[fold * NUM_BUCKETS : (fold + 1) * NUM_BUCKETS])
         return self._positions[members[:: max(1, members.shape[0] // _VALIDATION_FRAMES)]]
 
-    def fit(self, mixture: Mixture, fold: int, buckets: int = NUM_BUCKETS) -> FittedMixture:
-        """The mixed models, fitted on all folds but `fold`."""
+    def fit(self, mixture: Mixture, *without: int, buckets: int = NUM_BUCKETS) -> FittedMixture:
+        """The mixed models, fitted on all folds but those in `without`."""
         models = [
-            None if context is None else KneserNey(self.counts(context, without=(fold,), buckets=buckets))
+            None if context is None else KneserNey(self.counts(context, without=without, buckets=buckets))
             for context in mixture.contexts
         ]
         return FittedMixture(self.store, self.codebook, mixture, models)

@@ -13,10 +13,10 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
 from ..estimates.samples import Samples, scalars, start
 from .clip_costs import ClipCosts, clip_costs
-from .code_rate import CodeRate, Member, code_rate
+from .code_rate import CodeRate, code_rate
 from .code_store import CodeStore
 from .codebook_rate import CodebookRate
-from .mixture import MixedMembers
+from .members import Member, MixedMembers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

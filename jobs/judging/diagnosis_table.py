@@ -103,7 +103,10 @@ def _difference(d: Mapping[str, Any]) -> str:
 def _portfolio(p: Mapping[str, Any]) -> str:
     """What each model costs, and what mixing them took off: how far apart bounds of the same thing are."""
     each = ", ".join(f"{name} {bits:.2f}" for name, bits in p["members"].items())
-    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f} below the best of them"
+    beside = "".join(f"; {name}: {note}" for name, note in p.get("notes", {}).items())
+    low, high = p.get("saved_low"), p.get("saved_high")
+    interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f}{interval} below the best of them{beside}"
 
 
 def _difficulty(d: Mapping[str, Any]) -> str:

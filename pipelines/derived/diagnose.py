@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...diagnostics.codes.code_rate import Member
+from ...diagnostics.codes.members import Member
 from ...diagnostics.difficulty import difficulty
+from ...diagnostics.pool.pool_member import Pool
 from ...diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
 from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.pending import require_none
@@ -24,6 +25,7 @@ from ...schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
 from .clip_sound import clip_sound
+from .codec_vectors import codebook_vectors_of
 from .comparisons import Measured, comparisons
 from .reconstruction import NUM_CLIPS, reconstruction
 
@@ -65,7 +67,7 @@ def diagnose(
         samples = _samples(version, name, groups)
         left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
-            sound = clip_sound(version, spec)
+            sound, vectors = clip_sound(version, spec), codebook_vectors_of(version, spec)
             for label, rows, entries in streams(spec):
                 codes = diagnose_codes(
                     _rows(samples, rows),
@@ -74,7 +76,7 @@ def diagnose(
                     group_kind=kind,
                     seed=seed,
                     sound=sound,
-                    members=_members(budget_s, seed, begin),
+                    members=_members(budget_s, seed, begin, vectors),
                 )
                 found[label] = codes.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
                 measured[label] = Measured.of_codes(codes, left)
@@ -96,13 +98,16 @@ def diagnose(
     return record
 
 
-def _members(budget_s: float | None, seed: int, say: Callable[[str], None]) -> dict[str, Member]:
+def _members(
+    budget_s: float | None, seed: int, say: Callable[[str], None], vectors: np.ndarray | None
+) -> dict[str, Member]:
+    members: dict[str, Member] = {"pool": Pool(vectors, seed=seed)}
     if budget_s is None:
-        return {}
+        return members
     # torch is not needed otherwise, and takes seconds to import
     from ...diagnostics.neural.language_model import LanguageModel
 
-    return {"neural": LanguageModel(budget_s, seed=seed, progress=say)}
+    return members | {"neural": LanguageModel(budget_s, vectors=vectors, seed=seed, progress=say)}
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "known": set(),
         "codes": {"estimates"},
         "latents": {"estimates", "codes"},
+        "pool": {"estimates", "codes"},
         "neural": {"codes"},
         TOP: {"estimates", "codes", "latents"},
     },

@@ -111,7 +111,7 @@ def test_a_budget_adds_a_neural_member_and_says_how_it_goes(version: Version) ->
     said: list[str] = []
     record = diagnose(version, ["coarse"], budget_s=1.0, begin=said.append)
     portfolio = record["representations"]["coarse-codes-25hz"]["portfolio"]
-    assert set(portfolio["members"]) == {"counts", "neural"}
+    assert set(portfolio["members"]) == {"counts", "pool", "neural"}
     assert portfolio["mixed"] <= min(portfolio["members"].values()) + 0.01
     assert said[0] == "diagnosing coarse-codes-25hz"
     assert said[1].startswith("fold 1 of 5: ")
