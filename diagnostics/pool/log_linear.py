@@ -1,8 +1,8 @@
 """A log-linear pool: probabilities of several contexts multiplied, each to a power, and normalised.
 
 p(k) = prod_i p_i(k)^w_i / sum_j prod_i p_i(j)^w_i (Genest and Zidek 1986; the weights are the parameters of a
-conditional exponential family, so the code length is convex in them). Where two contexts know different things of a code, their
-product is sharper than either, which no linear mixture is. Normalised by a sum over all entries.
+conditional exponential family, so the code length is convex in them). Where two contexts know different things of a
+code, their product is sharper than either, which no linear mixture is. Normalised by a sum over all entries.
 """
 
 from __future__ import annotations
