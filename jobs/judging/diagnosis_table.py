@@ -29,6 +29,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("portfolio"):
             console.say(f"{name}: {_portfolio(r['portfolio'])}")
+        for model, reason in r.get("absent_members", {}).items():
+            console.say(f"{name}: {model} is not in the portfolio: {reason}")
         if r["kind"] == "codes":
             console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
 

@@ -10,7 +10,12 @@ import numpy as np
 
 from ...diagnostics.codes.code_store import CodeStore
 from ...diagnostics.codes.members import Member, Scored
+from ...diagnostics.outside.language_model import OutsideMember
+from ...diagnostics.outside.registry import installed
 from ...diagnostics.pool.pool_member import Pool
+from ...extractors.codecs import encodec_lm
+from ...schemas.errors import WeightsError
+from ...schemas.representation import RepresentationSpec
 from .kept_network import KeptNetwork
 
 
@@ -32,6 +37,21 @@ def members(
     elif budget_s is not None:
         found["neural"] = _Neural(kept, {}, budget_s, vectors, seed, say, again=False)
     return found
+
+
+def outside_members(spec: RepresentationSpec, cardinality: int) -> tuple[dict[str, Member], dict[str, str]]:
+    """Language models of other packages that know these codes, by name; and those that would, with the reason why not.
+
+    Raises `ConfigError` for a package whose model cannot be imported.
+    """
+    models, absent = installed(), {}
+    if spec.codec == "encodec24":
+        try:
+            models.append(encodec_lm.load())
+        except WeightsError as error:
+            absent[encodec_lm.EncodecLanguageModel.name] = str(error)
+    known = [model for model in models if model.knows(spec.codec, spec.rows, cardinality, spec.frame_rate)]
+    return {model.name: OutsideMember(model) for model in known}, absent
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ...schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
 from .clip_sound import clip_sound
-from .code_members import members
+from .code_members import members, outside_members
 from .codec_vectors import codebook_vectors_of
 from .comparisons import Measured, comparisons
 from .kept_network import KeptNetwork, identity
@@ -73,6 +73,7 @@ def diagnose(
             for label, rows, entries in streams(spec):
                 named = identity(spec.fingerprint, label, index, kind, seed, vectors)
                 kept = KeptNetwork(version, label, named)
+                outside, absent = outside_members(spec, entries)
                 codes = diagnose_codes(
                     _rows(samples, rows),
                     spec.frame_rate,
@@ -80,9 +81,10 @@ def diagnose(
                     group_kind=kind,
                     seed=seed,
                     sound=sound,
-                    members=members(vectors, kept, budget_s, seed, begin),
+                    members=members(vectors, kept, budget_s, seed, begin) | outside,
                 )
-                found[label] = codes.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
+                beside = {"trained": spec.trained, "reconstruction": left.to_dict(), "absent_members": absent}
+                found[label] = codes.to_dict() | beside
                 measured[label] = Measured.of_codes(codes, left)
             _keep_difficulty(version, name, codes)
         else:

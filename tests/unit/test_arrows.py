@@ -48,6 +48,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "latents": {"estimates", "codes"},
         "pool": {"estimates", "codes"},
         "neural": {"codes"},
+        "outside": {"codes"},
         TOP: {"estimates", "codes", "latents"},
     },
     "loaders": {
