@@ -15,7 +15,7 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, sample_clips, training_shares
 from ..estimates.interval import ratio
-from .code_gates import MIN_EXPONENT, MIN_GROUPS, judge
+from .code_gates import MIN_EXPONENT, MIN_GROUPS, Within, how_far_off, judge
 from .code_store import CodeStore
 from .codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel
 from .codebook_rate import CodebookRate, summarise
@@ -53,13 +53,15 @@ class CodeRate:
     """bit/s where the curve would end, only for b of at least 0.5; no bound, and wrong where the models cannot fit."""
     context_gain: tuple[tuple[float, float], ...]
     """(seconds, bit/s) with contexts that reach back no further than this, on validation folds."""
+    within: Within | None
+    """How far the bound may still be off; None where nothing could be cross-fitted."""
 
     @classmethod
     def unmeasured(cls, num_clips: int, reason: str) -> CodeRate:
         """Nothing could be held out."""
         rate = Estimate.unresolved(reason, f"audio of at least {MIN_GROUPS} speakers or recordings", "bit/s")
         nothing, none = np.full(num_clips, np.nan), np.zeros(num_clips, np.int64)
-        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, ())
+        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, (), None)
 
 
 def code_rate(
@@ -83,7 +85,10 @@ def code_rate(
     starts = np.cumsum(store.lengths) - store.lengths
     code_bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
     small_bits = np.zeros(len(store))
+    scored = {name: member(store, fold_of_clip) for name, member in (members or {}).items()}
     checked = check_clips(store, fold_of_clip)
+    check_at = [store.frames(clips)[0] for clips in checked]
+    others = _best_checks(scored, [at.shape[0] for at in check_at])
     check_bits = [np.zeros((int(store.lengths[clips].sum()), store.num_codebooks), np.float32) for clips in checked]
     sampled = np.concatenate([_sample(store, np.flatnonzero(fold_of_clip == f)) for f in range(folds.num_folds)])
     saved = np.zeros(len(store))
@@ -93,7 +98,8 @@ def code_rate(
         choices, total, saved_before = [], 0.0, float(saved.sum())
         for fold in range(folds.num_folds):
             clips = np.flatnonzero(fold_of_clip == fold)
-            choice = model.choose(fold)
+            after = (fold + 1) % folds.num_folds
+            choice = model.choose(fold, check_at[after], others[after][:, codebook] if others else None)
             fitted, small = model.fit(choice.mixture, fold), model.fit(ENTRIES_ONLY, fold)
             for at, clip, within in _chunks(store, clips):
                 cost = fitted.bits(at)
@@ -112,9 +118,7 @@ def code_rate(
                 saved += np.bincount(clip, parallel - full, len(store))
             choices.append(choice)
             if members:
-                after = (fold + 1) % folds.num_folds
-                at, _, _ = store.frames(checked[after])
-                check_bits[after][:, codebook] = model.fit(choice.mixture, fold, after).bits(at)
+                check_bits[after][:, codebook] = model.fit(choice.mixture, fold, after).bits(check_at[after])
         by_lag += np.mean([choice.by_lag for choice in choices], axis=0)
         chain_gain = (float(saved.sum()) - saved_before) / store.lengths[sampled].sum()
         books.append(summarise(model, choices, total, chain_gain))
@@ -122,7 +126,7 @@ def code_rate(
     if members:
         quarter, half, whole = (curve / store.lengths.sum()).tolist()
         found = {"counts": Scored(code_bits, np.concatenate(check_bits), (quarter, half, whole))}
-        found |= {name: member(store, fold_of_clip) for name, member in members.items()}
+        found |= scored
         code_bits, portfolio = mix_members(found, store, fold_of_clip)
         falling = {name: each.curve for name, each in found.items() if each.curve is not None}
         curve = np.array(falling[min(falling, key=lambda name: portfolio.members[name])]) * store.lengths.sum()
@@ -131,7 +135,9 @@ def code_rate(
     exponent = _exponent(rates)
     bits = np.add.reduceat(frame_bits.astype(np.float64), starts) if len(store) else np.zeros(0)
     trained = positions.shape[0] * (1 - 1 / folds.num_folds)
-    rate = judge(store, group_kind, books, bits, rates, exponent, trained, frame_rate)
+    off = how_far_off(books, rates, portfolio)
+    counted_share = portfolio.weights["counts"] if portfolio is not None else 1.0
+    rate = judge(store, group_kind, books, bits, off, counted_share, exponent, trained, frame_rate)
     gain = ratio(saved[sampled], store.lengths[sampled] / frame_rate, [store.groups[i] for i in sampled])
     return CodeRate(
         rate,
@@ -149,7 +155,16 @@ def code_rate(
         exponent,
         _extrapolated(rates, exponent),
         tuple((lag / frame_rate, float(rate * frame_rate)) for lag, rate in enumerate(by_lag)),
+        off,
     )
+
+
+def _best_checks(scored: Mapping[str, Scored], sizes: list[int]) -> list[np.ndarray]:
+    """Of every fold the check bits `[S, Q]` of the cheapest member; empty without members."""
+    if not scored:
+        return []
+    best = min(scored.values(), key=lambda each: float(each.check.sum(dtype=np.float64)))
+    return np.split(best.check, np.cumsum(sizes)[:-1])
 
 
 def _sample(store: CodeStore, clips: np.ndarray) -> np.ndarray:

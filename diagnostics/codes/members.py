@@ -16,7 +16,7 @@ from ..estimates.interval import paired_difference
 from .code_store import CodeStore
 from .mixture import fit_weights
 
-CHECK_FRAMES = 20_000
+CHECK_FRAMES = 50_000
 """Frames of a fold, about, on which weights are chosen."""
 
 

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_BLOCK = 256
+_BLOCK, _FIT_BLOCK = 256, 64
+"""Frames at a time: what is at work stays in a processor's cache."""
 _STEPS = 12
-_SETTLED = 1e-6
+_SETTLED = 1e-5
+"""Nat per code that a step has to gain, or the search ends."""
 PRIOR_FRAMES = 1.0
 """The weights start from those of the first table alone and are held to it as by this much evidence."""
 
@@ -38,10 +40,19 @@ def nats(
     return result
 
 
-def fit_weights(tables: Sequence[np.ndarray], contexts: Sequence[np.ndarray], codes: np.ndarray) -> np.ndarray:
-    """Weights `[M]` that minimise the code length, by Newton's method; (1, 0, 0, ...) without codes."""
+def fit_weights(
+    tables: Sequence[np.ndarray],
+    contexts: Sequence[np.ndarray],
+    codes: np.ndarray,
+    begin: np.ndarray | None = None,
+) -> np.ndarray:
+    """Weights `[M]` that minimise the code length, by Newton's method; (1, 0, 0, ...) without codes.
+
+    begin: weights to start from.
+    """
     count = len(tables)
-    weights = start = np.eye(count)[0]
+    start = np.eye(count)[0]
+    weights = start if begin is None else begin
     if not codes.shape[0]:
         return weights
     best = np.inf
@@ -72,8 +83,8 @@ def _expansion(
     count = len(tables)
     cost, gradient, curvature = 0.0, np.zeros(count), np.zeros((count, count))
     scale = weights.astype(np.float32)
-    for begin in range(0, codes.shape[0], _BLOCK):
-        part = slice(begin, begin + _BLOCK)
+    for begin in range(0, codes.shape[0], _FIT_BLOCK):
+        part = slice(begin, begin + _FIT_BLOCK)
         # [M, block, cardinality]
         logs = np.stack([table[context[part]] for table, context in zip(tables, contexts, strict=True)])
         logits = np.tensordot(scale, logs, 1)

@@ -27,6 +27,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
+        if r.get("within") and r["code_rate"]["value"] is not None:
+            console.say(f"{name}: code_rate is resolved within {r['within']['total']:.1%}: {_within(r['within'])}")
         if r.get("portfolio"):
             console.say(f"{name}: {_portfolio(r['portfolio'])}")
         for model, reason in r.get("absent_members", {}).items():
@@ -109,6 +111,14 @@ def _portfolio(p: Mapping[str, Any]) -> str:
     low, high = p.get("saved_low"), p.get("saved_high")
     interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
     return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f}{interval} below the best of them{beside}"
+
+
+def _within(w: Mapping[str, float]) -> str:
+    """What is seen to lower the bound still."""
+    return (
+        f"twice the data would take off {w['more_data']:.1%}, other models took off {w['other_models']:.1%}, longer "
+        f"contexts would {w['longer_contexts']:.1%}"
+    )
 
 
 def _difficulty(d: Mapping[str, Any]) -> str:
