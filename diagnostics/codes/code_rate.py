@@ -180,7 +180,9 @@ def _training_frames(
     )
     clips = np.array([i for i, key in enumerate(store.keys) if key in chosen], dtype=np.int64)
     bucket = np.zeros(len(store), dtype=np.int64)
-    bucket[clips] = training_shares([store.keys[i] for i in clips], store.lengths[clips], fold_of_clip[clips], seed)
+    bucket[clips] = training_shares(
+        [store.keys[i] for i in clips], store.lengths[clips].tolist(), fold_of_clip[clips].tolist(), seed
+    )
     at, clip, _ = store.frames(clips)
     return at, fold_of_clip[clip] * NUM_BUCKETS + bucket[clip]
 

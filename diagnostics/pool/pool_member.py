@@ -86,7 +86,8 @@ class _FoldPool:
             self.classes = SoundClasses(pool.vectors, [_codes(store, clip) for clip in training], pool.seed)
         self._frames = _Frames(store, others, self.classes)
         later = np.repeat(fold_of_clip[others] == after, store.lengths[others])
-        share = training_shares([store.keys[i] for i in others], store.lengths[others], fold_of_clip[others], pool.seed)
+        lengths, folds = store.lengths[others].tolist(), fold_of_clip[others].tolist()
+        share = training_shares([store.keys[i] for i in others], lengths, folds, pool.seed)
         self._share = np.repeat(share, store.lengths[others])
         held_out = _Frames(store, check, self.classes)
         few = np.arange(held_out.codes.shape[0])[:: max(1, held_out.codes.shape[0] // _FIT_FRAMES)]
