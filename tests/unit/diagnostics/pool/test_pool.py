@@ -4,7 +4,7 @@ import pytest
 from auricle.diagnostics.codes.code_store import CodeStore
 from auricle.diagnostics.codes.counts import NgramCounts, pack
 from auricle.diagnostics.codes.kneser_ney import KneserNey
-from auricle.diagnostics.known.sources import SparseMarkov
+from auricle.diagnostics.known.sources import HiddenMarkov, SparseMarkov
 from auricle.diagnostics.pool.kmeans import NestedClasses
 from auricle.diagnostics.pool.log_linear import fit_weights, nats
 from auricle.diagnostics.pool.pool_member import Pool
@@ -151,3 +151,19 @@ def test_a_speaker_who_only_repeats_himself_is_not_predicted_from_his_own_clips(
     codes = np.stack([phrases[i % 10] for i in range(60)])
     result = diagnose(codes, 64, rng.normal(size=(1, 64, 4)))
     assert result.portfolio.mixed > 5.95, "of 6 bits raw"
+
+
+def test_on_a_hidden_markov_source_it_stays_above_the_truth_and_nearer_to_it_than_counts():
+    source = HiddenMarkov.random(8, 128, seed=1)
+    symbols = source.sample(60, 200, seed=2)
+    # each symbol's vector: which states it comes from
+    vectors = (source.emission / source.emission.sum(0)).T[None]
+    portfolio_of = diagnose(symbols[:, None], 128, vectors)
+    oracle = source.bits(symbols)
+    portfolio = portfolio_of.portfolio
+    excess = {name: bits - oracle.mean() for name, bits in portfolio.members.items()}
+    assert excess["pool"] < 0.8 * excess["counts"]
+    over = portfolio_of.bits - oracle.sum(1)
+    assert over.mean() >= -3 * over.std() / np.sqrt(60)
+    without = diagnose(symbols[:, None], 128).portfolio.members["pool"] - oracle.mean()
+    assert excess["pool"] < 0.9 * without, "classes of vectors, not only more contexts"
