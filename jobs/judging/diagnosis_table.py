@@ -28,7 +28,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("within") and r["code_rate"]["value"] is not None:
-            console.say(f"{name}: code_rate is resolved within {r['within']['total']:.1%}: {_within(r['within'])}")
+            off = _within(r["within"], r.get("portfolio"))
+            console.say(f"{name}: code_rate is resolved within {r['within']['total']:.1%}: {off}")
         if r.get("portfolio"):
             console.say(f"{name}: {_portfolio(r['portfolio'])}")
         for model, reason in r.get("absent_members", {}).items():
@@ -113,11 +114,13 @@ def _portfolio(p: Mapping[str, Any]) -> str:
     return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f}{interval} below the best of them{beside}"
 
 
-def _within(w: Mapping[str, float]) -> str:
-    """What is seen to lower the bound still."""
+def _within(w: Mapping[str, float], portfolio: Mapping[str, Any] | None) -> str:
+    """What is seen to lower the bound still, and what was not tried."""
+    counted = set((portfolio or {}).get("members", ())) <= {"counts", "pool"}
     return (
         f"twice the data would take off {w['more_data']:.1%}, other models took off {w['other_models']:.1%}, longer "
         f"contexts would {w['longer_contexts']:.1%}"
+        + ("; a model with longer memory was not tried (--budget 10m)" if counted else "")
     )
 
 
