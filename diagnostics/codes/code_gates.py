@@ -28,7 +28,7 @@ class Within:
     """How far the bound may still be off, as shares of the rate: what is seen to lower it when models get more."""
 
     more_data: float
-    """Its fall when the training data double, of the cheapest member that is counted."""
+    """What ten times the training data would take off the cheapest member that is counted, falling on as it fell."""
     other_models: float
     """What mixing the members takes off the best of them: models of other kinds know what it does not."""
     longer_contexts: float
@@ -44,13 +44,30 @@ class Within:
         return asdict(self) | {"total": self.total}
 
 
-def how_far_off(books: list[CodebookRate], rates: np.ndarray, portfolio: MixedMembers | None) -> Within:
-    """rates: `[3]` bit/s from a quarter, a half and all of the training frames."""
-    fall = float((rates[1] - rates[2]) / rates[2]) if rates[2] > 0 else 0.0
+def fall_per_doubling(rates: np.ndarray) -> float:
+    """As a share of the rate; rates: `[3]` bit/s from a quarter, a half and all of the training frames."""
+    return max(float((rates[1] - rates[2]) / rates[2]), 0.0) if rates[2] > 0 else 0.0
+
+
+def fall_at_ten_times(rates: np.ndarray, exponent: float | None) -> float:
+    """The same at ten times the data, on the curve n ** -exponent through the last two rates.
+
+    The sum of the next log2 10 doublings, each 2 ** -exponent times the one before. Where the fall gets steeper, every
+    doubling is taken to save what the last one did.
+    """
+    b = max(exponent or 0.0, 0.0)
+    doublings = (1 - 10**-b) / (2**b - 1) if b > 1e-6 else float(np.log2(10))
+    return fall_per_doubling(rates) * doublings
+
+
+def how_far_off(
+    books: list[CodebookRate], rates: np.ndarray, exponent: float | None, portfolio: MixedMembers | None
+) -> Within:
+    """rates: `[3]` bit/s from a quarter, a half and all of the training frames. exponent: of their fall."""
     saved = portfolio.saved / portfolio.mixed if portfolio is not None and portfolio.mixed > 0 else 0.0
     total = sum(book.bits for book in books)
     longer = sum(book.extrapolated_gain_bits for book in books) / total if total else 0.0
-    return Within(max(fall, 0.0), max(saved, 0.0), longer)
+    return Within(fall_at_ten_times(rates, exponent), max(saved, 0.0), longer)
 
 
 def judge(
@@ -60,6 +77,7 @@ def judge(
     bits: np.ndarray,
     off: Within,
     counted_share: float,
+    rates: np.ndarray,
     exponent: float | None,
     trained: float,
     frame_rate: float,
@@ -91,7 +109,8 @@ def judge(
         fall, mixing, longer = (share > MAX_WITHIN / 5 for share in parts)
         if fall:
             pace = f", n^-{exponent:.2g}" if exponent is not None and exponent > 0 else ""
-            reasons.append(f"falls {off.more_data:.1%} per doubling of data{pace}")
+            last = fall_per_doubling(rates)
+            reasons.append(f"falls {last:.1%} per doubling of data{pace}, {off.more_data:.0%} at ten times as many")
             remedies.append(_hours_that_help(off.more_data, exponent, trained / frame_rate / 3600))
         if mixing:
             reasons.append(f"its models know different things: mixing them saves {off.other_models:.1%}")
@@ -109,8 +128,8 @@ def judge(
 
 
 def _hours_that_help(fall: float, exponent: float | None, hours: float) -> str:
-    """hours: that were trained on."""
+    """fall: at ten times the data. hours: that were trained on."""
     if exponent is None or exponent < MIN_EXPONENT:
         return f"more than the {hours:.2g} h that were trained on, the fall does not tell how much"
-    enough = hours * (fall / (MAX_WITHIN / 5)) ** (1 / exponent)
+    enough = hours * (fall / MAX_WITHIN) ** (1 / exponent)
     return f"about {enough:.2g} h to train on where {hours:.2g} h were used"

@@ -135,9 +135,9 @@ def code_rate(
     exponent = _exponent(rates)
     bits = np.add.reduceat(frame_bits.astype(np.float64), starts) if len(store) else np.zeros(0)
     trained = positions.shape[0] * (1 - 1 / folds.num_folds)
-    off = how_far_off(books, rates, portfolio)
+    off = how_far_off(books, rates, exponent, portfolio)
     counted_share = portfolio.weights["counts"] if portfolio is not None else 1.0
-    rate = judge(store, group_kind, books, bits, off, counted_share, exponent, trained, frame_rate)
+    rate = judge(store, group_kind, books, bits, off, counted_share, rates, exponent, trained, frame_rate)
     gain = ratio(saved[sampled], store.lengths[sampled] / frame_rate, [store.groups[i] for i in sampled])
     return CodeRate(
         rate,

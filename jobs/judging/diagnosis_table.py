@@ -118,8 +118,8 @@ def _within(w: Mapping[str, float], portfolio: Mapping[str, Any] | None) -> str:
     """What is seen to lower the bound still, and what was not tried."""
     counted = set((portfolio or {}).get("members", ())) <= {"counts", "pool"}
     return (
-        f"twice the data would take off {w['more_data']:.1%}, other models took off {w['other_models']:.1%}, longer "
-        f"contexts would {w['longer_contexts']:.1%}"
+        f"ten times the data would take off {w['more_data']:.1%}, other models took off {w['other_models']:.1%}, "
+        f"longer contexts would take off {w['longer_contexts']:.1%}"
         + ("; a model with longer memory was not tried (--budget 10m)" if counted else "")
     )
 
