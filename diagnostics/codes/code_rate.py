@@ -7,29 +7,23 @@ rate. How tight it is depends on data; four gates decide whether it is quoted or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...schemas.keys import digest
 from ..estimates.estimate import Estimate
-from ..estimates.folds import Folds, sample_clips
+from ..estimates.folds import Folds, sample_clips, training_shares
 from ..estimates.interval import ratio
-from .code_gates import MIN_EXPONENT, MIN_GROUPS, judge
+from .code_gates import MIN_EXPONENT, MIN_GROUPS, Within, how_far_off, judge
 from .code_store import CodeStore
 from .codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel
 from .codebook_rate import CodebookRate, summarise
 from .contexts import MAX_LAG
-from .mixture import MixedMembers, mix_members
+from .members import Member, MixedMembers, Scored, check_clips, mix_members
 
 _SCORING_FRAMES = 1 << 19
 _SAMPLE_FRAMES = 1 << 16
-
-
-Member = Callable[[CodeStore, np.ndarray], np.ndarray]
-"""A model of codes: from the store and the fold of each clip, bits of all frames `[F]`, each by a model that was fitted
-without the frame's fold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,13 +53,15 @@ class CodeRate:
     """bit/s where the curve would end, only for b of at least 0.5; no bound, and wrong where the models cannot fit."""
     context_gain: tuple[tuple[float, float], ...]
     """(seconds, bit/s) with contexts that reach back no further than this, on validation folds."""
+    within: Within | None
+    """How far the bound may still be off; None where nothing could be cross-fitted."""
 
     @classmethod
     def unmeasured(cls, num_clips: int, reason: str) -> CodeRate:
         """Nothing could be held out."""
         rate = Estimate.unresolved(reason, f"audio of at least {MIN_GROUPS} speakers or recordings", "bit/s")
         nothing, none = np.full(num_clips, np.nan), np.zeros(num_clips, np.int64)
-        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, ())
+        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, (), None)
 
 
 def code_rate(
@@ -87,7 +83,13 @@ def code_rate(
     fold_of_clip = np.array([folds.fold_of(*clip) for clip in zip(store.keys, store.groups, strict=True)], np.int64)
     positions, parts = _training_frames(store, fold_of_clip, seed, max_train_frames)
     starts = np.cumsum(store.lengths) - store.lengths
-    frame_bits, small_bits = np.zeros(int(store.lengths.sum()), np.float32), np.zeros(len(store))
+    code_bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
+    small_bits = np.zeros(len(store))
+    scored = {name: member(store, fold_of_clip) for name, member in (members or {}).items()}
+    checked = check_clips(store, fold_of_clip)
+    check_at = [store.frames(clips)[0] for clips in checked]
+    others = _best_checks(scored, [at.shape[0] for at in check_at])
+    check_bits = [np.zeros((int(store.lengths[clips].sum()), store.num_codebooks), np.float32) for clips in checked]
     sampled = np.concatenate([_sample(store, np.flatnonzero(fold_of_clip == f)) for f in range(folds.num_folds)])
     saved = np.zeros(len(store))
     books, curve, by_lag = [], np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
@@ -96,35 +98,46 @@ def code_rate(
         choices, total, saved_before = [], 0.0, float(saved.sum())
         for fold in range(folds.num_folds):
             clips = np.flatnonzero(fold_of_clip == fold)
-            choice = model.choose(fold)
+            after = (fold + 1) % folds.num_folds
+            choice = model.choose(fold, check_at[after], others[after][:, codebook] if others else None)
             fitted, small = model.fit(choice.mixture, fold), model.fit(ENTRIES_ONLY, fold)
             for at, clip, within in _chunks(store, clips):
                 cost = fitted.bits(at)
-                frame_bits[starts[clip] + within] += cost
+                code_bits[starts[clip] + within, codebook] = cost
                 small_bits += np.bincount(clip, small.bits(at), len(store))
                 total += float(cost.sum())
             # a sample of clips is enough for the learning curve and for a paired difference
             at, clip, _ = store.frames(_sample(store, clips))
             full = fitted.bits(at)
-            fewer = [model.fit(choice.mixture, fold, buckets).bits(at).mean() for buckets in range(1, NUM_BUCKETS)]
+            fewer = [
+                model.fit(choice.mixture, fold, buckets=buckets).bits(at).mean() for buckets in range(1, NUM_BUCKETS)
+            ]
             curve += np.array([*fewer, full.mean()]) * store.lengths[clips].sum()
             if choice.past_only != choice.mixture:
                 parallel = model.fit(choice.past_only, fold).bits(at)
                 saved += np.bincount(clip, parallel - full, len(store))
             choices.append(choice)
+            if members:
+                check_bits[after][:, codebook] = model.fit(choice.mixture, fold, after).bits(check_at[after])
         by_lag += np.mean([choice.by_lag for choice in choices], axis=0)
         chain_gain = (float(saved.sum()) - saved_before) / store.lengths[sampled].sum()
         books.append(summarise(model, choices, total, chain_gain))
     portfolio = None
     if members:
-        found = {"counts": frame_bits} | {name: member(store, fold_of_clip) for name, member in members.items()}
-        mixed, portfolio = mix_members(found, np.repeat(fold_of_clip, store.lengths))
-        frame_bits = mixed.astype(np.float32)
+        quarter, half, whole = (curve / store.lengths.sum()).tolist()
+        found = {"counts": Scored(code_bits, np.concatenate(check_bits), (quarter, half, whole))}
+        found |= scored
+        code_bits, portfolio = mix_members(found, store, fold_of_clip)
+        falling = {name: each.curve for name, each in found.items() if each.curve is not None}
+        curve = np.array(falling[min(falling, key=lambda name: portfolio.members[name])]) * store.lengths.sum()
+    frame_bits = code_bits.sum(1)
     rates = curve / store.lengths.sum() * frame_rate
     exponent = _exponent(rates)
     bits = np.add.reduceat(frame_bits.astype(np.float64), starts) if len(store) else np.zeros(0)
     trained = positions.shape[0] * (1 - 1 / folds.num_folds)
-    rate = judge(store, group_kind, books, bits, rates, exponent, trained, frame_rate)
+    off = how_far_off(books, rates, exponent, portfolio)
+    counted_share = portfolio.weights["counts"] if portfolio is not None else 1.0
+    rate = judge(store, group_kind, books, bits, off, counted_share, rates, exponent, trained, frame_rate)
     gain = ratio(saved[sampled], store.lengths[sampled] / frame_rate, [store.groups[i] for i in sampled])
     return CodeRate(
         rate,
@@ -142,7 +155,16 @@ def code_rate(
         exponent,
         _extrapolated(rates, exponent),
         tuple((lag / frame_rate, float(rate * frame_rate)) for lag, rate in enumerate(by_lag)),
+        off,
     )
+
+
+def _best_checks(scored: Mapping[str, Scored], sizes: list[int]) -> list[np.ndarray]:
+    """Of every fold the check bits `[S, Q]` of the cheapest member; empty without members."""
+    if not scored:
+        return []
+    best = min(scored.values(), key=lambda each: float(each.check.sum(dtype=np.float64)))
+    return np.split(best.check, np.cumsum(sizes)[:-1])
 
 
 def _sample(store: CodeStore, clips: np.ndarray) -> np.ndarray:
@@ -157,11 +179,10 @@ def _training_frames(
         list(zip(store.keys, store.groups, store.lengths.tolist(), strict=True)), max_frames, seed=seed
     )
     clips = np.array([i for i, key in enumerate(store.keys) if key in chosen], dtype=np.int64)
-    bucket = np.empty(len(store), dtype=np.int64)
-    for fold in range(int(fold_of_clip.max()) + 1):
-        members = sorted(clips[fold_of_clip[clips] == fold], key=lambda i: digest("bucket", seed, store.keys[i]))
-        ends = np.cumsum(store.lengths[members]) / max(1, store.lengths[members].sum())
-        bucket[members] = np.searchsorted([0.25, 0.5], ends - 1e-9)
+    bucket = np.zeros(len(store), dtype=np.int64)
+    bucket[clips] = training_shares(
+        [store.keys[i] for i in clips], store.lengths[clips].tolist(), fold_of_clip[clips].tolist(), seed
+    )
     at, clip, _ = store.frames(clips)
     return at, fold_of_clip[clip] * NUM_BUCKETS + bucket[clip]
 

@@ -19,7 +19,6 @@ from .mixture import fit_weights
 
 NUM_BUCKETS = 3
 """Training clips are split in a quarter, a quarter and a half, for the learning curve."""
-_VALIDATION_FRAMES = 100_000
 _COVERED = 0.95
 """Share of held-out codes from which on a context counts as seen everywhere."""
 _TELLING = 0.02
@@ -124,10 +123,12 @@ class CodebookModel:
             self._tables[chain] = _Tables(parts, folds, merge(folds))
         return self._tables[chain]
 
-    def choose(self, fold: int) -> Choice:
-        """Contexts and weights for `fold`, from the next fold, by models that saw neither."""
+    def choose(self, fold: int, positions: np.ndarray, other: np.ndarray | None = None) -> Choice:
+        """Contexts and weights for `fold`, from codes of the next fold, by models that saw neither.
+
+        positions: in the store, of the next fold. other: `[F]` bits of the same codes by a model of another kind.
+        """
         validation = (fold + 1) % self.num_folds
-        positions = self._validation_positions(validation)
         if not positions.shape[0]:
             blind = Mixture(((), None), (0.5, 0.5))
             return Choice(blind, blind, ExtrapolatedGain(0.0, (), 1.0), (0.0,) * (MAX_LAG + 1))
@@ -143,7 +144,7 @@ class CodebookModel:
         mixture = self._mixture(bits)
         same = all(context is None or is_past_only(context) for context in mixture.contexts)
         past_only = mixture if same else self._mixture({c: each for c, each in bits.items() if is_past_only(c)})
-        return Choice(mixture, past_only, _extrapolated_gain(bits, known), tuple(self._by_lag(bits)))
+        return Choice(mixture, past_only, _extrapolated_gain(bits, known, other), tuple(self._by_lag(bits)))
 
     def _mixture(self, bits: dict[Context, np.ndarray]) -> Mixture:
         """The best length of each chain, and how to weigh them; bits: per context, over the same held-out codes."""
@@ -167,14 +168,10 @@ class CodebookModel:
             mixed = sum(w * part for w, part in zip(mixture.weights, parts, strict=True))
             yield float(-np.log2(mixed).mean()) if uniform.size else 0.0
 
-    def _validation_positions(self, fold: int) -> np.ndarray:
-        members = np.concatenate(self._by_part[fold * NUM_BUCKETS : (fold + 1) * NUM_BUCKETS])
-        return self._positions[members[:: max(1, members.shape[0] // _VALIDATION_FRAMES)]]
-
-    def fit(self, mixture: Mixture, fold: int, buckets: int = NUM_BUCKETS) -> FittedMixture:
-        """The mixed models, fitted on all folds but `fold`."""
+    def fit(self, mixture: Mixture, *without: int, buckets: int = NUM_BUCKETS) -> FittedMixture:
+        """The mixed models, fitted on all folds but those in `without`."""
         models = [
-            None if context is None else KneserNey(self.counts(context, without=(fold,), buckets=buckets))
+            None if context is None else KneserNey(self.counts(context, without=without, buckets=buckets))
             for context in mixture.contexts
         ]
         return FittedMixture(self.store, self.codebook, mixture, models)
@@ -200,16 +197,21 @@ class FittedMixture:
         return -np.log2(probability)
 
 
-def _extrapolated_gain(bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray]) -> ExtrapolatedGain:
+def _extrapolated_gain(
+    bits: dict[Context, np.ndarray], known: dict[Context, np.ndarray], other: np.ndarray | None
+) -> ExtrapolatedGain:
     """The context that would save most if it had been seen everywhere.
 
-    Each context is compared, where it was seen in training, with the best context that was seen nearly everywhere;
+    Each context is compared, where it was seen in training, with the best context that was seen nearly everywhere, or
+    with the model of another kind where that is better;
     what it saves there is assumed for the rest too. Two standard errors are taken off, so that a handful of lucky
     symbols is not called structure.
     """
     coverage = {context: float(each.mean()) for context, each in known.items()}
     everywhere = [context for context in bits if not context or coverage[context] >= _COVERED]
     baseline = min((bits[context] for context in everywhere), key=lambda each: each.mean())
+    if other is not None and other.mean() < baseline.mean():
+        baseline = other
     worst = ExtrapolatedGain(0.0, (), 1.0)
     for context, each in bits.items():
         if coverage[context] >= _TELLING:

@@ -13,10 +13,11 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
 from ..estimates.samples import Samples, scalars, start
 from .clip_costs import ClipCosts, clip_costs
-from .code_rate import CodeRate, Member, code_rate
+from .code_gates import Within
+from .code_rate import CodeRate, code_rate
 from .code_store import CodeStore
 from .codebook_rate import CodebookRate
-from .mixture import MixedMembers
+from .members import Member, MixedMembers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,8 @@ class CodesDiagnosis:
     """`[N]`"""
     portfolio: MixedMembers | None
     """What every member of the portfolio costs alone, bits per frame; None where counting was the only one."""
+    within: Within | None
+    """How far the bound may still be off, as shares of the rate."""
     clips: ClipCosts
     """More of each clip: what the curriculum ranks by."""
 
@@ -73,6 +76,7 @@ class CodesDiagnosis:
             "learning_curve": [{"frames": frames, "bits_per_s": rate} for frames, rate in self.learning_curve],
             "context_gain": [{"seconds": reach, "bits_per_s": rate} for reach, rate in self.context_gain],
             "portfolio": None if self.portfolio is None else asdict(self.portfolio),
+            "within": None if self.within is None else self.within.to_dict(),
             "chain_gain": self.chain_gain.to_dict(),
             "difficulty": self.clips.to_dict(),
             "skipped": dict(self.skipped),
@@ -148,5 +152,6 @@ def diagnose_codes(
         bits=result.bits,
         seconds=store.lengths / frame_rate,
         portfolio=result.portfolio,
+        within=result.within,
         clips=clip_costs(store, result, frame_rate, sound),
     )

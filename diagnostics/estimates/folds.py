@@ -97,3 +97,20 @@ def sample_clips(clips: Sequence[tuple[str, str, int]], max_frames: int, *, seed
         total += frames
         chosen.add(key)
     return chosen
+
+
+def training_shares(keys: Sequence[str], lengths: Sequence[int], folds: Sequence[int], seed: int = 0) -> list[int]:
+    """0, 1 or 2 for each clip: the first quarter, the second quarter and the second half of its fold's frames.
+
+    For learning curves; which clip is where depends on the hash of its key.
+    """
+    order = sorted(range(len(keys)), key=lambda i: digest("bucket", seed, keys[i]))
+    total: dict[int, int] = {}
+    for fold, length in zip(folds, lengths, strict=True):
+        total[int(fold)] = total.get(int(fold), 0) + int(length)
+    seen, share = dict.fromkeys(total, 0), [0] * len(keys)
+    for i in order:
+        fold = int(folds[i])
+        seen[fold] += int(lengths[i])
+        share[i] = (4 * seen[fold] > total[fold]) + (2 * seen[fold] > total[fold])
+    return share

@@ -39,15 +39,15 @@ class FrameModel(nn.Module):
                 each.weight[:-1] = (table / scale) @ mix * width**-0.5
 
     def nats(self, codes: torch.Tensor) -> torch.Tensor:
-        """Code length of every frame `[B, T]` of clips `[B, T, Q]`, int64, that begin with their first frame."""
+        """Code length `[B, T, Q]` of every code of clips `[B, T, Q]`, int64, that begin with their first frame."""
         before = torch.cat((torch.full_like(codes[:, :1], self.cardinality), codes[:, :-1]), 1)
         heard = torch.stack([e(before[..., q]) for q, e in enumerate(self.embeddings)]).sum(0)
         state, _ = self.frames(heard)
         above = torch.zeros_like(heard)
-        total = torch.zeros(codes.shape[:2], dtype=state.dtype, device=state.device)
+        each = []
         for q, head in enumerate(self.heads):
             hint = torch.relu(self.state[q](state) + self.depth[q](above))
             logits = head(hint)
-            total = total + functional.cross_entropy(logits.transpose(1, 2), codes[..., q], reduction="none")
+            each.append(functional.cross_entropy(logits.transpose(1, 2), codes[..., q], reduction="none"))
             above = above + self.embeddings[q](codes[..., q])
-        return total
+        return torch.stack(each, -1)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..codes.code_store import CodeStore
+from ..codes.members import Scored, check_clips
 from .adam import Adam
 from .frame_model import FrameModel
 
@@ -28,7 +29,7 @@ _CHECK_SHARE = 0.1
 
 @dataclass(slots=True)
 class LanguageModel:
-    """Call it with a store and the fold of each clip: `[F]` bits of all frames, clips end to end."""
+    """Call it with a store and the fold of each clip."""
 
     budget_s: float
     """Seconds of training, of all folds together. The same seconds on another machine are other models."""
@@ -43,19 +44,21 @@ class LanguageModel:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     """Of every fold after training; where those of this model are there already, nothing is trained."""
 
-    def __call__(self, store: CodeStore, fold_of_clip: np.ndarray) -> np.ndarray:
+    def __call__(self, store: CodeStore, fold_of_clip: np.ndarray) -> Scored:
         """Train and score."""
         starts = np.cumsum(store.lengths) - store.lengths
-        bits = np.zeros(int(store.lengths.sum()), np.float32)
+        bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
         num_folds = int(fold_of_clip.max()) + 1
-        with _one_thread(self.seed):
+        sampled = check_clips(store, fold_of_clip)
+        check: list[list[np.ndarray]] = [[] for _ in sampled]
+        with _one_thread(self.seed), torch.no_grad():
             for fold in range(num_folds):
                 model = self._fold_model(store, fold_of_clip, fold, num_folds)
                 for clip in np.flatnonzero(fold_of_clip == fold):
-                    with torch.no_grad():
-                        nats = model.nats(_frames(store, clip)[None])[0].numpy()
-                    bits[starts[clip] : starts[clip] + store.lengths[clip]] = nats / np.log(2)
-        return bits
+                    bits[starts[clip] : starts[clip] + store.lengths[clip]] = _clip_bits(model, store, clip)
+                after = (fold + 1) % num_folds
+                check[after] = [_clip_bits(model, store, clip) for clip in sampled[after]]
+        return Scored(bits, np.concatenate([each for part in check for each in part]))
 
     def _fold_model(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int, num_folds: int) -> FrameModel:
         vectors = None if self.vectors is None else torch.from_numpy(self.vectors.astype(np.float32))
@@ -70,7 +73,8 @@ class LanguageModel:
         validation = (fold + 1) % num_folds
         training = np.flatnonzero((fold_of_clip != fold) & (fold_of_clip != validation))
         check = np.flatnonzero(fold_of_clip == validation)
-        self._train(model, store, training, check, self.budget_s / num_folds, f"fold {fold + 1} of {num_folds}")
+        with torch.enable_grad():
+            self._train(model, store, training, check, self.budget_s / num_folds, f"fold {fold + 1} of {num_folds}")
         self.weights |= {prefix + name: w.numpy().copy() for name, w in model.state_dict().items()}
         return model.eval()
 
@@ -86,7 +90,7 @@ class LanguageModel:
             # what is left of the time, or of the steps, sets the rate: it ends near zero
             done = max((time.monotonic() - begin) / seconds, (step - 1) / self.max_steps if self.max_steps else 0.0)
             weight = (batch[..., 0] >= 0).float()
-            loss = (model.nats(batch.clamp_min(0)) * weight).sum() / weight.sum()
+            loss = (model.nats(batch.clamp_min(0)).sum(-1) * weight).sum() / weight.sum()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step(_RATE * max(0.02, 1 - min(done, 1.0)))
@@ -113,6 +117,11 @@ def _mean_nats(model: FrameModel, clips: list[torch.Tensor]) -> float:
     with torch.no_grad():
         total = sum(float(model.nats(clip[None]).sum()) for clip in clips)
     return total / sum(clip.shape[0] for clip in clips)
+
+
+def _clip_bits(model: FrameModel, store: CodeStore, clip: int) -> np.ndarray:
+    """`[T, Q]`"""
+    return model.nats(_frames(store, clip)[None])[0].numpy() / np.float32(np.log(2))
 
 
 def _frames(store: CodeStore, clip: int) -> torch.Tensor:

@@ -27,8 +27,13 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
+        if r.get("within") and r["code_rate"]["value"] is not None:
+            off = _within(r["within"], r.get("portfolio"))
+            console.say(f"{name}: code_rate is resolved within {r['within']['total']:.1%}: {off}")
         if r.get("portfolio"):
             console.say(f"{name}: {_portfolio(r['portfolio'])}")
+        for model, reason in r.get("absent_members", {}).items():
+            console.say(f"{name}: {model} is not in the portfolio: {reason}")
         if r["kind"] == "codes":
             console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
 
@@ -103,7 +108,20 @@ def _difference(d: Mapping[str, Any]) -> str:
 def _portfolio(p: Mapping[str, Any]) -> str:
     """What each model costs, and what mixing them took off: how far apart bounds of the same thing are."""
     each = ", ".join(f"{name} {bits:.2f}" for name, bits in p["members"].items())
-    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f} below the best of them"
+    beside = "".join(f"; {name}: {note}" for name, note in p.get("notes", {}).items())
+    low, high = p.get("saved_low"), p.get("saved_high")
+    interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f}{interval} below the best of them{beside}"
+
+
+def _within(w: Mapping[str, float], portfolio: Mapping[str, Any] | None) -> str:
+    """What is seen to lower the bound still, and what was not tried."""
+    counted = set((portfolio or {}).get("members", ())) <= {"counts", "pool"}
+    return (
+        f"ten times the data would take off {w['more_data']:.1%}, other models took off {w['other_models']:.1%}, "
+        f"longer contexts would take off {w['longer_contexts']:.1%}"
+        + ("; a model with longer memory was not tried (--budget 10m)" if counted else "")
+    )
 
 
 def _difficulty(d: Mapping[str, Any]) -> str:

@@ -23,10 +23,7 @@ class Decoder:
     def __init__(self, version: Version, spec: RepresentationSpec) -> None:
         """Raises `ConfigError` when the codec's weights or code are not those that made the codes."""
         config = config_of(version, spec.name)
-        if describe(config).fingerprint != spec.fingerprint:
-            raise ConfigError(
-                f"{spec.name}: its weights or code differ from those that made version {version.document.number}"
-            )
+        require_same(version, spec, config)
         self._version, self._spec = version, spec
         self._codec = load_codec(config)
 
@@ -53,6 +50,14 @@ class Decoder:
                 found = next(self._version.samples(name, where=pc.equal(pc.field("clip"), sample.key)), None)
                 return {"scales": torch.from_numpy(found.array.astype(np.float32))[None]} if found else {}
         return {}
+
+
+def require_same(version: Version, spec: RepresentationSpec, config: RepresentationConfig) -> None:
+    """Raises `ConfigError` when the codec that `config` gives here is not the one that made the representation."""
+    if describe(config).fingerprint != spec.fingerprint:
+        raise ConfigError(
+            f"{spec.name}: its weights or code differ from those that made version {version.document.number}"
+        )
 
 
 def config_of(version: Version, name: str) -> RepresentationConfig:

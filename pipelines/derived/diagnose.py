@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...diagnostics.codes.code_rate import Member
 from ...diagnostics.difficulty import difficulty
 from ...diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
 from ...loaders.reading.derived import diagnostics_record
@@ -24,7 +23,10 @@ from ...schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
 from .clip_sound import clip_sound
+from .code_members import members, outside_members
+from .codec_vectors import codebook_vectors_of
 from .comparisons import Measured, comparisons
+from .kept_network import KeptNetwork, identity
 from .reconstruction import NUM_CLIPS, reconstruction
 
 MAX_LATENT_FRAMES = 400_000
@@ -46,7 +48,8 @@ def diagnose(
 ) -> dict[str, Any]:
     """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
 
-    budget_s: seconds to train a neural model of each stream of codes, which is mixed with the counts; needs torch.
+    budget_s: seconds to train a neural model of each stream of codes, which is mixed with the counts; needs torch. It
+    is kept beside the version and used by the next diagnosis, with a budget or without.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
 
     Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes one
@@ -65,8 +68,12 @@ def diagnose(
         samples = _samples(version, name, groups)
         left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
-            sound = clip_sound(version, spec)
+            sound, vectors = clip_sound(version, spec), codebook_vectors_of(version, spec)
+            index = _index(version, name, groups)
             for label, rows, entries in streams(spec):
+                named = identity(spec.fingerprint, label, index, kind, seed, vectors)
+                kept = KeptNetwork(version, label, named)
+                outside, absent = outside_members(spec, entries)
                 codes = diagnose_codes(
                     _rows(samples, rows),
                     spec.frame_rate,
@@ -74,9 +81,10 @@ def diagnose(
                     group_kind=kind,
                     seed=seed,
                     sound=sound,
-                    members=_members(budget_s, seed, begin),
+                    members=members(vectors, kept, budget_s, seed, begin) | outside,
                 )
-                found[label] = codes.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
+                beside = {"trained": spec.trained, "reconstruction": left.to_dict(), "absent_members": absent}
+                found[label] = codes.to_dict() | beside
                 measured[label] = Measured.of_codes(codes, left)
             _keep_difficulty(version, name, codes)
         else:
@@ -94,15 +102,6 @@ def diagnose(
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
-
-
-def _members(budget_s: float | None, seed: int, say: Callable[[str], None]) -> dict[str, Member]:
-    if budget_s is None:
-        return {}
-    # torch is not needed otherwise, and takes seconds to import
-    from ...diagnostics.neural.language_model import LanguageModel
-
-    return {"neural": LanguageModel(budget_s, seed=seed, progress=say)}
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "known": set(),
         "codes": {"estimates"},
         "latents": {"estimates", "codes"},
+        "pool": {"estimates", "codes"},
         "neural": {"codes"},
+        "outside": {"codes"},
         TOP: {"estimates", "codes", "latents"},
     },
     "loaders": {

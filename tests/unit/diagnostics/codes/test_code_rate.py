@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from auricle.diagnostics.codes.code_gates import fall_at_ten_times
 from auricle.diagnostics.known.sources import HiddenMarkov, ResidualQuantiser, SparseMarkov
 from auricle.diagnostics.summary import diagnose_codes
 
@@ -249,3 +250,19 @@ def test_noise_has_little_that_a_better_model_could_take_away():
     saved = result.clips.reducible_bits / result.seconds
     assert saved[:50].min() > 10
     assert np.abs(saved[50:]).max() < 5
+
+
+def test_what_ten_times_the_data_would_save_follows_the_curve_of_the_fall():
+    for b in (0.2, 0.5, 1.0):
+        curve = 100 + 10 * np.array([1 / 4, 1 / 2, 1.0, 10.0]) ** -b
+        expected = (curve[2] - curve[3]) / curve[2]
+        assert fall_at_ten_times(curve[:3], b) == pytest.approx(expected)
+    assert fall_at_ten_times(np.array([120.0, 110.0, 100.0]), None) == pytest.approx(0.1 * np.log2(10))
+    assert fall_at_ten_times(np.array([100.0, 100.0, 101.0]), None) == 0
+
+
+def test_a_slow_fall_is_not_called_resolved_within_what_the_next_doubling_saves():
+    symbols = SparseMarkov.random(64, 2, 8, seed=1).sample(100, 400, seed=2)[:, None]
+    small, large = diagnose(symbols[:, :, :40], 64), diagnose(symbols, 64)
+    fell = 1 - large.code_rate.computed / small.code_rate.computed
+    assert small.within.total > 0.5 * fell

@@ -19,6 +19,7 @@ from auricle.loaders.reading.derived import diagnostics_record
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.derived.curriculum import curriculum
 from auricle.pipelines.derived.diagnose import diagnose, streams
+from auricle.pipelines.derived.kept_network import identity
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.representation import RepresentationSpec
@@ -111,10 +112,62 @@ def test_a_budget_adds_a_neural_member_and_says_how_it_goes(version: Version) ->
     said: list[str] = []
     record = diagnose(version, ["coarse"], budget_s=1.0, begin=said.append)
     portfolio = record["representations"]["coarse-codes-25hz"]["portfolio"]
-    assert set(portfolio["members"]) == {"counts", "neural"}
+    assert set(portfolio["members"]) == {"counts", "pool", "neural"}
     assert portfolio["mixed"] <= min(portfolio["members"].values()) + 0.01
     assert said[0] == "diagnosing coarse-codes-25hz"
-    assert said[1].startswith("fold 1 of 5: ")
+    assert any(line.startswith("fold 1 of 5: ") for line in said)
+
+
+def kept_networks(version: Version) -> list[str]:
+    return sorted(e.path for e in version.store.list("derived") if "/neural-" in e.path)
+
+
+def test_the_neural_model_is_kept_beside_the_version_and_used_until_its_input_or_a_longer_budget_asks_for_another(
+    version: Version,
+) -> None:
+    first = diagnose(version, ["coarse"], budget_s=1.0)
+    (path,) = kept_networks(version)
+    assert path.startswith("derived/000001/neural-coarse-codes-25hz-")
+    weights = version.store.get(path)
+    for budget_s in (None, 0.5):
+        said: list[str] = []
+        again = diagnose(version, ["coarse"], budget_s=budget_s, begin=said.append)
+        assert "the neural model of before is used, trained for 1 s" in said
+        assert not any(line.startswith("fold 1 of 5: ") for line in said)
+        assert again["representations"] == first["representations"]
+    assert version.store.get(path) == weights
+    diagnose(version, ["coarse"], budget_s=1.5)
+    assert kept_networks(version) == [path]
+    assert version.store.get(path) != weights
+    diagnose(version, ["coarse"], budget_s=0.5, seed=1)
+    assert len(kept_networks(version)) == 2, "other folds are another model"
+
+
+def test_a_damaged_network_is_trained_anew(version: Version) -> None:
+    diagnose(version, ["coarse"], budget_s=0.5)
+    (path,) = kept_networks(version)
+    version.store.put_derived(path, b"damaged")
+    portfolio = diagnose(version, ["coarse"])["representations"]["coarse-codes-25hz"]["portfolio"]
+    assert set(portfolio["members"]) == {"counts", "pool"}
+    diagnose(version, ["coarse"], budget_s=0.5)
+    assert len(version.store.get(path)) > 10_000
+
+
+def test_the_name_of_a_kept_network_says_all_that_its_weights_depend_on() -> None:
+    vectors = np.ones((1, 4, 2), np.float32)
+    index = [("clip 1", "speaker 1", 10), ("clip 2", "speaker 2", 20)]
+    same = identity("code 1", "coarse", index, "speaker", 0, vectors)
+    assert identity("code 1", "coarse", index[::-1], "speaker", 0, vectors) == same
+    others = [
+        identity("code 2", "coarse", index, "speaker", 0, vectors),
+        identity("code 1", "fine", index, "speaker", 0, vectors),
+        identity("code 1", "coarse", index[:1], "speaker", 0, vectors),
+        identity("code 1", "coarse", [index[0], ("clip 2", "speaker 1", 20)], "speaker", 0, vectors),
+        identity("code 1", "coarse", index, "speaker", 1, vectors),
+        identity("code 1", "coarse", index, "speaker", 0, 2 * vectors),
+        identity("code 1", "coarse", index, "speaker", 0, None),
+    ]
+    assert len({same, *others}) == 8
 
 
 @pytest.mark.parametrize(("budget", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400)])

@@ -122,6 +122,16 @@ def test_a_purge_leaves_no_text_path_or_sample_anywhere_under_the_root(dataset: 
             open_version(dataset, name)
 
 
+def test_a_purge_removes_neural_models_that_were_trained_on_what_goes_and_keeps_the_others(dataset: str) -> None:
+    store = Store(dataset)
+    trained_on = {number: f"derived/{number:06d}/neural-toy-codes-{number:016x}.safetensors" for number in (1, 2, 3)}
+    for path in trained_on.values():
+        store.put_new(path, b"weights")
+    takedown(dataset, speaker="ann-of-x", purge=True)
+    assert [number for number, path in trained_on.items() if store.exists(path)] == [1]
+    assert not [e.path for e in store.list("derived/000004") if "neural" in e.path], "the new version has other clips"
+
+
 def test_a_purge_finds_samples_that_only_a_dead_member_of_a_shard_holds(dataset: str) -> None:
     write_version(dataset, [*NEVER, *OTHERS])
     assert ANN[0].key not in keys(dataset)
