@@ -66,7 +66,7 @@ def make(
     and training takes one by name: Settings(curriculum="clean_first"). Without it, one table beside the version is
     written: open_version(...).samples("builtin-codes", stage=0).
 
-    Example: auricle curriculum ./speech-dataset@3 --spec stages.yaml
+    Example: auricle curriculum ./speech-dataset@3 --spec stages.yaml (short for auricle curriculum make ...)
     """
     from ...loaders.reading.version import open_version
     from ...schemas.curriculum_spec import EXAMPLE
