@@ -29,12 +29,12 @@ REFUSE = {
     "models promote": ["snr"], "models rollback": [], "relabel --forget x": [],
 }  # fmt: skip
 SAY = {"versions": [], "show": [], "report": ["--no-diagnostics"], "verify": [], "diff": ["1", "2"], "tag": [],
-      
-       "curriculum list": [], "gate": [], "gc": [], "abandon": [], "models list": [], "plan-epoch": ["-r", CODES.name]}  # fmt: skip
+       "curriculum list": [], "gate": [], "gc": [], "abandon": [], "models list": [],
+       "plan-epoch": ["-r", CODES.name]}  # fmt: skip
 ELSEWHERE = {
     "run": "tests/integration/test_takedown_nights.py", "plan": "the same", "explore": "a server: says it at its start",
-   
-    "curriculum diff": "reads as list does", "status": "its own tests", "submit": "the run that it starts", "estimate": "reads documents",
+    "curriculum diff": "reads as list does", "status": "its own tests", "submit": "the run that it starts",
+    "estimate": "reads documents",
 }  # fmt: skip
 
 
