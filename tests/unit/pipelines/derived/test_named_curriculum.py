@@ -1,4 +1,4 @@
-"""A named curriculum: where each clip goes, what is refused, and that its file is its content."""
+"""A named curriculum: where each clip goes, what is refused, that its file is its content, what training reads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from dataset_factory import CODES, Recording, write_version
 from hypothesis import HealthCheck, given, settings
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 
 from auricle.loaders.copies.curriculum_diff import curriculum_diff
 from auricle.loaders.copies.pull import pull
+from auricle.loaders.plan.settings import Settings
 from auricle.loaders.reading.curricula import find, listed, read_named
 from auricle.loaders.reading.version import Version, open_version
 from auricle.loaders.storage.layout import derived_path
 from auricle.loaders.storage.parts import parquet_bytes
 from auricle.loaders.storage.store import Store
+from auricle.loaders.training.data import TrainingData
 from auricle.pipelines.derived.named_curriculum import named_curriculum
 from auricle.schemas.curriculum_spec import EXAMPLE, CurriculumSpec
 from auricle.schemas.errors import ConfigError, IntegrityError
@@ -254,3 +257,55 @@ def test_a_difference_says_which_clips_moved_and_what_of_the_spec_differs(versio
     assert found.inputs == {}
     same = curriculum_diff(a, a)
     assert (same.same_share, same.spec) == (1.0, {})
+
+
+LANGUAGE = {voice.key: voice.language for voice in VOICES}
+QUOTAS = {"by": "language", "clips": {"en": 9, "de": 6}}
+STAGED: dict[str, Any] = {
+    "stages": [{"name": "gold", "tiers": ["gold"], "quotas": QUOTAS}, {"name": "rest"}],
+    "pacing": [{"epoch": 0, "repeats": {"gold": 1}}, {"epoch": 1, "repeats": {"gold": 1, "rest": 0.5}}],
+}
+
+
+def keys_of(data: TrainingData, epoch: int, step: int = 0) -> list[str]:
+    return [key for task in data.tasks(epoch, step=step) for key in task.keys]
+
+
+def test_training_reads_a_curriculum_by_name_with_its_quotas_and_its_pacing(version: Version) -> None:
+    named_curriculum(version, spec(**STAGED))
+    data = TrainingData(version, CODES.name, Settings(batch_rows=4, microbatches=2, curriculum="mine"))
+    rest = {voice.key for voice in VOICES if voice.tier == "silver"}
+    assert Counter(LANGUAGE[key] for key in keys_of(data, 0)) == {"en": 9, "de": 6}
+    found = [keys_of(data, epoch) for epoch in (1, 2)]
+    for keys in found:
+        assert Counter(LANGUAGE[key] for key in keys if key not in rest) == {"en": 9, "de": 6}
+    # half of the other stage in one epoch, its other half in the next
+    halves = [{key for key in keys if key in rest} for keys in found]
+    assert [len(half) for half in halves] == [15, 15]
+    assert halves[0] | halves[1] == rest
+
+
+def test_a_state_goes_on_in_the_same_curriculum_and_is_refused_by_another(version: Version) -> None:
+    made = named_curriculum(version, spec(**STAGED)).curriculum
+    settings_ = Settings(batch_rows=4, microbatches=2, curriculum="mine")
+    data = TrainingData(version, CODES.name, settings_)
+    epoch, step = TrainingData(version, CODES.name, settings_).position(data.state(1, 2))
+    assert keys_of(data, 1) == [*(k for t in data.tasks(1) if t.step < 2 for k in t.keys), *keys_of(data, epoch, step)]
+    named_curriculum(version, spec(seed=1, **STAGED))
+    with pytest.raises(ConfigError, match="several curricula"):
+        TrainingData(version, CODES.name, settings_)
+    same = TrainingData(version, CODES.name, Settings(batch_rows=4, microbatches=2, curriculum=made.id))
+    assert same.position(data.state(1, 2)) == (1, 2)
+    (other,) = [each for each in version.curricula() if each.sha256 != made.sha256]
+    elsewhere = TrainingData(version, CODES.name, Settings(batch_rows=4, microbatches=2, curriculum=other.id))
+    with pytest.raises(ConfigError, match=r"another order of clips.*curriculum: saved"):
+        elsewhere.position(data.state(1, 2))
+
+
+def test_a_filter_that_takes_clips_of_a_quota_is_refused(version: Version) -> None:
+    named_curriculum(version, spec(**STAGED))
+    data = TrainingData(
+        version, CODES.name, Settings(batch_rows=4, curriculum="mine"), where=pc.field("duration_s") < 1.05
+    )
+    with pytest.raises(ConfigError, match=r"demands \d clips of gold \((en|de)\), and \d can be read"):
+        data.plan(0)
