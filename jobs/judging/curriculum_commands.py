@@ -140,7 +140,8 @@ def _by_spec(version: Version, path: Path, representation: str | None, quiet: bo
     from ..terminal.config_file import load_model
     from .curriculum_table import print_made
 
-    spec = load_model(CurriculumSpec, path, [] if representation is None else [f"representation={representation}"])
+    given = [] if representation is None else [f"representation={representation}"]
+    spec = load_model(CurriculumSpec, path, given, example="curriculum --example")
     with console.working("placing clips", quiet):
         made = named_curriculum(version, spec)
     document = made.curriculum.document

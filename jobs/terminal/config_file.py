@@ -85,14 +85,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return load_model(RunConfig, path, overrides)
 
 
-def load_model(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
-    """`load_config` for any configuration."""
-    model_example = "config example" if model is RunConfig else "curriculum --example"
+def load_model(model: type[Model], path: Path, overrides: Sequence[str] = (), example: str = "config example") -> Model:
+    """`load_config` for any configuration. example: the command that prints one."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}). `auricle {model_example}` prints one to start from."
+            f"{path}: cannot be read ({error.strerror}). `auricle {example}` prints one to start from."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from auricle.schemas.curriculum import NAMED, CurriculumDocument
 HOSTILE = "<script>alert(1)</script>"
 
 
-def curriculum(name: str, stages: list[int | None], pacing: list[dict[str, Any]], audit: list[str]) -> NamedCurriculum:
+def curriculum(
+    name: str, stages: Sequence[int | None], pacing: list[dict[str, Any]], audit: list[str]
+) -> NamedCurriculum:
     """Ten clips of 36 s with these stages; null is set aside."""
     rows = [
         {"clip": f"{i:032x}", "stage": stage, "left_out": None if stage is not None else "audit", "duration_s": 36.0,
