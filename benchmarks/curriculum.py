@@ -11,10 +11,12 @@ duration        the first pass from the shortest to the longest clip, then rando
 tiers           only clips of the best quality tier, in random order: fewer clips, more passes
 paced           in three thirds of the budget the easiest 50 %, 80 % and 100 % of the hours
 anti            the same from the hardest
+tiers_paced     paced among the clips of the best tier; with `--arms tiers tiers_paced` the difference is what the order
+                adds to the filter
 
-The figure is bits per second on speakers that no arm trained on, less those of random with the same seed, mean over
-speakers. The intervals cover both which speakers and which seeds were drawn (variances of the two means added, degrees
-of freedom after Satterthwaite), and all four arms of a corpus together at 95 % (Bonferroni). An arm wins, or loses,
+The figure is bits per second on speakers that no arm trained on, less those of the first arm with the same seed, mean
+over speakers. The intervals cover both which speakers and which seeds were drawn (variances of the two means added,
+degrees of freedom after Satterthwaite), and all arms of a corpus together at 95 % (Bonferroni). An arm wins, or loses,
 where its interval does not contain 0. The command exits with 1 where a planted answer is missed.
 """
 
@@ -23,7 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,24 +34,31 @@ from curriculum_corpora import Corpus, of_dataset, planted, spoilt
 from curriculum_lm import bits_of, train
 from scipy import stats
 
+from auricle.diagnostics.difficulty import quantiles
+
 ARMS = ("random", "duration", "tiers", "paced", "anti")
+FURTHER = ("tiers_paced",)
+PACED = ("paced", "anti", "tiers_paced")
 OPENS = (0.5, 0.8, 1.0)
 
 
 def sequence(corpus: Corpus, arm: str, frames: int, seed: int) -> Iterator[np.ndarray]:
     """An endless sequence of training clips."""
-    rng = np.random.default_rng([seed, ARMS.index(arm)])
+    rng = np.random.default_rng([seed, (*ARMS, *FURTHER).index(arm)])
     rows, length = corpus.train, np.array([clip.shape[1] for clip in corpus.clips])
-    if arm == "tiers":
-        rows = rows[corpus.good[rows]]
     standing = corpus.standing if arm != "anti" else 1 - corpus.standing
+    if arm in ("tiers", "tiers_paced"):
+        rows = rows[corpus.good[rows]]
+        # where a clip stands among the best
+        standing = np.full(length.size, np.nan)
+        standing[rows] = quantiles(corpus.standing[rows], length[rows] / corpus.frame_rate)
     given, left = 0, np.empty(0, np.int64)
     before = -1
     while True:
         phase = min(int(len(OPENS) * given / frames), len(OPENS) - 1)
-        if not left.size or (arm in ("paced", "anti") and phase != before):
+        if not left.size or (arm in PACED and phase != before):
             allowed = rows
-            if arm in ("paced", "anti"):
+            if arm in PACED:
                 # NaN compares false: what could not be measured joins last
                 allowed = rows[(standing[rows] < OPENS[phase]) | (phase == len(OPENS) - 1)]
             left = rng.permutation(allowed)
@@ -87,8 +96,8 @@ def paired(difference: np.ndarray, arms: int) -> tuple[float, float, float]:
     return mean, mean - float(half), mean + float(half)
 
 
-def measure(corpus: Corpus, seeds: int, passes: float) -> list[dict[str, object]]:
-    """A row for each arm and target."""
+def measure(corpus: Corpus, seeds: int, passes: float, arms: Sequence[str]) -> list[dict[str, object]]:
+    """A row for each target and each arm but the first, with which the others are compared."""
     frames = int(passes * sum(corpus.clips[i].shape[1] for i in corpus.train))
     rows = corpus.train
     good = corpus.good[rows]
@@ -98,25 +107,26 @@ def measure(corpus: Corpus, seeds: int, passes: float) -> list[dict[str, object]
         f"{seeds} seeds",
         flush=True,
     )
-    found = {arm: [rates(corpus, arm, frames, seed) for seed in range(seeds)] for arm in ARMS}
+    found = {arm: [rates(corpus, arm, frames, seed) for seed in range(seeds)] for arm in arms}
     table = []
     for target in corpus.targets:
-        speakers = sorted(found["random"][0][target])
+        speakers = sorted(found[arms[0]][0][target])
         value = {a: np.array([[run[target][s] for s in speakers] for run in runs]) for a, runs in found.items()}
-        base = float(value["random"].mean())
-        print(f"held out: {target}, {len(speakers)} speakers; random {base:.2f} bit/s", flush=True)
-        for arm in ARMS[1:]:
-            mean, low, high = paired(value[arm] - value["random"], len(ARMS) - 1)
+        base = float(value[arms[0]].mean())
+        print(f"held out: {target}, {len(speakers)} speakers; {arms[0]} {base:.2f} bit/s", flush=True)
+        for arm in arms[1:]:
+            mean, low, high = paired(value[arm] - value[arms[0]], len(arms) - 1)
             verdict = "wins" if high < 0 else "loses" if low > 0 else "undecided"
             print(f"| {arm} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] | {mean / base:+.2%} | {verdict} |", flush=True)
-            row = {"corpus": corpus.name, "target": target, "arm": arm, "random": base, "difference": mean}
-            table.append(row | {"low": low, "high": high, "verdict": verdict})
+            row = {"corpus": corpus.name, "target": target, "arm": arm, "over": arms[0], "base": base}
+            table.append(row | {"difference": mean, "low": low, "high": high, "verdict": verdict})
     return table
 
 
 def missed(table: list[dict[str, object]]) -> list[str]:
     """Planted answers that did not come out."""
-    said = {(row["corpus"], row["arm"]): row["verdict"] for row in table if row["target"] == "all"}
+    answers = [row for row in table if row["target"] == "all" and row["over"] == "random"]
+    said = {(row["corpus"], row["arm"]): row["verdict"] for row in answers}
     wrong = [f"{c}: {a} {v}" for (c, a), v in said.items() if c == "planted null" and v == "wins"]
     for corpus in ("planted noise", "speech, 40% shuffled"):
         if said.get((corpus, "tiers"), "wins") != "wins":
@@ -134,19 +144,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--passes", type=float, default=2.0, help="frames of an arm over the frames there are")
     parser.add_argument("--only", nargs="*", default=["noise", "difficulty", "null"])
+    parser.add_argument("--arms", nargs="+", choices=[*ARMS, *FURTHER], default=ARMS, help="the first is compared with")
     parser.add_argument("--json", type=Path, help="write the rows here")
     args = parser.parse_args()
     torch.set_num_threads(1)
     began, table = time.monotonic(), []
     if args.what == "planted":
         for kind in args.only:
-            table += measure(planted(kind), args.seeds, args.passes)
+            table += measure(planted(kind), args.seeds, args.passes, args.arms)
     else:
         if args.dataset is None:
             parser.error("speech needs a DATASET")
         corpus = of_dataset(args.dataset, args.representation, args.tier, args.codebooks)
         for each in (corpus, spoilt(corpus)):
-            table += measure(each, args.seeds, args.passes)
+            table += measure(each, args.seeds, args.passes, args.arms)
     print(f"\n{time.monotonic() - began:.0f} s")
     if args.json:
         args.json.write_text(json.dumps(table, indent=1))
