@@ -33,7 +33,7 @@ def add(app: typer.Typer) -> None:
         cls=MakeByDefault,
         no_args_is_help=True,
         help="Stages of a training: `auricle curriculum DATASET --spec FILE` makes them; list, diff. Ordering clips by "
-        "difficulty is experimental: it has not been shown to beat a random order.",
+        "difficulty is experimental: it has not been shown to beat a random order on speech.",
     )
     group.command(MAKE)(make)
     group.command("list")(list_)
