@@ -8,7 +8,7 @@ import typer
 
 from .cluster import cluster_commands
 from .datasets import dataset_commands, delete_commands, epoch_commands, schema_commands, version_commands
-from .judging import judge_commands
+from .judging import curriculum_commands, judge_commands
 from .loose import file_commands
 from .models import model_commands, registry_commands
 from .nights import night_commands
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
         dataset_commands,
         epoch_commands,
         judge_commands,
+        curriculum_commands,
         file_commands,
         version_commands,
         delete_commands,

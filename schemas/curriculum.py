@@ -1,8 +1,15 @@
-"""Arrow schema of a curriculum, `derived/<version>/curriculum.parquet`: when each kept clip joins the training."""
+"""What is on disk of curricula: `derived/<version>/curriculum.parquet`, when each kept clip joins the training, and the
+named ones, `curriculum-<name>-<sha256>.parquet`, each with its document."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
+from pydantic import Field
+
+from .curriculum_spec import Phase
+from .version import Record
 
 CURRICULUM_SCHEMA = "auricle.curriculum/1"
 CURRICULUM = pa.schema(
@@ -15,3 +22,65 @@ CURRICULUM = pa.schema(
         pa.field("duration_s", pa.float64()),
     ]
 )
+
+NAMED_SCHEMA = "auricle.named_curriculum/1"
+DOCUMENT_SCHEMA = "auricle.curriculum_document/1"
+NAMED_DOCUMENT = "auricle.named_curriculum"
+"""Key of the document, as JSON, in the metadata of the table's file."""
+NAMED = pa.schema(
+    [
+        pa.field("clip", pa.string(), nullable=False),
+        pa.field("stage", pa.int32()),  # place in the document's stages; null: in none
+        pa.field("left_out", pa.string()),  # why it is in none, LEFT_OUT
+        pa.field("quota", pa.string()),  # the value under which a quota counts it; null without a quota
+        pa.field("stratum", pa.string()),  # values of the strata, and the duration class, joined by |
+        pa.field("tier", pa.string()),
+        pa.field("difficulty", pa.float64()),  # bit/s, shrunk; null where it is not measured or not asked for
+        pa.field("duration_s", pa.float64()),
+        pa.field("tokens", pa.int64()),  # frames times rows of the representation
+    ]
+)
+LEFT_OUT = {
+    "rules": "breaks a rule that all stages share",
+    "audit": "set aside for audit",
+    "no_stage": "satisfies the conditions of no stage",
+    "quota": "more than the quota of its stage takes",
+    "budget": "more than the budget takes",
+}
+"""Why a kept clip is in no stage."""
+
+
+class StageFacts(Record):
+    """One stage as it was made."""
+
+    name: str
+    clips: int
+    hours: float
+    tokens: int
+    speakers: int
+    median_difficulty: float | None = Field(default=None, description="bit/s")
+    quotas: dict[str, int] = Field(default={}, description="Exact clips by value, where the stage has quotas")
+
+
+class CurriculumInputs(Record):
+    """What a curriculum was made from: equal inputs and an equal spec give equal bytes."""
+
+    version: int
+    version_sha256: str = Field(description="Of the version document's bytes")
+    representation: str = Field(description="Whose frames are the tokens")
+    fingerprint: str = Field(description="Of the representation")
+    difficulty_sha256: str | None = Field(default=None, description="Of the difficulty table, where it was asked for")
+
+
+class CurriculumDocument(Record):
+    """A named curriculum without its clips; in the metadata of its file."""
+
+    schema_version: str = Field(alias="schema")
+    name: str
+    spec: dict[str, Any] = Field(description="As the user wrote it, with defaults left out")
+    inputs: CurriculumInputs
+    stages: list[StageFacts]
+    phases: list[Phase] = Field(description="The pacing, with its default written out")
+    left_out: dict[str, int] = Field(description="Kept clips in no stage, by reason")
+    audit: list[str] = Field(description="Keys of the clips set aside, the hardest first")
+    small_strata: int = Field(default=0, description="Clips in strata of fewer than five, whose quantiles say little")

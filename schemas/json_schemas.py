@@ -15,6 +15,8 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from .config import RunConfig
+from .curriculum import DOCUMENT_SCHEMA, CurriculumDocument
+from .curriculum_spec import SPEC_SCHEMA, CurriculumSpec
 from .derived import COMPARISON_SCHEMA, DIAGNOSTICS_SCHEMA, PROFILE_SCHEMA, Comparison, Diagnostics, Profile
 from .errors import SchemaVersionError
 from .models import MODELS_SCHEMA, ModelsDocument
@@ -71,6 +73,8 @@ def documents(more: Mapping[str, Mapping[str, pa.Schema]] | None = None) -> dict
         DIAGNOSTICS_SCHEMA: _record(DIAGNOSTICS_SCHEMA, Diagnostics),
         PROFILE_SCHEMA: _record(PROFILE_SCHEMA, Profile),
         COMPARISON_SCHEMA: _record(COMPARISON_SCHEMA, Comparison),
+        SPEC_SCHEMA: _record(SPEC_SCHEMA, CurriculumSpec),
+        DOCUMENT_SCHEMA: _record(DOCUMENT_SCHEMA, CurriculumDocument),
         TABLES_SCHEMA: _tables(TABLES_SCHEMA, tables),
     }
     made |= {tag: _tables(tag, of) for tag, of in (more or {}).items()}

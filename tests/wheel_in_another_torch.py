@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTERS = ("pytest", "pytest-timeout", "hypothesis", "jsonschema")
 OTHER_EXTRAS = ("reading/test_listing.py", "storage/test_records_on_disk.py")
 """Tests of what the loader shares with the explorer and the pipeline, which need the packages of those."""
-HELPERS = ("conftest.py", "dataset_factory.py", "golden", "unit/loaders")
+HELPERS = ("conftest.py", "dataset_factory.py", "plan_factory.py", "golden", "unit/loaders")
 
 
 def call(*command: str | Path, cwd: Path | None = None) -> str:

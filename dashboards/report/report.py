@@ -14,6 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...loaders.reading.curricula import NamedCurriculum
 from ...schemas.condition import Rule
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import TRIES, kind_of
@@ -23,6 +24,7 @@ from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
 from ..drawing.rules import describe_reason, meant_in, rules_of
 from . import diagnosis
+from .curricula import differences, shown
 from .decoded import Decoded, pairs
 from .examples import Example, listening
 
@@ -58,11 +60,14 @@ def render(
     judgement: Sequence[Mapping[str, Any]] = (),
     decoded: tuple[RepresentationSpec, Sequence[Decoded]] | None = None,
     unheard: str = "",
+    curricula: Sequence[NamedCurriculum] = (),
+    audited: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """The page. profile: `dashboards.profile.profile`; diagnostics: representation -> `to_dict()` of its diagnosis;
     previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`, each with
     `members`, how many there are of its kind, and `overall`, the bad share of the corpus; decoded: codes, and clips
-    before and after them; unheard: why an example is missing.
+    before and after them; unheard: why an example is missing; curricula: the named ones of the version; audited: key to
+    path and transcript of the clips that they set aside.
 
     At most `examples.MAX_EXAMPLES` examples are shown, evenly over reasons, each cut and coded to fit the page.
     """
@@ -98,6 +103,8 @@ def render(
             document.gate.checks, key=lambda c: (c.success, ("critical", "warning", "info").index(c.severity))
         ),
         diagnostics=diagnosis.tables(diagnostics),
+        curricula=shown(curricula, audited or {}),
+        curriculum_pairs=differences(curricula),
         stages=_stages(document),
         peaks=any(stage.peak_worker_bytes for stage in document.stages),
         listening=listening(examples, rules, list(document.dropped_by_reason)),

@@ -38,7 +38,8 @@ def plan_epoch(
     curriculum: Annotated[
         str | None,
         typer.Option(
-            metavar="C", help="A stage of the curriculum (1), or the epoch in which each stage begins (0,2,5)"
+            metavar="C",
+            help="A stage of the curriculum (1), the epoch in which each stage begins (0,2,5), or a named curriculum",
         ),
     ] = None,
     mix: Annotated[str | None, typer.Option(help="Shares of groups, by clips: language:en=0.7,de=0.3")] = None,
@@ -102,10 +103,12 @@ def _stages(text: str | None) -> dict[str, Any]:
 
     if text is None:
         return {}
+    if text[:1].isalpha():
+        return {"curriculum": text}
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise ConfigError(f"--curriculum {text}: a stage (1) or ascending epochs (0,2,5)") from error
+        raise ConfigError(f"--curriculum {text}: a stage (1), ascending epochs (0,2,5) or a name") from error
     return {"stage": numbers[0]} if len(numbers) == 1 else {"pacing": numbers}
 
 

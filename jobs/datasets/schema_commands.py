@@ -56,7 +56,7 @@ def all_documents() -> dict[str, str]:
     """The schemas of `schemas/`, and those of tables that belong to other folders."""
     from ...loaders.care.relabels import RELABELS, RELABELS_SCHEMA
     from ...loaders.reading.tombstones import TOMBSTONES, TOMBSTONES_SCHEMA
-    from ...schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
+    from ...schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA, NAMED, NAMED_SCHEMA
     from ...schemas.json_schemas import documents
     from ...schemas.pass_tables import (
         DIFFICULTY,
@@ -77,6 +77,7 @@ def all_documents() -> dict[str, str]:
             JUDGEMENT_SCHEMA: {"members": JUDGEMENT},
             TOMBSTONES_SCHEMA: {"rows": TOMBSTONES},
             CURRICULUM_SCHEMA: {"clips": CURRICULUM},
+            NAMED_SCHEMA: {"clips": NAMED},
             RELABELS_SCHEMA: {"rows": RELABELS},
         }
     )

@@ -1,4 +1,4 @@
-"""Commands that judge a version: judge, gate, diagnose, curriculum, report."""
+"""Commands that judge a version: judge, gate, diagnose, report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Representations = Annotated[
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    for verb in (judge, gate, diagnose, curriculum, report):
+    for verb in (judge, gate, diagnose, report):
         app.command()(verb)
 
 
@@ -133,51 +133,6 @@ def _seconds(budget: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ConfigError(f"--budget {budget!r}: a time is required, for example 90s, 10m or 2h")
     return seconds
-
-
-def curriculum(
-    dataset: DatasetArg,
-    representation: Annotated[
-        str | None, typer.Option("--representation", "-r", help="Codes whose bit rate is the difficulty of a clip")
-    ] = None,
-    opens: Annotated[
-        str, typer.Option(help="Share of the hours that each stage but the last contains, ascending, comma-separated")
-    ] = "0.5,0.8",
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Order the kept clips into stages by tier and difficulty. Experimental: not shown to beat a random order.
-
-    The table is kept beside the version. The reader takes a stage: open_version(...).samples("builtin-codes", stage=0).
-
-    Example: auricle curriculum ./speech-dataset@3 --opens 0.3,0.6
-    """
-    import pyarrow.compute as pc
-
-    from ...loaders.reading.version import open_version
-    from ...pipelines.derived.curriculum import curriculum as make
-    from ...schemas.errors import ConfigError
-    from ..terminal import console
-    from ..terminal.answer import answer
-
-    try:
-        shares = tuple(float(x) for x in opens.split(","))
-    except ValueError as error:
-        raise ConfigError(f"--opens {opens!r}: numbers between 0 and 1 are required, for example 0.5,0.8") from error
-    if not shares or sorted(shares) != list(shares) or not all(0 < s < 1 for s in shares):
-        raise ConfigError(f"--opens {opens!r}: shares must rise and lie between 0 and 1")
-    version = open_version(dataset)
-    with console.working("ordering clips", quiet):
-        found = make(version, representation, opens=shares)
-    rows = []
-    for stage in range(len(shares) + 1):
-        open_now = found.filter(pc.less_equal(found["stage"], stage))
-        seconds = pc.sum(open_now["duration_s"]).as_py() or 0.0
-        rows.append((stage, open_now.num_rows, round(seconds / 3600, 3), pc.mean(open_now["difficulty"]).as_py()))
-    keys = ("stage", "clips", "hours", "mean_difficulty_bits_per_s")
-    facts = {"version": version.document.number, "stages": [dict(zip(keys, row, strict=True)) for row in rows]}
-    heads = ("stage", "clips open", "hours open", "mean difficulty, bit/s")
-    answer(as_json, facts, lambda: console.table("", heads, rows))
 
 
 def report(

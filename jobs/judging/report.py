@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...dashboards.drawing.profile import profile
 from ...dashboards.drawing.rules import rules_of
+from ...dashboards.report.curricula import heard
 from ...dashboards.report.examples import choose
 from ...dashboards.report.report import GROUPS_SHOWN, Example, render
 from ...loaders.reading.derived import derived_record, diagnostics_record
@@ -36,6 +38,7 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
     if record is None and diagnose_first and version.document.representations:
         record = diagnose(version)
     missing: list[ClipError] = []
+    curricula = [version.named_curriculum(f"{each.name}-{each.sha256}") for each in version.curricula()]
     page = render(
         version.document,
         _profile(version),
@@ -45,6 +48,8 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
         _judgement(version),
         (codes, list(decoded_clips(version, codes))) if (codes := builtin_codes(version)) else None,
         _unheard(missing),
+        curricula,
+        _audited(version, heard(curricula)),
     ).encode()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +90,14 @@ def _judgement(version: Version) -> list[dict[str, Any]]:
     overall = bad / (pc.sum(sources["clips"]).as_py() or 1)
     worst = table.filter(pc.less_equal(table["rank"], GROUPS_SHOWN)).to_pylist()
     return [row | {"members": members[row["by"]], "overall": overall} for row in worst]
+
+
+def _audited(version: Version, keys: list[str]) -> dict[str, dict[str, Any]]:
+    """Path and transcript of the clips that curricula set aside."""
+    if not keys:
+        return {}
+    rows = version.clips(["clip", "path", "transcript"], pc.is_in(pc.field("clip"), pa.array(keys, pa.string())))
+    return {row["clip"]: row for row in rows.to_pylist()}
 
 
 def _unheard(missing: list[ClipError]) -> str:

@@ -85,18 +85,19 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return load_model(RunConfig, path, overrides)
 
 
-def load_model(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
-    """`load_config` for any configuration."""
+def load_model(model: type[Model], path: Path, overrides: Sequence[str] = (), example: str = "config example") -> Model:
+    """`load_config` for any configuration. example: the command that prints one."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}). `auricle config example` prints one to start from."
+            f"{path}: cannot be read ({error.strerror}). `auricle {example}` prints one to start from."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a mapping with `dataset` and `sources` is required, found {type(raw).__name__}")
+        keys = " and ".join(f"`{name}`" for name, field in model.model_fields.items() if field.is_required())
+        raise ConfigError(f"{path}: a mapping with {keys} is required, found {type(raw).__name__}")
     for override in overrides:
         _override(raw, override)
     return _validated(model, raw, " ".join([str(path), *(f"--set {override!r}" for override in overrides)]))

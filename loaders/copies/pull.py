@@ -18,7 +18,7 @@ from ..care.rewrite import Planned, Progress, Recipe, Rewrite, Rows
 from ..reading.pending import open_to_copy
 from ..reading.version import Version, numbers, open_version
 from ..reading.where import Where
-from ..storage.layout import derived_path, version_path
+from ..storage.layout import curriculum_path, derived_path, version_path
 from ..storage.objects import objects
 from ..storage.store import Store
 
@@ -26,7 +26,7 @@ KIND = "pull"
 SHARD_BYTES = 64 << 20
 """Size of shards that are packed anew, when the configuration of the version names none."""
 WITH_A_VERSION = ("curriculum.parquet",)
-"""Derived files that reading needs."""
+"""Derived files that reading needs, besides named curricula."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def pull(
     receipts = f"pulling/{selection}"
     work = Rewrite(source, target, _recipe(source, names, rows), receipts, progress)
     document = _document(source, work.run(), selection, where)
-    for name in WITH_A_VERSION:
+    named = [curriculum_path(0, c.name, c.sha256).rpartition("/")[2] for c in source.curricula()]
+    for name in (*WITH_A_VERSION, *named):
         data = source.derived(name)
         if data is not None:
             target.put_new(derived_path(document.number, name), data)

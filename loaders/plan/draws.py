@@ -14,6 +14,7 @@ import numpy as np
 from ...schemas.errors import ConfigError
 from .hashing import seed_of, splitmix64
 from .index import Index
+from .schedule import exact
 from .settings import Mixing, Settings
 
 _ORDER, _SHARDS, CROP, SHUFFLE = 1, 2, 3, 4
@@ -25,12 +26,10 @@ def draw(index: Index, eligible: np.ndarray, settings: Settings, epoch: int) -> 
 
     eligible: `[e]` ascending rows that may be drawn at all.
     """
-    weights = _weights(index, eligible, settings.mixing)
     sequences = []
-    for group, weight in weights:
-        members = eligible[index.group[eligible] == group] if len(index.groups) > 1 else eligible
-        first, last = int(weight * len(members) * epoch), int(weight * len(members) * (epoch + 1))
+    for group, first, last in _spans(index, eligible, settings.mixing, epoch):
         if last > first:
+            members = eligible[index.group[eligible] == group] if len(index.groups) > 1 else eligible
             sequences.append(_sequence(index, members, settings, first, last))
     if not sequences:
         return np.empty(0, np.int32)
@@ -39,6 +38,25 @@ def draw(index: Index, eligible: np.ndarray, settings: Settings, epoch: int) -> 
     # each group evenly over the epoch
     place = np.concatenate([(np.arange(len(s)) + 0.5) / len(s) for s in sequences])
     return np.concatenate(sequences)[np.argsort(place, kind="stable")]
+
+
+def _spans(index: Index, eligible: np.ndarray, mixing: Mixing | None, epoch: int) -> list[tuple[int, int, int]]:
+    """Group, and the first and last of its draws in an epoch."""
+    clips, frames = sizes(index, eligible)
+    if index.schedule is not None:
+        spans = index.schedule.span(epoch, clips, frames)
+        return [(group, first, last) for group, (first, last) in enumerate(spans)]
+    weights = _weights(index, eligible, mixing)
+    return [(g, int(w * int(clips[g]) * epoch), int(w * int(clips[g]) * (epoch + 1))) for g, w in weights]
+
+
+def sizes(index: Index, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`[groups]` int64 clips and frames of the rows that may be drawn."""
+    group = index.group[eligible]
+    clips = np.bincount(group, minlength=len(index.groups))
+    frames = np.bincount(group, weights=index.pointers[0].frames[eligible], minlength=len(index.groups))
+    # sums below 2^53 are exact as doubles
+    return clips.astype(np.int64), frames.astype(np.int64)
 
 
 def _weights(index: Index, eligible: np.ndarray, mixing: Mixing | None) -> list[tuple[int, Fraction]]:
@@ -53,25 +71,20 @@ def _weights(index: Index, eligible: np.ndarray, mixing: Mixing | None) -> list[
             f"there are {', '.join(map(repr, index.groups))}"
         )
     if mixing.repeats:
-        return [(g, _exact(mixing.repeats.get(name, 1))) for g, name in enumerate(index.groups)]
+        return [(g, exact(mixing.repeats.get(name, 1))) for g, name in enumerate(index.groups)]
     frames = index.pointers[0].frames if mixing.measure == "frames" else None
     size = np.bincount(
         index.group[eligible], weights=None if frames is None else frames[eligible], minlength=len(index.groups)
     )
-    total = sum(_exact(share) for share in mixing.shares.values())
+    total = sum(exact(share) for share in mixing.shares.values())
     found = []
     for group, name in enumerate(index.groups):
-        share = _exact(mixing.shares.get(name, 0)) / total
+        share = exact(mixing.shares.get(name, 0)) / total
         if share and not size[group]:
             raise ConfigError(f"mixing over {mixing.column!r}: no clip of {name!r} is left to give it a share")
         if share:
             found.append((group, share * int(size.sum()) / int(size[group])))
     return found
-
-
-def _exact(weight: float) -> Fraction:
-    """What the user wrote: 0.1 is a tenth, not the nearest binary number."""
-    return Fraction(str(weight))
 
 
 def _sequence(index: Index, members: np.ndarray, settings: Settings, first: int, last: int) -> np.ndarray:

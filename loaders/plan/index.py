@@ -17,10 +17,12 @@ from ...schemas.errors import ConfigError, IntegrityError
 from ...schemas.keys import sha256_bytes
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import Status
+from ..reading.curricula import read_named
 from ..reading.version import Version
 from ..reading.where import Where
 from ..storage.parts import read_columns
 from .hashing import words_of
+from .schedule import Schedule
 
 NO_GROUP = "(none)"
 """Group of a clip whose mixing column is null."""
@@ -56,7 +58,7 @@ class Index:
     group: np.ndarray
     """`[n]` int16, place in `groups`."""
     groups: tuple[str, ...]
-    """Values of the mixing column, sorted."""
+    """Values of the mixing column, sorted; of a named curriculum its stages, or stages and values of quotas."""
     stage: np.ndarray | None
     """`[n]` int16: from which stage on the clip is open; None without a curriculum."""
     sample_rate: np.ndarray
@@ -65,6 +67,8 @@ class Index:
     """Columns of the clip table that were asked for, row by row."""
     curriculum: str = ""
     """SHA-256 of the curriculum's bytes, empty without one."""
+    schedule: Schedule | None = None
+    """What each epoch draws of each group, where a named curriculum says so."""
 
     def __len__(self) -> int:
         return len(self.key)
@@ -81,13 +85,14 @@ def read_index(
     *,
     where: str | pc.Expression | None = None,
     group: str | None = None,
-    curriculum: bool = False,
+    curriculum: bool | str = False,
     columns: Sequence[str] = (),
 ) -> Index:
     """The index of a version, read part by part; no shard is touched.
 
     where: only clips for which this SQL expression (as `pull` takes it) or Arrow expression over clip columns holds.
-    group: the column that mixing goes by. columns: kept beside the index for whoever trains on them.
+    group: the column that mixing goes by. curriculum: whether to read the version's stages; a name: the named one,
+    whose stages are the groups. columns: kept beside the index for whoever trains on them.
     Raises `ConfigError` for a name that the version lacks.
     """
     specs = [version.representation(name) for name in representations]
@@ -99,7 +104,7 @@ def read_index(
         test = Where(where, pq.read_schema(files[-1]))
     arrow = where if isinstance(where, pc.Expression) else None
     _require_columns(files, [*columns, *([group] if group else [])], version)
-    stages = _stages(version) if curriculum else None
+    stages = _stages(version, curriculum) if curriculum else None
     shards = {s.name: [shard.sha256 for shard in version.document.representations[s.name].shards] for s in specs}
     parts = [_read_part(file, specs, shards, test, arrow, group, stages, columns) for file in files]
     found = [part for part in parts if part is not None]
@@ -205,12 +210,20 @@ def _require_columns(files: Sequence[Path], names: Sequence[str], version: Versi
 class _Stages:
     clips: pa.Array
     stage: np.ndarray
+    """Stage of each clip; of a named curriculum the group of its schedule."""
     sha256: str
+    schedule: Schedule | None = None
 
 
-def _stages(version: Version) -> _Stages:
-    table, data = version.curriculum()
-    return _Stages(table["clip"].combine_chunks(), table["stage"].to_numpy(), sha256_bytes(data))
+def _stages(version: Version, curriculum: bool | str) -> _Stages:
+    if not isinstance(curriculum, str):
+        table, data = version.curriculum()
+        return _Stages(table["clip"].combine_chunks(), table["stage"].to_numpy(), sha256_bytes(data))
+    named = read_named(version.store, version.document.number, curriculum)
+    schedule = Schedule.of(named.document)
+    table = named.table.filter(pc.is_valid(named.table["stage"]))
+    place = schedule.place(table["stage"].to_pylist(), table["quota"].to_pylist())
+    return _Stages(table["clip"].combine_chunks(), place, named.sha256, schedule)
 
 
 def _joined(
@@ -238,17 +251,25 @@ def _joined(
         pointers.append(Pointers(spec, tuple(shards[spec.name]), *found))
         for part in parts:
             part.pointers[i] = ()
-    groups, place = _joined_groups(parts)
+    schedule = stages.schedule if stages is not None else None
+    stage = joined([p.stage for p in parts if p.stage is not None], np.int16) if stages is not None else None
+    if schedule is None:
+        groups, place = _joined_groups(parts)
+        place = place[order]
+    else:
+        assert stage is not None
+        groups, place, stage = tuple(map(schedule.label, range(len(schedule.groups)))), stage, None
     table = pa.concat_tables([p.columns for p in parts], promote_options="permissive") if parts and columns else None
     return Index(
         key=key,
         pointers=tuple(pointers),
-        group=place[order],
+        group=place,
         groups=groups,
-        stage=joined([p.stage for p in parts if p.stage is not None], np.int16) if stages is not None else None,
+        stage=stage,
         sample_rate=joined([p.sample_rate for p in parts], np.int32),
         columns=table.take(pa.array(order)).combine_chunks() if table is not None else pa.table({}),
         curriculum=stages.sha256 if stages is not None else "",
+        schedule=schedule,
     )
 
 

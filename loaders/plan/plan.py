@@ -14,7 +14,7 @@ import numpy as np
 
 from ...schemas.errors import ConfigError
 from .buckets import into_microbatches
-from .draws import CROP, SHUFFLE, draw
+from .draws import CROP, SHUFFLE, draw, sizes
 from .hashing import seed_of, splitmix64
 from .index import Index
 from .packing import pack
@@ -161,7 +161,13 @@ def _eligible(index: Index, settings: Settings, epoch: int) -> tuple[np.ndarray,
     limit = _longest(settings)
     long = allowed & (frames > limit) if limit is not None else np.zeros(len(index), bool)
     left_out |= {"too_short": int(short.sum()), "too_long": int(long.sum())}
-    return np.flatnonzero(allowed & ~short & ~long).astype(np.int32), left_out
+    eligible = np.flatnonzero(allowed & ~short & ~long).astype(np.int32)
+    if index.schedule is not None:
+        clips, frames = sizes(index, eligible)
+        index.schedule.require_quotas(clips, left_out)
+        idle = [first == last for first, last in index.schedule.span(epoch, clips, frames)]
+        left_out["not_drawn_in_this_epoch"] = int(clips[idle].sum())
+    return eligible, left_out
 
 
 def _longest(settings: Settings) -> int | None:

@@ -58,6 +58,8 @@ class Settings:
     window_shards: shards whose clips are shuffled together; fewer keep reading local, None shuffles everything.
     stage: only clips that are open at this stage of the version's curriculum.
     pacing: instead, the epoch in which each stage opens: (0, 2, 5) has stage 1 from epoch 2 and stage 2 from epoch 5.
+    curriculum: instead, a named curriculum of the version, which says what each epoch draws of each of its stages; its
+    name, or `name-hash` with the beginning of the hash.
     """
 
     seed: int = 0
@@ -76,6 +78,7 @@ class Settings:
     stage: int | None = None
     pacing: Sequence[int] | None = None
     mixing: Mixing | None = None
+    curriculum: str | None = None
 
     def __post_init__(self) -> None:
         if (self.batch_tokens is None) == (self.batch_rows is None):
@@ -91,6 +94,12 @@ class Settings:
             raise ConfigError(f"bucket_ratio must be above 1, found {self.bucket_ratio}")
         if self.crop not in ("random", "start"):
             raise ConfigError(f"crop {self.crop!r}; there are random and start")
+        own = [name for name in ("stage", "pacing", "mixing") if getattr(self, name) is not None]
+        if self.curriculum is not None and own:
+            raise ConfigError(
+                f"the curriculum {self.curriculum!r} says what each epoch draws: leave {' and '.join(own)} out, or "
+                "change its pacing"
+            )
         if self.stage is not None and self.pacing is not None:
             raise ConfigError("give stage (one for all epochs) or pacing (the epoch in which each opens), not both")
         if self.pacing is not None and (
@@ -101,9 +110,9 @@ class Settings:
             )
 
     @property
-    def needs_curriculum(self) -> bool:
-        """Whether a stage limits what is read."""
-        return self.stage is not None or self.pacing is not None
+    def needs_curriculum(self) -> bool | str:
+        """Whether a stage limits what is read; the name where a named curriculum does."""
+        return self.curriculum or (self.stage is not None or self.pacing is not None)
 
     def stage_of(self, epoch: int) -> int | None:
         """The stage that is open in an epoch, None without a curriculum."""
@@ -114,6 +123,8 @@ class Settings:
     def described(self) -> dict[str, Any]:
         """All fields as plain JSON values."""
         found = asdict(self)
+        # the subject of a plan has the curriculum's hash, which its name may change without
+        found.pop("curriculum")
         if self.pacing is not None:
             found["pacing"] = list(self.pacing)
         if self.mixing is not None:

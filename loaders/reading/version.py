@@ -39,6 +39,7 @@ from ..storage.parts import each_part, opened_part, read_rows, require_tag
 from ..storage.payloads import Payloads
 from ..storage.store import Store
 from ..storage.table_copies import copies_folder
+from .curricula import Listed, NamedCurriculum, listed, read_named
 from .samples import Places, Rows, Sample, runs
 
 
@@ -102,31 +103,38 @@ class Version:
         representation: str,
         *,
         columns: Sequence[str] | None = None,
-        stage: int | None = None,
+        stage: int | str | None = None,
         where: pc.Expression | None = None,
+        curriculum: str | None = None,
     ) -> pa.Table:
         """Rows of kept clips that have this representation, in shard order, with its pointer in column `pointer`.
 
         columns: of the clip table, besides the pointer; default all, which takes about 2 kB of memory per clip.
-        stage: clips that are open at this stage of the version's curriculum; stages add up.
+        stage: clips that are open at this stage of the version's curriculum; stages add up. curriculum: of this named
+        one instead, where a stage may go by its name and all are open by default.
         """
         spec = self.representation(representation)
-        opened = None if stage is None else self._stage(stage)
+        opened = self._open_clips(stage, curriculum)
         parts = [_spread(self._live_part(file, spec, columns, opened, where)) for file in self.files()]
         if not parts:
             return pa.table({"pointer": pa.array([], POINTER)})
         return self._in_shard_order(pa.concat_tables(parts, promote_options="permissive"), spec)
 
     def samples(
-        self, representation: str, *, stage: int | None = None, where: pc.Expression | None = None
+        self,
+        representation: str,
+        *,
+        stage: int | str | None = None,
+        where: pc.Expression | None = None,
+        curriculum: str | None = None,
     ) -> Iterator[Sample]:
         """Live samples of one representation, part by part of the clip table and in shard order within a part; every
-        payload's checksum is checked.
+        payload's checksum is checked. stage, curriculum: as `live` has them.
 
         Raises `IntegrityError` for a missing shard or a payload that is not what the table says.
         """
         spec = self.representation(representation)
-        opened = None if stage is None else self._stage(stage)
+        opened = self._open_clips(stage, curriculum)
         payloads = Payloads(self.store)
         skip = {*self.document.representations, *self.document.curators}
         for file in self.files():
@@ -200,9 +208,28 @@ class Version:
         require_tag(table.schema, CURRICULUM_SCHEMA, "curriculum.parquet", untagged=CURRICULUM_SCHEMA)
         return table, data
 
-    def _stage(self, stage: int) -> pa.Array:
-        table, _ = self.curriculum()
-        return table.filter(pc.less_equal(table["stage"], stage))["clip"].combine_chunks()
+    def curricula(self) -> list[Listed]:
+        """The named curricula beside the version."""
+        return listed(self.store, self.document.number)
+
+    def named_curriculum(self, name: str) -> NamedCurriculum:
+        """A named curriculum. Raises as `loaders.reading.curricula.read_named` does."""
+        return read_named(self.store, self.document.number, name)
+
+    def _open_clips(self, stage: int | str | None, curriculum: str | None) -> pa.Array | None:
+        """Keys of the clips that are open, None where all are."""
+        if curriculum is not None:
+            named = self.named_curriculum(curriculum)
+            last = len(named.document.stages) - 1 if stage is None else named.stage_of(stage)
+            table = named.table
+        elif stage is None:
+            return None
+        elif isinstance(stage, str):
+            raise ConfigError(f"the stage {stage!r} goes by name: say of which named curriculum, with curriculum=")
+        else:
+            table, last = self.curriculum()[0], stage
+        # a comparison with null is null, which a filter leaves out
+        return table.filter(pc.less_equal(table["stage"], last))["clip"].combine_chunks()
 
 
 _FIELD = "pointer."

@@ -40,6 +40,11 @@ def derived_path(version: int, name: str) -> str:
     return f"derived/{version:06d}/{name}"
 
 
+def curriculum_path(version: int, name: str, sha256: str) -> str:
+    """A named curriculum of a version."""
+    return derived_path(version, f"curriculum-{name}-{sha256}.parquet")
+
+
 def run_path(run: str, *parts: str) -> str:
     """A file of an unfinished run."""
     return "/".join(("runs", run, *parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,10 +31,13 @@ SCHEMA_KEY = "auricle.schema"
 ADVICE = "restore it from a copy of the dataset, or roll back to a version that `auricle verify` finds undamaged"
 
 
-def parquet_bytes(table: pa.Table, tag: str) -> bytes:
-    """The table as one Parquet file that says its schema version `tag`: equal tables, equal bytes."""
+def parquet_bytes(table: pa.Table, tag: str, more: Mapping[str, str] | None = None) -> bytes:
+    """The table as one Parquet file that says its schema version `tag`: equal tables, equal bytes.
+
+    more: further metadata of the file.
+    """
     buffer = io.BytesIO()
-    schema = table.schema.with_metadata({SCHEMA_KEY: tag})
+    schema = table.schema.with_metadata({SCHEMA_KEY: tag, **(more or {})})
     with pq.ParquetWriter(buffer, schema, compression="zstd", write_page_checksum=True) as writer:
         # one chunk per column, or the bytes would depend on how the table was put together
         for start in range(0, max(table.num_rows, 1), ROWS_PER_GROUP):

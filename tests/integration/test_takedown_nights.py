@@ -19,7 +19,7 @@ from auricle.loaders import Version, open_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.derived.curriculum import curriculum
+from auricle.pipelines.curricula.paced import curriculum
 from auricle.pipelines.passes import probe
 from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run

@@ -74,6 +74,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "publishing": {"tables", "audio", "work"},
         "upkeep": {"publishing", "work", "passes", "audio"},
         "derived": {"policy", "tables", "audio", "work"},
+        "curricula": {"derived", "policy"},
         "trial": {"policy", "passes", "audio", "work"},
         TOP: {"nodes", "work", "audio", "labels", "passes", "tables", "policy", "publishing", "upkeep", "trial"},
     },

@@ -27,8 +27,8 @@ NO_TABLE = {
 }  # fmt: skip
 """Verbs that print a file, a path, a page or JSON in any case."""
 LONG = {
-    "demo", "plan", "run", "submit", "relabel", "report", "judge", "gate", "diff", "diagnose", "curriculum", "pull",
-    "export", "rollback",
+    "demo", "plan", "run", "submit", "relabel", "report", "judge", "gate", "diff", "diagnose", "curriculum make",
+    "pull", "export", "rollback",
     "verify", "repair", "gc", "compact", "takedown", "score", "weights fetch", "models compare", "train codec",
     "train curator", "train units",
     "plan-epoch",
@@ -143,6 +143,7 @@ def dataset(tmp_path: Path) -> str:
         ["weights", "list"],
         ["models", "list", "DATA"],
         ["models", "list"],
+        ["curriculum", "list", "DATA"],
     ],
     ids=lambda arguments: " ".join(arguments),
 )
@@ -152,7 +153,7 @@ def test_json_is_one_object_of_documented_keys_and_nothing_else(
     code, out, _ = auricle(*(a.replace("DATA", dataset) for a in arguments), "--json")
     assert code == 0
     found = json.loads(out)
-    verb = " ".join(arguments[:2]) if arguments[0] in ("models", "weights") else arguments[0]
+    verb = " ".join(arguments[:2]) if arguments[0] in ("models", "weights", "curriculum") else arguments[0]
     assert found
     assert set(found) <= documented()[verb]
 

@@ -23,15 +23,18 @@ FINISH = {
 }  # fmt: skip
 """Verbs that hold the dataset, with what else they need; `relabel` then says that nothing can be judged."""
 REFUSE = {
-    "judge": [], "diagnose": [], "curriculum": [], "pull": ["DEST", "-r", CODES.name], "decode": [EVE.key],
+    "judge": [], "diagnose": [], "curriculum": [], "curriculum make": [],
+    "pull": ["DEST", "-r", CODES.name], "decode": [EVE.key],
     "export": ["DEST", "--to", "manifest"], "train units": ["-o", "DEST"], "models compare": ["snr"],
     "models promote": ["snr"], "models rollback": [], "relabel --forget x": [],
 }  # fmt: skip
 SAY = {"versions": [], "show": [], "report": ["--no-diagnostics"], "verify": [], "diff": ["1", "2"], "tag": [],
-       "gate": [], "gc": [], "abandon": [], "models list": [], "plan-epoch": ["-r", CODES.name]}  # fmt: skip
+       "curriculum list": [], "gate": [], "gc": [], "abandon": [], "models list": [],
+       "plan-epoch": ["-r", CODES.name]}  # fmt: skip
 ELSEWHERE = {
     "run": "tests/integration/test_takedown_nights.py", "plan": "the same", "explore": "a server: says it at its start",
-    "status": "its own tests", "submit": "the run that it starts", "estimate": "reads documents",
+    "curriculum diff": "reads as list does", "status": "its own tests", "submit": "the run that it starts",
+    "estimate": "reads documents",
 }  # fmt: skip
 
 

@@ -65,7 +65,8 @@ def test_what_cannot_be_planned_says_why(dataset: str, tmp_path: Path) -> None:
     for options, words in (
         (["--microbatches", "4", "--world", "3"], "take 1, 2, 4 ranks"),
         (["--mix", "language"], "--mix language"),
-        (["--curriculum", "soon"], "--curriculum soon"),
+        (["--curriculum", "1,soon"], "--curriculum 1,soon"),
+        (["--curriculum", "soon"], "no curriculum 'soon'"),
         (["--curriculum", "1"], "has no curriculum"),
     ):
         done = CliRunner().invoke(app, ["plan-epoch", dataset, "-r", "toy-codes", *options])

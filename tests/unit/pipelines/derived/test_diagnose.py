@@ -17,7 +17,7 @@ from auricle.jobs.judging.diagnosis_table import print_diagnosis
 from auricle.jobs.judging.judge_commands import _seconds
 from auricle.loaders.reading.derived import diagnostics_record
 from auricle.loaders.reading.version import Version, open_version
-from auricle.pipelines.derived.curriculum import curriculum
+from auricle.pipelines.curricula.paced import curriculum
 from auricle.pipelines.derived.diagnose import diagnose, streams
 from auricle.pipelines.derived.kept_network import identity
 from auricle.schemas.config import RepresentationConfig

@@ -18,7 +18,7 @@ from auricle.loaders.reading.pending import PURGING, begin, pending, rows_of
 from auricle.loaders.reading.refs import readable
 from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.derived.curriculum import curriculum
+from auricle.pipelines.curricula.paced import curriculum
 from auricle.pipelines.derived.diagnose import diagnose
 from auricle.pipelines.derived.fit_speech_units import Heard, fit_version
 from auricle.pipelines.derived.judge import judge

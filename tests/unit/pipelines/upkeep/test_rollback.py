@@ -99,6 +99,14 @@ def test_a_curriculum_follows_its_content_through_rollback_compaction_and_redact
     assert open_version(dataset).derived("curriculum.parquet") == b"stages"
 
 
+def test_named_curricula_follow_under_the_hash_that_checkpoints_name(dataset: str) -> None:
+    Store(dataset).put_new(f"derived/000001/curriculum-mine-{'5' * 64}.parquet", b"staged")
+    rollback(dataset, 1)
+    assert [(found.name, found.sha256) for found in open_version(dataset).curricula()] == [("mine", "5" * 64)]
+    takedown(dataset, clips=[voices(1)[0].key])
+    assert open_version(dataset).curricula() == []
+
+
 def test_what_is_derived_from_other_content_does_not_follow(dataset: str) -> None:
     """A curriculum names clips: after a takedown it would bring their keys back."""
     Store(dataset).put_new("derived/000001/curriculum.parquet", b"stages")

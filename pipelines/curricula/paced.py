@@ -18,7 +18,7 @@ from ...schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from ...schemas.errors import ConfigError
 from ...schemas.pass_tables import DIFFICULTY_SCHEMA
 from ...schemas.tables import Status
-from .diagnose import diagnose
+from ..derived.diagnose import diagnose
 
 
 def curriculum(
@@ -31,7 +31,7 @@ def curriculum(
     Raises `ConfigError` when the version has no codes.
     """
     require_none(version.store)
-    name = _codes(version, representation)
+    name = codes_of(version, representation)
     hard = _difficulties(version, name)
     if hard is None:
         diagnose(version, [name], seed=seed)
@@ -71,7 +71,8 @@ def _difficulties(version: Version, name: str) -> pa.Table | None:
     return table if tag == DIFFICULTY_SCHEMA.encode() else None
 
 
-def _codes(version: Version, representation: str | None) -> str:
+def codes_of(version: Version, representation: str | None) -> str:
+    """The representation of that name, or the first of codes. Raises `ConfigError` for one that is continuous."""
     if representation is not None:
         spec = version.representation(representation)
         if not spec.is_codes:

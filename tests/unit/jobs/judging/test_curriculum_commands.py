@@ -1,0 +1,124 @@
+"""`auricle curriculum`: it prints what docs/command.md says, and what it refuses leaves the dataset as it was."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dataset_factory import voices, write_version
+
+from auricle.jobs import cli
+from auricle.loaders.storage.store import Store
+
+ROWS = (Path(__file__).parents[4] / "docs" / "command.md").read_text().splitlines()
+SPEC: dict[str, Any] = {"name": "mine", "strata": [], "stages": [{"name": "every", "tiers": ["gold"]}]}
+
+
+class Auricle:
+    """Runs the command in this process."""
+
+    def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        self.url, self._monkeypatch, self._capfd = url, monkeypatch, capfd
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, output and errors; DATA is the dataset."""
+        words = [word.replace("DATA", self.url) for word in arguments]
+        self._monkeypatch.setattr(sys, "argv", ["auricle", "curriculum", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = self._capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    def spec(self, **fields: Any) -> str:
+        """The path of a spec with these fields."""
+        path = Path(self.url).parent / f"{fields.get('name', 'mine')}.yaml"
+        path.write_text(yaml.safe_dump(SPEC | fields))
+        return str(path)
+
+
+@pytest.fixture
+def auricle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Auricle:
+    write_version(str(tmp_path / "data"), voices(6))
+    return Auricle(str(tmp_path / "data"), monkeypatch, capfd)
+
+
+def keys(verb: str) -> set[str]:
+    (row,) = [row for row in ROWS if row.startswith(f"| `curriculum {verb}` |")]
+    return set(re.findall(r"`([^`]+)`", row.split("|")[2]))
+
+
+def test_make_list_and_diff_answer_with_the_documented_keys(auricle: Auricle) -> None:
+    code, out, _ = auricle("DATA", "--spec", auricle.spec(), "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert set(made) == {"version", "name", "id", "sha256", "path", "new", "stages", "phases", "left_out", "audit",
+                         "small_strata"} <= keys("make")  # fmt: skip
+    assert set(made["stages"][0]) <= keys("make")
+    assert made["stages"][0]["clips"] == 6
+    assert Store(auricle.url).exists(made["path"])
+    assert auricle("make", "DATA@1", "--spec", auricle.spec(name="other", seed=3))[0] == 0
+    listed = json.loads(auricle("list", "DATA", "--json")[1])
+    assert set(listed) | set(listed["curricula"][0]) <= keys("list")
+    assert [each["id"].partition("-")[0] for each in listed["curricula"]] == ["mine", "other"]
+    found = json.loads(auricle("diff", "DATA", "mine", "other@1", "--json")[1])
+    assert set(found) <= keys("diff")
+    assert found["spec"] == {"name": ["mine", "other"], "seed": [None, 3]}
+    assert found["same_share"] == 1
+
+
+def test_the_tables_say_what_json_says(auricle: Auricle) -> None:
+    told = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
+    assert re.search(r"every +5 ", told)
+    assert "in no stage: 1 clips, set aside for audit" in told
+    assert told.count("to hear: ") == 1
+    again = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
+    assert "was there already, with the same content" in again
+    auricle("DATA", "--spec", auricle.spec(name="other"))
+    compared = auricle("diff", "DATA", "mine", "other")[1]
+    assert "set aside for audit only by a: 1 clips" in compared
+    assert re.search(r"out: audit +every +1", compared)
+
+
+def test_the_example_is_printed_without_a_dataset(auricle: Auricle) -> None:
+    code, out, _ = auricle("--example")
+    assert code == 0
+    assert yaml.safe_load(out)["name"] == "clean_first"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (
+            {"stages": [{"name": "a", "rules": [{"score": "snr", "min": 1}]}]},
+            "which the version does not have; there are",
+        ),
+        (
+            {"stages": [{"name": "a", "quotas": {"by": "tier", "clips": {"gold": 7}}}]},
+            "7 of 'gold', of which there are 6",
+        ),
+        ({"stages": [{"name": "a", "quantiles": [{"score": "duration_s", "max": 7}]}]}, "stages.0.quantiles.0.max"),
+        ({"stage": []}, "did you mean 'stages'?"),
+    ],
+)
+def test_what_cannot_be_made_ends_with_exit_2_and_nothing_written(
+    auricle: Auricle, fields: dict[str, Any], why: str
+) -> None:
+    before = {entry.path for entry in Store(auricle.url).list()}
+    code, out, err = auricle("DATA", "--spec", auricle.spec(**fields))
+    assert (code, out) == (2, "")
+    assert why in " ".join(err.split())
+    assert {entry.path for entry in Store(auricle.url).list()} == before
+
+
+def test_a_dataset_or_a_request_for_help_is_told_from_a_verb(auricle: Auricle) -> None:
+    code, out, _ = auricle("--help")
+    assert code == 0
+    assert all(verb in out for verb in ("make", "list", "diff", "experimental"))
+    assert "a DATASET is required" in auricle("--opens", "0.5")[2]
+    assert "no version 9" in auricle("DATA@9", "--spec", auricle.spec())[2]
+    assert "has no curriculum 'nobody'" in " ".join(auricle("diff", "DATA", "nobody", "mine")[2].split())
