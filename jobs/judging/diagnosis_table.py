@@ -25,6 +25,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
         for key in ("code_rate", "pred_gain"):
             if r.get(key, {}).get("reason"):
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
+        if r.get("effective_dimension"):
+            console.say(f"{name}: {_dimension(r['effective_dimension'], r['rank'])}")
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("within") and r["code_rate"]["value"] is not None:
@@ -103,6 +105,20 @@ def _difference(d: Mapping[str, Any]) -> str:
     by += f" ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
     verdict = "" if d["decided"] else ": undecided"
     return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
+
+
+def _dimension(d: Mapping[str, Any], rank: int) -> str:
+    """How many dimensions are used, and in how many the past says something."""
+    shared = f"frames share their variance over {_estimate(d['participation_ratio'])} dimensions"
+    if d["predictive_dimension"] is None:
+        return shared
+    if not d["predictive_dimension"]:
+        return f"{shared}; in none of {rank} directions does the frame before explain anything"
+    low, high = d["predictive_dimension_range"]
+    return (
+        f"{shared}; of {rank} directions {d['predictive_dimension']} ({low} to {high} in single folds) carry 90 % of "
+        f"what the frame before explains, {d['explained_share']:.0%} of the variance"
+    )
 
 
 def _portfolio(p: Mapping[str, Any]) -> str:
