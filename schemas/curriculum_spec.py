@@ -128,7 +128,7 @@ class CurriculumSpec(Strict):
     stages: list[StageSpec] = Field(min_length=1, description="In their order; a clip is in one of them at most")
     budget: Budget | None = None
     pacing: list[Phase] = Field(
-        default_factory=list, description="Phases by ascending epoch; default: epoch e draws the stages 0 to e, once"
+        default_factory=list, description="Phases by ascending epoch; default: every epoch draws all stages, once"
     )
 
     @model_validator(mode="after")
@@ -143,10 +143,8 @@ class CurriculumSpec(Strict):
         return self
 
     def phases(self) -> list[Phase]:
-        """The pacing, or what it is by default."""
-        names = [stage.name for stage in self.stages]
-        opened = [Phase(epoch=e, repeats=dict.fromkeys(names[: e + 1], 1.0)) for e in range(len(names))]
-        return self.pacing or opened
+        """The pacing, or what it is by default: no order of stages, as none has been shown to help."""
+        return self.pacing or [Phase(epoch=0, repeats={stage.name: 1.0 for stage in self.stages})]
 
     def conditions(self) -> list[Condition]:
         """Every rule: of all stages, then stage by stage."""
@@ -195,7 +193,7 @@ stages:
     # quotas: {by: language, clips: {en: 100, de: 50}}   # exactly so many, or nothing is written
   - name: rest                          # what is left
 # budget: {hours: 100}                  # the most that the stages hold together; or tokens
-pacing:                                 # from the epoch on; default: one stage more in each epoch
+pacing:                                 # experimental; from the epoch on. Default: all stages in every epoch
   - {epoch: 0, repeats: {easy: 1}}
   - {epoch: 1, shares: {easy: 0.4, rest: 0.6}, measure: frames}
 """

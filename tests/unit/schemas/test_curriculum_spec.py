@@ -19,9 +19,9 @@ def test_the_example_is_a_spec_and_its_pacing_is_what_it_says() -> None:
     assert spec.needs_difficulty()
 
 
-def test_without_a_pacing_each_epoch_opens_one_stage_more() -> None:
+def test_without_a_pacing_every_epoch_draws_all_stages_once() -> None:
     spec = CurriculumSpec.model_validate({"name": "x", "stages": STAGES})
-    assert [(p.epoch, p.repeats) for p in spec.phases()] == [(0, {"a": 1.0}), (1, {"a": 1.0, "b": 1.0})]
+    assert [(p.epoch, p.repeats) for p in spec.phases()] == [(0, {"a": 1.0, "b": 1.0})]
     assert not spec.needs_difficulty()
 
 
