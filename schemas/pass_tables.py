@@ -25,6 +25,18 @@ DIFFICULTY = pa.schema(
     ]
 )
 
+GAINS_SCHEMA = "auricle.gains/1"
+GAINS = pa.schema(
+    [
+        pa.field("clip", pa.string()),
+        pa.field("group", pa.string()),  # speaker, voice or recording, whose frames no model saw that judged it
+        pa.field("seconds", pa.float64()),
+        pa.field("gain_nats", pa.float64()),  # summed over frames with a whole past; null where it has none
+        # nat a frame about the one so much later; corrected for finite data, as all here
+        *(pa.field(f"information_{tau}ms_nats", pa.float64()) for tau in (80, 160, 320)),
+    ]
+)
+
 JUDGEMENT_SCHEMA = "auricle.judgement/1"
 JUDGEMENT = pa.schema(
     [

@@ -61,6 +61,8 @@ def all_documents() -> dict[str, str]:
     from ...schemas.pass_tables import (
         DIFFICULTY,
         DIFFICULTY_SCHEMA,
+        GAINS,
+        GAINS_SCHEMA,
         JUDGEMENT,
         JUDGEMENT_SCHEMA,
         PLAN,
@@ -74,6 +76,7 @@ def all_documents() -> dict[str, str]:
             PLAN_SCHEMA: {"items": PLAN},
             RECEIPT_SCHEMA: {"rows": RECEIPT},
             DIFFICULTY_SCHEMA: {"clips": DIFFICULTY},
+            GAINS_SCHEMA: {"clips": GAINS},
             JUDGEMENT_SCHEMA: {"members": JUDGEMENT},
             TOMBSTONES_SCHEMA: {"rows": TOMBSTONES},
             CURRICULUM_SCHEMA: {"clips": CURRICULUM},

@@ -7,19 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...diagnostics.difficulty import difficulty
-from ...diagnostics.summary import CodesDiagnosis, diagnose_codes, diagnose_latents
+from ...diagnostics.summary import diagnose_codes, diagnose_latents
 from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...loaders.storage.layout import derived_path
-from ...loaders.storage.parts import parquet_bytes
 from ...schemas.derived import DIAGNOSTICS_SCHEMA
 from ...schemas.errors import IntegrityError
-from ...schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
 from .clip_sound import clip_sound
@@ -27,6 +23,7 @@ from .code_members import members, outside_members
 from .codec_vectors import codebook_vectors_of
 from .comparisons import Measured, comparisons
 from .kept_network import KeptNetwork, identity
+from .per_clip import keep_difficulty, keep_gains
 from .reconstruction import NUM_CLIPS, reconstruction
 
 MAX_LATENT_FRAMES = 400_000
@@ -52,9 +49,10 @@ def diagnose(
     is kept beside the version and used by the next diagnosis, with a budget or without.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
 
-    Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes one
-    `difficulty-<representation>.parquet` per codes representation. Units have one record per size,
-    `<representation>/<size>`, and the difficulty of the largest. Two of one kind are compared clip by clip.
+    Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes what is
+    known of each clip: one `difficulty-<representation>.parquet` per codes representation, one
+    `gains-<representation>.parquet` per other. Units have one record per size, `<representation>/<size>`, and the
+    difficulty of the largest. Two of one kind are compared clip by clip.
     """
     require_none(version.store)
     names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
@@ -86,7 +84,7 @@ def diagnose(
                 beside = {"trained": spec.trained, "reconstruction": left.to_dict(), "absent_members": absent}
                 found[label] = codes.to_dict() | beside
                 measured[label] = Measured.of_codes(codes, left)
-            _keep_difficulty(version, name, codes)
+            keep_difficulty(version, name, codes)
         else:
             latents = diagnose_latents(
                 samples,
@@ -98,6 +96,7 @@ def diagnose(
             )
             found[name] = latents.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
             measured[name] = Measured.of_latents(latents)
+            keep_gains(version, name, latents)
     record |= {"representations": found, "comparisons": comparisons(measured)}
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
@@ -162,21 +161,3 @@ def _index(version: Version, name: str, group: Mapping[str, str]) -> list[tuple[
     live = version.live(name, columns=["clip"])
     frames = pc.struct_field(live["pointer"], "num_frames")
     return [(k, group[k], n) for k, n in zip(live["clip"].to_pylist(), frames.to_pylist(), strict=True)]
-
-
-def _keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None:
-    costs = codes.clips
-    found = difficulty(costs.hard_bits, codes.seconds, codes.groups, costs.split_half, costs.split_half_seconds)
-    columns = {
-        "bits_per_s": codes.bits / codes.seconds,
-        "hard_bits_per_s": found.bits_per_second,
-        "difficulty": found.shrunk,
-        "reliability": found.reliability,
-        # a clip without a voiced frame has no rate per voiced second
-        "bits_per_voiced_s": codes.bits / np.where(costs.voiced_seconds > 0, costs.voiced_seconds, np.nan),
-        "reducible_bits_per_s": costs.reducible_bits / codes.seconds,
-    }
-    made = {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in columns.items()}
-    table = pa.table({"clip": pa.array(codes.clip_keys, pa.string()), **made}, schema=DIFFICULTY)
-    path = derived_path(version.document.number, f"difficulty-{name}.parquet")
-    version.store.put_derived(path, parquet_bytes(table, DIFFICULTY_SCHEMA))

@@ -86,7 +86,7 @@ def test_every_record_says_its_schema_and_fits_it(dataset: Path) -> None:
         seen.add(family)
     assert seen == {
         "version", "ref", "lease", "packed", "diagnostics", "profile", "shadow", "tables", "plan", "receipt",
-        "difficulty", "judgement", "tombstones",
+        "difficulty", "gains", "judgement", "tombstones",
     }  # fmt: skip
 
 

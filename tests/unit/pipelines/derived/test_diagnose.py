@@ -229,3 +229,33 @@ def test_level_and_voicing_of_the_features_are_taken_out_and_two_codes_are_compa
     said = capsys.readouterr().out
     assert "code_rate, coarse-codes-25hz minus fine-codes-25hz: -2" in said
     assert "undecided" not in said
+
+
+def walks(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
+    """Autoregressive latents: every frame nine tenths of the one before."""
+    noise = np.random.default_rng(int(recording.key[:8], 16)).normal(size=(spec.rows, 400))
+    for t in range(1, noise.shape[1]):
+        noise[:, t] += 0.9 * noise[:, t - 1]
+    return noise.astype(np.float32)
+
+
+def test_the_gains_of_clips_are_what_the_record_averages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_factory, "payload", walks)
+    latents = CODES.model_copy(
+        update={"name": "walk-latents-50hz", "kind": "latents", "rows": 4, "cardinality": None, "dtype": "float32"}
+    )
+    # as many frames in each clip, so that a mean over clips is one over frames
+    recordings = [Recording(f"g{i}", speaker=f"s{i % 8}", num_samples=16_000 * 8) for i in range(24)]
+    write_version(f"{tmp_path}/dataset", recordings, representations=[latents])
+    version = open_version(f"{tmp_path}/dataset")
+    record = diagnose(version)["representations"]["walk-latents-50hz"]
+    data = version.derived("gains-walk-latents-50hz.parquet")
+    assert data is not None
+    table = pq.read_table(pa.BufferReader(data))
+    assert sorted(table["clip"].to_pylist()) == sorted(version.clips(["clip"])["clip"].to_pylist())
+    for horizon in record["lagged_mutual_information"]:
+        column = table[f"information_{horizon['tau_ms']:g}ms_nats"].to_numpy()
+        assert column.mean() == pytest.approx(horizon["value"], rel=1e-6)
+    gains, frames = table["gain_nats"].to_numpy(), 400 - max(order["order"] for order in record["gain_by_order"])
+    assert gains.mean() / frames == pytest.approx(record["pred_gain"]["value"], rel=1e-6)
+    assert record["effective_dimension"]["predictive_dimension"] == 4
