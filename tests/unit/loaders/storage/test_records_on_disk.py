@@ -30,6 +30,7 @@ from auricle.schemas.errors import SchemaVersionError
 from auricle.schemas.json_schemas import read_published
 from auricle.schemas.models import PromotedModel
 
+BOTH = [{"codec": "cheap", "kind": "codes"}, {"codec": "cheap", "kind": "latents"}]
 MODEL = PromotedModel(kind="codec", slot="cheap", name="cheap", fingerprint="0" * 64)
 
 
@@ -41,7 +42,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         without_ray(patch)
         write_corpus(root / "audio", 6)
         data = str(root / "data")
-        run(config(root / "audio", root / "data"))
+        run(config(root / "audio", root / "data", representations=BOTH))
         version = open_version(data, 1)
         tag(data, "first")
         diagnose(version)
@@ -52,7 +53,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with patch.context() as broken:
             broken.setattr("auricle.pipelines.run.build", _killed)
             with pytest.raises(RuntimeError):
-                run(config(root / "audio", root / "data"))
+                run(config(root / "audio", root / "data", representations=BOTH))
         with patch.context() as broken:
             broken.setattr("auricle.loaders.copies.pull._document", _killed)
             with pytest.raises(RuntimeError):
