@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,7 +21,9 @@ from ..work.hang import Step
 from ..work.own_process import run_each
 
 MANY = 64
-"""Archives of a source from which on other processes list them: fewer are done before those have started."""
+"""Archives from which on other processes list them: fewer are done before those have started."""
+HERE_S = 3.0
+"""How long archives are listed here before that: what is listed in a moment needs no other process."""
 AT_ONCE = 1024
 """Archives that are handed out at once: what is known of them is held until all before it was taken."""
 
@@ -96,14 +99,17 @@ class Archives:
         self._waiting.append(found)
 
     def waiting(self, processes: int) -> Iterator[Row]:
-        """`rows` of all archives that wait, in order: many of them in `processes` processes, which also costs no more
-        than an archive where one of them ends its process."""
-        if processes < 2 or len(self._waiting) < MANY:
-            for found in self._waiting:
-                yield from self.rows(found)
-            return
+        """`rows` of all archives that wait, in order. Where that takes long, `processes` processes go on with the rest,
+        and one that ends its process is a file that fails."""
+        done, began = 0, time.monotonic()
+        for found in self._waiting:
+            left = len(self._waiting) - done
+            if processes > 1 and left >= MANY and time.monotonic() - began > HERE_S:
+                break
+            yield from self.rows(found)
+            done += 1
         # what is listed early is held until its turn comes
-        for start in range(0, len(self._waiting), AT_ONCE):
+        for start in range(done, len(self._waiting), AT_ONCE):
             jobs = [(self.source, self.rank, found) for found in self._waiting[start : start + AT_ONCE]]
             for rows, other in run_each(_listed, jobs, _died, processes):
                 for why, left_out in other._left_out.items():

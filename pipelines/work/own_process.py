@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -39,7 +40,7 @@ def run_each(
     while place < len(jobs):
         executor = ProcessPoolExecutor(size, mp_context=context, initializer=_start)
         others = set(multiprocessing.active_children())
-        with _interrupts_are_ours(), started_with_one_thread():
+        with _interrupts_are_ours(), started_with_one_thread(), _main_is_theirs():
             futures = {i: executor.submit(work, jobs[i]) for i in range(place, len(jobs)) if i not in ready}
         try:
             while place < len(jobs):
@@ -64,7 +65,7 @@ def _alone(
     """The job in a process whose exit code is seen."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, work, job))
-    with _interrupts_are_ours(), started_with_one_thread():
+    with _interrupts_are_ours(), started_with_one_thread(), _main_is_theirs():
         process.start()
     sender.close()
     step: Step | None = None
@@ -89,6 +90,22 @@ def _interrupts_are_ours() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _main_is_theirs() -> Iterator[None]:
+    """Processes started inside do not run the main module again, as `multiprocessing` would have it: it may be the
+    script of somebody who has never heard of a guard, and nothing in it is needed."""
+    main = sys.modules["__main__"]
+    before = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in before:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(main, name, value)
 
 
 def _send(sender: Connection, work: Callable[[Job], Done], job: Job) -> None:

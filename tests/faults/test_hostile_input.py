@@ -185,7 +185,7 @@ class Notes:
 @contextlib.contextmanager
 def changing(monkeypatch: pytest.MonkeyPatch, path: Path, change: Callable[[Path], object]) -> Iterator[None]:
     """`path` changes after its bytes were hashed and before its samples are read."""
-    real = probe.sha256_file
+    real = probe.sha256_of
 
     def hashed(file: Path) -> str:
         found = real(file)
@@ -194,5 +194,5 @@ def changing(monkeypatch: pytest.MonkeyPatch, path: Path, change: Callable[[Path
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(probe, "sha256_file", hashed)
+        patch.setattr(probe, "sha256_of", hashed)
         yield

@@ -281,14 +281,14 @@ def test_a_file_that_was_taken_down_or_redacted_and_cannot_be_read_tonight_is_no
     """It has no hash on that night, and is known by where it is."""
     data = night / "data"
     takedown(str(data), speaker="speaker1", redact=redact, purge=True)
-    real = probe.sha256_file
+    real = probe.sha256_of
 
     def refused(path: Path) -> str:
         if path.name in ("clip_0001.wav", "clip_0005.wav"):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(probe, "sha256_file", refused)
+    monkeypatch.setattr(probe, "sha256_of", refused)
     version = run(config(night / "audio", data, keep=[])).version
     assert version.document.counts.failed_files == (2 if redact else 0)
     assert holders(data, {name: name for name in ("clip_0001", "clip_0005")}) == {}

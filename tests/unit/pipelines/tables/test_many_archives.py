@@ -39,6 +39,7 @@ def listed(folder: Path, processes: int) -> tuple[list[dict[str, object]], list[
 
 def test_the_processes_find_what_one_finds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archived, "AT_ONCE", 50)
+    monkeypatch.setattr(archived, "HERE_S", 0.0)
     here = listed(folder, 1)
     assert listed(folder, 2) == here
     rows, notices = here

@@ -27,7 +27,7 @@ class Cluster:
     """Calls of workers, done one at a time when somebody waits for them."""
 
     def __init__(self, cpus: int) -> None:
-        self.cpus, self.started, self.killed = cpus, 0, 0
+        self.cpus, self.started, self.killed, self.here = cpus, 0, 0, "here"
         self.log: list[tuple[int, str, str]] = []
         self.dies: Callable[[int, str, str], bool] = lambda worker, method, unit: False
         self.gone: set[int] = set()
@@ -35,16 +35,17 @@ class Cluster:
     def modules(self) -> dict[str, ModuleType]:
         names = ("RayError", "RayActorError", "ObjectLostError", "NodeDiedError")
         errors = ModuleType("ray.exceptions")
-        for name in (*names, "WorkerCrashedError", "OutOfMemoryError"):
+        for name in (*names, "WorkerCrashedError", "OutOfMemoryError", "GetTimeoutError"):
             setattr(errors, name, Died)
         ray = ModuleType("ray")
         ray.exceptions = errors  # pyright: ignore
         ray.put = lambda value: value  # pyright: ignore
         ray.wait = lambda refs, num_returns, timeout: (refs[:1], refs[1:])  # pyright: ignore
-        ray.get = lambda ref: ref.call()  # pyright: ignore
+        ray.get = lambda ref, timeout: ref.call()  # pyright: ignore
         ray.kill = self._kill  # pyright: ignore
+        ray.get_runtime_context = lambda: SimpleNamespace(get_node_id=lambda: self.here)  # pyright: ignore
         ray.remote = lambda **_: lambda cls: SimpleNamespace(remote=self._start)  # pyright: ignore
-        ray.nodes = lambda: [{"Alive": True, "Resources": {"CPU": self.cpus}}]  # pyright: ignore
+        ray.nodes = lambda: [{"Alive": True, "NodeID": "here", "Resources": {"CPU": self.cpus}}]  # pyright: ignore
         return {"ray": ray, "ray.exceptions": errors}
 
     def _kill(self, actor: Any) -> None:
@@ -157,3 +158,18 @@ def test_what_no_node_has_is_refused_at_once_unless_an_autoscaler_may_bring_it(
     assert cluster.started == 0
     with pools.Pool(Workers(max=2), needs) as pool:
         assert len(done(pool, tmp_path, 5)) == 5
+
+
+def test_a_run_whose_own_node_is_gone_ends(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "NODE_S", -1.0)
+    cluster.here = "gone"
+    with pools.Pool() as pool, pytest.raises(ClusterError, match="attached to is gone"):
+        done(pool, tmp_path, 3)
+
+
+def test_workers_that_were_let_go_are_started_anew(cluster: Cluster, tmp_path: Path) -> None:
+    with pools.Pool() as pool:
+        done(pool, tmp_path, 4)
+        pool.let_go()
+        assert len(done(pool, tmp_path, 4)) == 4
+    assert cluster.started == cluster.killed == 4
