@@ -82,6 +82,7 @@ def run(
     Example: auricle run speech.yaml --set workers.num=2
     """
     from ...pipelines.run import run as run_job
+    from ...pipelines.work.threads import arrow_without_pandas
     from ..datasets.show import print_undecided, print_version
     from ..nights.nights import already_done, reported
     from ..nights.watch import watched
@@ -90,6 +91,8 @@ def run(
     from ..terminal.config_file import load_config
     from ..terminal.console import Watcher
 
+    # a night that finds nothing new is over before pandas would be there
+    arrow_without_pandas()
     settings = load_config(config, set_ or [])
     night = scheduled_time(scheduled_for) if scheduled_for else None
     status: str
