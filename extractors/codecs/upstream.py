@@ -7,6 +7,7 @@ compared with what anybody else would get. Of ours are the weights' loading and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Upstream:
         """spec: one for which `made_upstream`."""
         self._spec = spec
         self._architecture, self._views, _ = UPSTREAM[spec.codec]
-        self._model = _model(self._architecture, config, spec)
+        self._model = _model(config.codec, config.weights, config.weights_sha256)
 
     def __call__(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """`[C, T]` float32 to the array `[rows, frames]` in the representation's dtype."""
@@ -56,15 +57,20 @@ class Upstream:
         return found[: self._spec.rows].numpy().astype(self._spec.dtype)
 
 
-def _model(architecture: Architecture, config: RepresentationConfig, spec: RepresentationSpec) -> Any:
-    weights = architecture.weights(config)
-    if architecture.name == "mimi":
-        return _mimi(weights)
-    model = _encodec(f"encodec_model_{spec.codec.removeprefix('encodec')}khz", weights)
+@lru_cache(maxsize=2)
+def _model(codec: str, weights: str | None, weights_sha256: str | None) -> Any:
+    """The package's model, loaded once for all views of it."""
+    found = UPSTREAM[codec][0].weights(
+        RepresentationConfig(codec=codec, kind="codes", weights=weights, weights_sha256=weights_sha256)
+    )
+    return _mimi(found) if codec == "mimi" else _encodec(f"encodec_model_{codec.removeprefix('encodec')}khz", found)
+
+
+def _set_codebooks(model: Any, spec: RepresentationSpec) -> None:
+    """Let an `EncodecModel` use as many codebooks as the view has."""
+    books = int(spec.details.get("codebooks") or UPSTREAM[spec.codec][0].default_codebooks)
     # kbit/s: log2 of the entries for each codebook and frame
-    books = int(spec.details.get("codebooks") or architecture.default_codebooks)
     model.set_target_bandwidth(books * 10 * model.frame_rate / 1000)
-    return model
 
 
 def _mimi(weights: Weights) -> Any:
@@ -101,7 +107,8 @@ def _mimi_views(model: Any, audio: torch.Tensor, spec: RepresentationSpec) -> di
         }
 
 
-def _encodec24_views(model: Any, audio: torch.Tensor, _: RepresentationSpec) -> dict[View, torch.Tensor]:
+def _encodec24_views(model: Any, audio: torch.Tensor, spec: RepresentationSpec) -> dict[View, torch.Tensor]:
+    _set_codebooks(model, spec)
     ((codes, _scale),) = model.encode(audio)
     return {
         ("codes", 75.0): codes[0],
@@ -113,6 +120,7 @@ def _encodec24_views(model: Any, audio: torch.Tensor, _: RepresentationSpec) -> 
 def _encodec48_views(model: Any, audio: torch.Tensor, spec: RepresentationSpec) -> dict[View, torch.Tensor]:
     import torch
 
+    _set_codebooks(model, spec)
     segments = model.encode(audio)
     return {
         ("codes", 150.0): torch.cat([codes[0] for codes, _ in segments], -1),

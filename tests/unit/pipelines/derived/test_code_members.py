@@ -18,7 +18,7 @@ class Model:
         return (codec, num_codebooks, cardinality, frame_rate) == ("encodec24", 2, 1024, 75.0)
 
     def probabilities(self, codes):
-        raise NotImplementedError
+        raise AssertionError("nothing is measured here")
 
 
 MODEL = Model()
