@@ -25,12 +25,13 @@ def members(
     budget_s: float | None,
     seed: int,
     say: Callable[[str], None],
+    pool: bool = True,
 ) -> dict[str, Member]:
-    """By name: the pool always; the neural one with a budget, or where it is kept already and torch is here.
+    """By name: the pool, unless it is not asked for; the neural one with a budget, or where it is kept already and torch is here.
 
     vectors: `[Q, cardinality, D]` of the codec. budget_s: seconds of training; what a kept network had serves less too.
     """
-    found: dict[str, Member] = {"pool": Pool(vectors, seed=seed, progress=say)}
+    found: dict[str, Member] = {"pool": Pool(vectors, seed=seed, progress=say)} if pool else {}
     before = kept.read() if find_spec("torch") else None
     if before is not None and (budget_s is None or budget_s <= before[1]):
         found["neural"] = _Neural(kept, before[0], before[1], vectors, seed, say, again=True)

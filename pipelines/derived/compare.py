@@ -24,6 +24,7 @@ def compare(
     *,
     seed: int = 0,
     budget_s: float | None = None,
+    pool: bool = True,
     reconstruct: int = NUM_CLIPS,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def compare(
         )
     record = None if budget_s is not None else _on_record(version, first, second)
     if record is None:
-        record = diagnose(version, names, seed=seed, budget_s=budget_s, reconstruct=reconstruct, begin=begin)
+        record = diagnose(version, names, seed=seed, budget_s=budget_s, pool=pool, reconstruct=reconstruct, begin=begin)
     both = {name: record["representations"][name] for name in (first, second)}
     found = [c for each in record["comparisons"] if (c := _turned(each, first, second))]
     return {

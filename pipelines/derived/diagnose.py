@@ -40,6 +40,7 @@ def diagnose(
     max_frames: int = MAX_LATENT_FRAMES,
     seed: int = 0,
     budget_s: float | None = None,
+    pool: bool = True,
     reconstruct: int = NUM_CLIPS,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def diagnose(
 
     budget_s: seconds to train a neural model of each stream of codes, which is mixed with the counts; needs torch. It
     is kept beside the version and used by the next diagnosis, with a budget or without.
+    pool: whether a pool of contexts is mixed with the counts, which takes some three times as long as they do.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
 
     Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes what is
@@ -79,7 +81,7 @@ def diagnose(
                     group_kind=kind,
                     seed=seed,
                     sound=sound,
-                    members=members(vectors, kept, budget_s, seed, begin) | outside,
+                    members=members(vectors, kept, budget_s, seed, begin, pool=pool) | outside,
                 )
                 beside = {"trained": spec.trained, "reconstruction": left.to_dict(), "absent_members": absent}
                 found[label] = codes.to_dict() | beside
