@@ -54,7 +54,7 @@ def run_demo(folder: Path, seed: int, quiet: bool, as_json: bool = False) -> Non
     version = outcome.version
     clips, recordings = version.clips(), version.recordings()
     results, snr = compare(truth, clips, recordings), snr_error(truth, clips, recordings)
-    # counts alone: minutes of codes are too few for a rate that is resolved, and the rest would take longer than the run
+    # counts alone: minutes of codes are too few for a resolved rate, and the rest would take longer than the run
     diagnosis = diagnose(version, pool=False)
     report = write_report(version, folder / "report.html")
     shards, document = dataset / "shards", dataset / "versions" / "000001.json"

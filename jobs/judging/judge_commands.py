@@ -86,7 +86,7 @@ def diagnose(
     pool: Annotated[
         bool,
         typer.Option(
-            "--pool/--no-pool", help="Mix a pool of contexts with the n-grams: a lower rate in 3 times the time"
+            "--pool/--no-pool", help="Mix a pool of contexts with the n-grams: lower rates in thrice the time"
         ),
     ] = True,
     compare: Annotated[

@@ -27,7 +27,8 @@ def members(
     say: Callable[[str], None],
     pool: bool = True,
 ) -> dict[str, Member]:
-    """By name: the pool, unless it is not asked for; the neural one with a budget, or where it is kept already and torch is here.
+    """By name: the pool, unless it is not asked for; the neural one with a budget, or where one is kept and
+    torch is here.
 
     vectors: `[Q, cardinality, D]` of the codec. budget_s: seconds of training; what a kept network had serves less too.
     """
