@@ -35,8 +35,8 @@ from ingest_corpus import KINDS, make, read_bare, sounds, write_tars
 
 from auricle.pipelines.audio.decode import BLOCK_SAMPLES
 from auricle.pipelines.labels.read import read_labels
+from auricle.pipelines.listing.files import list_sources
 from auricle.pipelines.passes.probe import ProbeRecipe
-from auricle.pipelines.tables.listing import list_sources
 from auricle.schemas.config import Segmentation, Source
 from auricle.schemas.keys import PcmHash
 

@@ -23,8 +23,8 @@ from typing import Any
 import pyarrow as pa
 
 from auricle.loaders.storage.store import Store
+from auricle.pipelines.listing.files import FILES
 from auricle.pipelines.tables import ingest
-from auricle.pipelines.tables.listing import FILES
 from auricle.pipelines.tables.state import open_state
 from auricle.schemas.config import RunConfig
 
@@ -87,7 +87,7 @@ def measure(root: Path, kind: str, lines: int, pipe: Any) -> None:
             spent[what] = (time.perf_counter() - began[0], time.process_time() - began[1])
 
         state.fill = timed
-        ingest.list_sources = lambda sources, notices: listing(root, lines)
+        ingest.own_files = lambda archives, notices: listing(root, lines)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began = time.perf_counter(), time.process_time()
         notices = ingest.load_sources(state, config)

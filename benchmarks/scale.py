@@ -40,10 +40,10 @@ from auricle.loaders.plan.settings import Settings
 from auricle.loaders.reading.version import numbers, open_version
 from auricle.loaders.storage.layout import version_path
 from auricle.loaders.storage.store import Store
+from auricle.pipelines.listing.files import list_sources
 from auricle.pipelines.plan import plan
 from auricle.pipelines.publishing.gate import judge
 from auricle.pipelines.run import run
-from auricle.pipelines.tables.listing import list_sources
 from auricle.schemas.config import Gate, Source
 
 OPERATIONS = ("unchanged", "plan", "publish", "diff", "pull-plan", "pull-plan-where", "open", "live", "gate")

@@ -23,11 +23,11 @@ from auricle.extractors.coding.registry import describe_all
 from auricle.loaders.storage.layout import clips_path, recordings_path, shard_path, version_path
 from auricle.loaders.storage.parts import write_part
 from auricle.loaders.storage.store import Store
+from auricle.pipelines.listing.files import FILES, ROWS_PER_BATCH
 from auricle.pipelines.passes.probe import segmentation_fingerprint
 from auricle.pipelines.publishing.assemble import ROWS_PER_PART
 from auricle.pipelines.publishing.document import curator_entry, inputs_digest
 from auricle.pipelines.tables import ingest
-from auricle.pipelines.tables.listing import FILES, ROWS_PER_BATCH
 from auricle.pipelines.tables.remaining import curators_of
 from auricle.pipelines.tables.state import open_state
 from auricle.schemas.config import RunConfig
@@ -71,7 +71,7 @@ def hexes(seed: int, first: int, count: int, digits: int) -> pa.Array:
 
 
 def listing(count: int) -> Iterator[pa.RecordBatch]:
-    """The files of the synthetic source, in batches as `list_sources` gives them."""
+    """The files of the synthetic source, in batches as `own_files` gives them."""
     for first in range(0, count, ROWS_PER_BATCH):
         rows = min(ROWS_PER_BATCH, count - first)
         columns = {
@@ -124,7 +124,7 @@ def speakers(first: int, count: int) -> pa.Array:
 def made_up(count: int, new: int = 0) -> Iterator[None]:
     """Sources list these files; none of them is there, so a pass that has units is a mistake of the benchmark."""
     with (
-        mock.patch.object(ingest, "list_sources", side_effect=lambda *_: listing(count + new)),
+        mock.patch.object(ingest, "own_files", side_effect=lambda *_: listing(count + new)),
         mock.patch("auricle.pipelines.run.Pool.start", side_effect=AssertionError("nothing was to be computed")),
     ):
         yield

@@ -14,8 +14,8 @@ from ..schemas.config import Source
 from ..schemas.errors import ClipError
 from .audio.decode import local_file, open_audio
 from .inspect_labels import FoundLabels, found_labels
-from .tables.archived import is_named_archive
-from .tables.listing import FILES, list_sources
+from .listing.archived import is_named_archive
+from .listing.files import FILES, list_sources
 
 HEADERS = 40
 """Recordings that are opened, spread over the listing."""
@@ -67,7 +67,7 @@ def inspect_source(path: str, limit: int = 100_000) -> Inspection:
 
 def _listed(source: Source, limit: int, found: Inspection) -> pa.Table:
     batches, count = [], 0
-    for batch in list_sources([source], found.notices, processes=1):
+    for batch in list_sources([source], found.notices):
         batches.append(batch)
         count += batch.num_rows
         if count >= limit:

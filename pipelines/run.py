@@ -11,9 +11,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from ..extractors.coding.registry import describe_all
@@ -27,6 +28,8 @@ from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
+from .listing.contents import Contents, Wanted, here_first
+from .listing.list_pass import ARCHIVES_PER_UNIT, ListRecipe
 from .nodes.resources import Resources
 from .passes.declared import cut_freely, resources
 from .passes.probe import ProbeRecipe
@@ -37,8 +40,10 @@ from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
 from .tables import cues, ingest, label_lines
+from .tables.list_units import listed_by_units, plan_listing
 from .tables.losses import refuse_losses
 from .tables.remaining import SAME_NEED, clips_to_extract, clips_to_score, curators_of, extract_recipe, score_recipe
+from .tables.remembered import remember
 from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
@@ -103,19 +108,16 @@ class Run:
             self.stages[recipe.name] = before.model_copy(update={"reused": known})
             return
         self.get_ready()
-        probing = recipe.name == "probe"
-        weighed = f"{table} t" if probing else f"{table} t JOIN clips_now n ON n.clip = t.key"
-        weight = "CAST(t.size AS DOUBLE)" if probing else "coalesce(n.duration_s, 0)"
+        weighed, weight, together, largest = self._weighing(recipe.name, table)
         total = float(state.one(f"SELECT coalesce(sum({weight}), 0) FROM {weighed}"))
         started = time.monotonic()
         each = self.needs[recipe.name]
-        w = self.config.workers
-        sizes = Sizes(total, self.pool.size(each), float(w.unit_bytes if probing else w.unit_s), w.unit_clips)
+        sizes = Sizes(total, self.pool.size(each), largest, self.config.workers.unit_clips)
         if recipe.name == "extract" and not cut_freely(self.config):
             sizes = None
-        rows = state.stream(in_order(weighed, weight, "key" if probing else "recording", sizes))
+        rows = state.stream(in_order(weighed, weight, together, sizes))
         units = write_plan(self.store, self.run, recipe, cut(rows, sizes))
-        self.progress.begin(recipe.name, items, 0.0 if probing else total, len(units))
+        self.progress.begin(recipe.name, items, total if together == "recording" else 0.0, len(units))
         then = then if then is not None and self.needs[then.name] == each else None
         done = failed = peak = read = written = 0
         cpu_s = seconds = gpu_s = 0.0
@@ -142,6 +144,16 @@ class Run:
             written_bytes=before.written_bytes + written,
             workers=max(before.workers, self.pool.size(each)),
         )
+
+    def _weighing(self, name: str, table: str) -> tuple[str, str, str, float]:
+        """Of a pass over a table with the alias `t`: SQL of its items, SQL of how much work one is, the column that
+        says what is read together, and how much work a unit holds at most."""
+        w = self.config.workers
+        if name == "list":
+            return f"{table} t", "CAST(1 AS DOUBLE)", "key", float(ARCHIVES_PER_UNIT)
+        if name == "probe":
+            return f"{table} t", "CAST(t.size AS DOUBLE)", "key", float(w.unit_bytes)
+        return f"{table} t JOIN clips_now n ON n.clip = t.key", "coalesce(n.duration_s, 0)", "recording", w.unit_s
 
     def timed(self, name: str, work: Callable[[], object]) -> None:
         """A stage of the driver itself."""
@@ -206,7 +218,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
         this.get_ready()
     with open_state(store) as state:
         try:
-            for line in ingest.load_sources(state, config, paranoid=this.paranoid, retry_failed=this.retry_failed):
+            for line in find_files(this, state):
                 this.progress.notice(line)
             if not this.accept_losses:
                 refuse_losses(state, config)
@@ -215,6 +227,8 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
             same = parent and parent.document.inputs == inputs and tombstones_applied(parent, tombstones(store))
             same = same and not to_try_again(state)[0]
             if parent and same and not this.paranoid and not this.retry_failed:
+                if state.one("SELECT count(*) FROM archives_opened"):
+                    remember(store, parent.document.number, state.arrow("SELECT * FROM archives_now"))
                 return Outcome("unchanged", parent)
             take_in(this, state)
             score(this, state)
@@ -225,6 +239,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
             this.pool.let_go()
             candidate = build(this, state, curators, specs, inputs)
             candidate = candidate.model_copy(update={"wrong_texts": read[0].wrong_texts})
+            archives = state.arrow("SELECT * FROM archives_now")
         except IntegrityError:
             if _overtaken(store, state.parent):
                 return None
@@ -238,7 +253,26 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
         if not publish(store, candidate):
             return None
         close_run(store, this.run, candidate)
+        remember(store, candidate.number, archives)
         return Outcome("published", open_version(store, candidate.number), unsure)
+
+
+def find_files(this: Run, state: State) -> list[str]:
+    """List the sources and read their labels; archives that take long to list are units. Returns notices."""
+
+    def lister(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Contents]]:
+        recipe, runs = ListRecipe(), sorted({this.run, *unfinished_runs(this.store)})
+        items = plan_listing(state, this.store, runs, recipe, wanted)
+        this.do(state, recipe, items, len(wanted), then=score_recipe(this.config))
+        return listed_by_units(state, this.store, runs, recipe, wanted)
+
+    return ingest.load_sources(
+        state,
+        this.config,
+        paranoid=this.paranoid,
+        retry_failed=this.retry_failed,
+        lister=partial(here_first, others=lister),
+    )
 
 
 def take_in(this: Run, state: State) -> None:

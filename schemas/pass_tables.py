@@ -37,6 +37,29 @@ GAINS = pa.schema(
     ]
 )
 
+ARCHIVES_SCHEMA = "auricle.archives/1"
+LEFT_OUT = pa.list_(
+    pa.struct([pa.field("why", pa.string()), pa.field("count", pa.int64()), pa.field("example", pa.binary())])
+)
+"""Members of an archive that are not taken, by why; names may be no UTF-8."""
+ARCHIVES = pa.schema(
+    [
+        pa.field("source", pa.string()),
+        pa.field("path", pa.string()),  # relative to the source
+        pa.field("uri", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("mtime_ns", pa.int64()),
+        pa.field("etag", pa.string()),
+        pa.field("taken_by", pa.string()),  # names which members its source takes
+        pa.field("files", pa.int64()),  # that it gave
+        pa.field("mark", pa.string()),  # names all of them, with size, time and place
+        pa.field("left_out", LEFT_OUT),
+        pa.field("end_offset", pa.int64()),  # of a tar, where its members end; null where it cannot be continued
+        pa.field("end_tail_sha256", pa.string()),  # of the last bytes before that
+    ]
+)
+"""A row is an archive that the run of a version knew when it listed its sources."""
+
 JUDGEMENT_SCHEMA = "auricle.judgement/1"
 JUDGEMENT = pa.schema(
     [

@@ -12,7 +12,7 @@ import pyarrow as pa
 from auricle.pipelines.labels.read import Tally, read_labels
 from auricle.pipelines.labels.resolve import resolve
 from auricle.pipelines.labels.rows import LABELS
-from auricle.pipelines.tables.listing import FILES, list_sources
+from auricle.pipelines.listing.files import FILES, list_sources
 from auricle.schemas.config import Source
 
 Rows = list[dict[str, Any]]

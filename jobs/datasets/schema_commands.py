@@ -59,6 +59,8 @@ def all_documents() -> dict[str, str]:
     from ...schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA, NAMED, NAMED_SCHEMA
     from ...schemas.json_schemas import documents
     from ...schemas.pass_tables import (
+        ARCHIVES,
+        ARCHIVES_SCHEMA,
         DIFFICULTY,
         DIFFICULTY_SCHEMA,
         GAINS,
@@ -76,6 +78,7 @@ def all_documents() -> dict[str, str]:
             PLAN_SCHEMA: {"items": PLAN},
             RECEIPT_SCHEMA: {"rows": RECEIPT},
             DIFFICULTY_SCHEMA: {"clips": DIFFICULTY},
+            ARCHIVES_SCHEMA: {"archives": ARCHIVES},
             GAINS_SCHEMA: {"clips": GAINS},
             JUDGEMENT_SCHEMA: {"members": JUDGEMENT},
             TOMBSTONES_SCHEMA: {"rows": TOMBSTONES},

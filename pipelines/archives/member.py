@@ -45,6 +45,16 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """Where an archive ends that may grow: what is behind it later was appended, if nothing before it changed."""
+
+    offset: int
+    """In bytes."""
+    tail_sha256: str
+    """Of the last bytes before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Located:
     """Which member of which archive a URI is of."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from .bytes_of import is_archive, open_bytes
-from .member import ArchiveError, Located, Member, Unusable, last_of_each, located
+from .member import ArchiveError, End, Located, Member, Unusable, last_of_each, located
 from .rows import Table
 from .tars import Tar
 from .zips import Zip
@@ -35,26 +35,56 @@ class Archive(Protocol):
 KINDS = {".tar": Tar, ".zip": Zip, ".parquet": Table, ".arrow": Table}
 
 
-def members(archive: str) -> Iterator[Member | Unusable]:
-    """Everything in an archive that is no folder; of several with one name the last, as unpacking leaves it.
+@dataclass
+class Listed:
+    """What an archive holds besides folders; of several members with one name the last, as unpacking leaves it."""
 
-    archive: its path or URL. Raises `ArchiveError` for one that cannot be read; of one that is cut off, after what
-    comes before.
+    members: list[Member] = field(default_factory=list)
+    unusable: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Why members are not taken: how many, and the name of the first."""
+    broken: str | None = None
+    """Why it could not be read to its end."""
+    end: End | None = None
+    """Of one that may grow."""
+    continued: bool = False
+    """Whether only what is behind the end that was asked for was read."""
+
+
+def listed(archive: str, since: End | None = None) -> Listed:
+    """Walk an archive; one that grew since it ended there from there on. One that cannot be opened is `broken`.
+
+    archive: its path or URL.
     """
-    with closing(open_bytes(archive)) as file:
-        held: list[Member] = []
-        broken: ArchiveError | None = None
-        try:
-            for found in _archive(file, archive).members():
-                if isinstance(found, Unusable):
-                    yield found
+    found = Listed()
+    held: list[Member] = []
+    try:
+        with closing(open_bytes(archive)) as file:
+            opened = _archive(file, archive)
+            found.continued = isinstance(opened, Tar) and since is not None and opened.goes_on(since)
+            start = since.offset if since is not None and found.continued else 0
+            for each in opened.members(start) if isinstance(opened, Tar) else opened.members():
+                if isinstance(each, Unusable):
+                    count, first = found.unusable.get(each.why, (0, each.name))
+                    found.unusable[each.why] = count + 1, first
                 else:
-                    held.append(found)
-        except ArchiveError as error:
-            broken = error
-        yield from last_of_each(held)
-        if broken is not None:
-            raise broken
+                    held.append(each)
+            found.end = opened.end() if isinstance(opened, Tar) else None
+    except ArchiveError as error:
+        found.broken = str(error)
+    found.members = list(last_of_each(held))
+    return found
+
+
+def members(archive: str) -> Iterator[Member]:
+    """The members of an archive that can be taken. Raises `ArchiveError` for one that cannot be read; of one that is
+    cut off, after what comes before.
+
+    archive: its path or URL.
+    """
+    found = listed(archive)
+    yield from found.members
+    if found.broken is not None:
+        raise ArchiveError(found.broken)
 
 
 def member_of(uri: str) -> Located | None:
@@ -82,7 +112,7 @@ class _Opened:
 
     def place_of(self, name: str) -> str:
         if not self._places:
-            self._places = {found.name: found.place for found in members(self.name) if isinstance(found, Member)}
+            self._places = {found.name: found.place for found in members(self.name)}
         if name not in self._places:
             raise ArchiveError(f"{self.name}: it has no member {name!r}")
         return self._places[name]

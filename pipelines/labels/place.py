@@ -184,8 +184,7 @@ class Place:
                 with contextlib.suppress(ArchiveError):
                     # what can be read of a broken one
                     for member in members(uri):
-                        if isinstance(member, Member):
-                            index[f"{found.archive}/{member.name}"] = member
+                        index[f"{found.archive}/{member.name}"] = member
             self._archive = found.archive, index
         return self._archive[1]
 

@@ -13,7 +13,8 @@ from ..nodes.resources import Resources, needed, on_a_card
 
 def resources(config: RunConfig, curators: Sequence[Curator]) -> dict[str, Resources]:
     """By the name of the pass; without `extract` where nothing is extracted."""
-    found = {"probe": needed((), config.workers.probe), "score": needed(curators, config.workers.score)}
+    reading = needed((), config.workers.probe)
+    found = {"list": reading, "probe": reading, "score": needed(curators, config.workers.score)}
     return found | ({"extract": extract_resources(config)} if config.representations else {})
 
 

@@ -19,13 +19,15 @@ from ..labels.read import Tally, read_labels
 from ..labels.resolve import resolve
 from ..labels.rows import LABELS, Unusable
 from ..labels.rows import Row as LabelRow
+from ..listing.contents import Lister, by_processes, here_first
+from ..listing.files import FILES, archives_of, left_out, own_files
 from ..passes.probe import ProbeRecipe, segmentation_fingerprint
 from ..sources.kinds import kind_of
 from ..sources.looking import UNANSWERED
 from ..work.work_units import receipt_files
 from . import label_lines, overrides, requirements
 from .cues import cues, said_in_clips
-from .listing import FILES, list_sources
+from .remembered import members_of_archives
 from .retries import left, passing
 from .state import State
 
@@ -35,18 +37,29 @@ before one whose do not, then sources as they are configured, then the path. A f
 are, whenever each arrived."""
 
 
-def load_sources(state: State, config: RunConfig, *, paranoid: bool = False, retry_failed: bool = False) -> list[str]:
+def load_sources(
+    state: State,
+    config: RunConfig,
+    *,
+    paranoid: bool = False,
+    retry_failed: bool = False,
+    lister: Lister = partial(here_first, others=by_processes),
+) -> list[str]:
     """Tables `files`, `labels`, `sources`, and `probe_items` for what has to be opened; returns notices.
 
-    With `paranoid` every file is read and hashed again, with `retry_failed` every one that failed.
+    With `paranoid` every file is read and hashed again, with `retry_failed` every one that failed. lister: lists the
+    archives that are not known.
     """
     notices: list[str] = []
-    state.fill("files_listed", FILES, list_sources(config.sources, notices))
+    archives = archives_of(config.sources)
+    state.fill("files_listed", FILES, own_files(archives, notices))
     state.sql(
         """CREATE OR REPLACE TABLE parent_aliases AS
         SELECT recording, segmentation, status, reason, tries, unnest(aliases, recursive := true)
         FROM parent_recordings"""
     )
+    members_of_archives(state, archives, lister, paranoid=paranoid)
+    notices += left_out(archives)
     notices += _settle_lists(state, config)
     tallies: list[Tally] = []
     state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels))

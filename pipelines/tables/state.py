@@ -65,6 +65,10 @@ class State:
     def fill(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Make (or remake) a table from Arrow batches, one at a time."""
         self.table(name, schema.empty_table())
+        self.append(name, batches)
+
+    def append(self, name: str, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add Arrow batches to a table, one at a time."""
         for batch in batches:
             self.db.register("_incoming", pa.Table.from_batches([batch]))
             self.db.execute(f"INSERT INTO {quoted(name)} SELECT * FROM _incoming")

@@ -89,7 +89,7 @@ def kind_rows(source: Source, rank: int, archives: Archives, notices: list[str],
 def _looked_at(source: Source, rank: int, archives: Archives, files: Iterable[tuple[str, str, Facts]]) -> Iterator[Row]:
     for path, uri, found in files:
         if is_named_archive(path) and found.absent is None:
-            archives.later(Found(path, uri, found.size, found.mtime_ns, found.etag))
+            archives.add(Found(path, uri, found.size, found.mtime_ns, found.etag))
         else:
             yield Row(source.name, rank, path, uri, found.size, found.mtime_ns, found.etag, found.absent)
 

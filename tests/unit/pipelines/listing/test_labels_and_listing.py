@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from auricle.pipelines.audio.decode import open_audio
-from auricle.pipelines.tables.listing import FILES, list_sources
+from auricle.pipelines.listing.files import FILES, list_sources
 from auricle.schemas.config import Source
 from auricle.schemas.errors import ConfigError, StorageError
 

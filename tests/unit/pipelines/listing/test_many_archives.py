@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from auricle.pipelines.tables import archived
-from auricle.pipelines.tables.archived import MANY, Archives, Found
-from auricle.pipelines.tables.listing import list_sources
+from auricle.pipelines.listing import contents
+from auricle.pipelines.listing.archived import Archives, Found
+from auricle.pipelines.listing.contents import MANY, Lister, by_processes, ended, here, here_first
+from auricle.pipelines.listing.files import list_sources
 from auricle.schemas.config import Source
 
 COUNT = MANY + 6
@@ -31,18 +33,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def listed(folder: Path, processes: int) -> tuple[list[dict[str, object]], list[str]]:
+def listed(folder: Path, lister: Lister) -> tuple[list[dict[str, object]], list[str]]:
     notices: list[str] = []
-    rows = [row for batch in list_sources([Source(path=str(folder))], notices, processes) for row in batch.to_pylist()]
+    rows = [row for batch in list_sources([Source(path=str(folder))], notices, lister) for row in batch.to_pylist()]
     return rows, notices
 
 
 def test_the_processes_find_what_one_finds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archived, "AT_ONCE", 50)
-    monkeypatch.setattr(archived, "HERE_S", 0.0)
-    here = listed(folder, 1)
-    assert listed(folder, 2) == here
-    rows, notices = here
+    monkeypatch.setattr(contents, "AT_ONCE", 50)
+    monkeypatch.setattr(contents, "HERE_S", 0.0)
+    alone = listed(folder, here)
+    assert listed(folder, partial(here_first, others=by_processes)) == alone
+    rows, notices = alone
     broken = len(range(3, COUNT, 20))
     # the first member of one that is cut off, and itself
     assert len(rows) == 1 + 2 * (COUNT - broken) + 2 * broken
@@ -51,8 +53,7 @@ def test_the_processes_find_what_one_finds(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_an_archive_whose_listing_ends_its_process_is_a_file_that_fails() -> None:
-    archives = Archives(Source(path="/nowhere"), 0)
-    ((_, _, path, uri, *_),) = archives.ended(Found("a.tar", "/nowhere/a.tar", 5, 6, None), -9)
+    archives, found = Archives(Source(path="/nowhere"), 0), Found("a.tar", "/nowhere/a.tar", 5, 6, None)
+    ((_, _, path, uri, *_),) = archives.rows(found, ended(found.wanted(), -9))
     assert (path, uri) == ("a.tar", "/nowhere/a.tar")
-    (line,) = archives.notices()
-    assert "code -9" in line
+    assert any("code -9" in line for line in archives.notices())

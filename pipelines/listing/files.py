@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,8 @@ from ...schemas.errors import ConfigError
 from ...schemas.sources import is_list
 from ..audio.decode import AUDIO_SUFFIXES
 from ..sources.kinds import kind_of
-from .archived import Archives, Found, Row, included_by, is_named_archive
+from .archived import Archives, Found, Opened, Row, included_by, is_named_archive, opened
+from .contents import Lister, here
 from .folders import Walk
 from .lists import kind_rows, list_rows, web_rows
 
@@ -35,32 +36,56 @@ FILES = pa.schema(
 ROWS_PER_BATCH = 1 << 16
 
 
-def list_sources(
-    sources: Iterable[Source], notices: list[str], processes: int | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Files of all sources (`FILES`), batch by batch: 10^7 of them take gigabytes.
+def list_sources(sources: Iterable[Source], notices: list[str], lister: Lister = here) -> Iterator[pa.RecordBatch]:
+    """Files of all sources (`FILES`), batch by batch, members of archives last. `notices` as in `own_files`."""
+    archives = archives_of(sources)
+    yield from own_files(archives, notices)
+    yield from members(archives, lister)
+    notices.extend(left_out(archives))
 
-    An archive is listed as the members that it holds; one that cannot be read, or only to some point, as a file of its
-    own as well, which then fails. notices: gets a line per kind of thing that was left out on purpose (links out of the
-    tree, names that are not text, members of archives that are no files) and per source without any file. processes:
-    that list a source's archives where there are many; default: a core each.
-    Raises `ConfigError` for a source that is not there: an unmounted disk must not look like a folder whose files are
-    all gone.
+
+def archives_of(sources: Iterable[Source]) -> list[Archives]:
+    """Of each source those that are found in it, none yet."""
+    return [Archives(source, rank) for rank, source in enumerate(sources)]
+
+
+def own_files(archives: Sequence[Archives], notices: list[str]) -> Iterator[pa.RecordBatch]:
+    """Files of all sources that lie in no archive (`FILES`), batch by batch: 10^7 of them take gigabytes. Archives are
+    added to those of their source, to be listed.
+
+    notices: gets a line per kind of thing that was left out on purpose (links out of the tree, names that are not
+    text). Raises `ConfigError` for a source that is not there: an unmounted disk must not look like a folder whose
+    files are all gone.
     """
-    for rank, source in enumerate(sources):
-        empty, archives = True, Archives(source, rank)
-        rows = chain(_rows(source, rank, archives, notices), _waiting(archives, processes))
-        for batch in _batches(rows):
-            empty = False
+    for each in archives:
+        for batch in _batches(_rows(each.source, each.rank, each, notices)):
+            each.files += batch.num_rows
             yield batch
-        notices.extend(archives.notices())
-        if empty:
-            notices.append(f"source {source.name!r}: no audio files in {source.path} that `include` takes")
 
 
-def _waiting(archives: Archives, processes: int | None) -> Iterator[Row]:
-    # called when the source's own files are all there, and with them its archives
-    yield from archives.waiting(processes or os.cpu_count() or 1)
+def members(
+    archives: Sequence[Archives], lister: Lister, note: Callable[[Opened], None] = lambda opened: None
+) -> Iterator[pa.RecordBatch]:
+    """What the archives that wait hold (`FILES`), batch by batch.
+
+    An archive that cannot be read, or only to some point, is a file of its own as well, which then fails.
+    note: is told of each archive that was listed.
+    """
+
+    def rows() -> Iterator[Row]:
+        for each in opened(archives, lister):
+            note(each)
+            for row in each.archives.rows(each.found, each.held):
+                each.archives.files += 1
+                yield row
+
+    return _batches(rows())
+
+
+def left_out(archives: Sequence[Archives]) -> Iterator[str]:
+    """A line per kind of member that was left out, and per source without any file."""
+    for each in archives:
+        yield from each.notices()
 
 
 def _rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
@@ -82,7 +107,7 @@ def _local(source: Source, rank: int, archives: Archives, notices: list[str]) ->
     if root.is_file():
         found = root.stat()
         if is_named_archive(root.name):
-            yield from archives.rows(Found(root.name, str(root), found.st_size, found.st_mtime_ns, None))
+            archives.add(Found(root.name, str(root), found.st_size, found.st_mtime_ns, None))
         else:
             yield _row(source, rank, root.name, str(root), found)
         return
@@ -112,7 +137,7 @@ def _local(source: Source, rank: int, archives: Archives, notices: list[str]) ->
         if not stat.S_ISREG(found.st_mode):
             continue
         if packed:
-            archives.later(Found(relative, file.path, found.st_size, found.st_mtime_ns, None))
+            archives.add(Found(relative, file.path, found.st_size, found.st_mtime_ns, None))
         else:
             yield _row(source, rank, relative, file.path, found)
     notices.extend(walk.notices(source.name))
@@ -127,7 +152,7 @@ def _remote(source: Source, rank: int, archives: Archives) -> Iterator[Row]:
     for entry in store.list():
         uri, mtime_ns = f"{store.url}/{entry.path}", int(entry.modified_s * 1e9)
         if is_named_archive(entry.path):
-            archives.later(Found(entry.path, uri, entry.size, mtime_ns, entry.etag))
+            archives.add(Found(entry.path, uri, entry.size, mtime_ns, entry.etag))
         elif Path(entry.path).suffix.lower() in AUDIO_SUFFIXES and included(entry.path):
             yield Row(source.name, rank, entry.path, uri, entry.size, mtime_ns, entry.etag)
         else:
