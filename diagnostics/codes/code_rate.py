@@ -7,7 +7,7 @@ rate. How tight it is depends on data; four gates decide whether it is quoted or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +15,14 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, sample_clips, training_shares
 from ..estimates.interval import ratio
+from ..estimates.jobs import Here, Jobs
 from .code_gates import MIN_EXPONENT, MIN_GROUPS, Within, how_far_off, judge
 from .code_store import CodeStore
-from .codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel
-from .codebook_rate import CodebookRate, summarise
+from .codebook_job import CodebookJob, sampled, score_codebook
+from .codebook_model import NUM_BUCKETS
+from .codebook_rate import CodebookRate
 from .contexts import MAX_LAG
 from .members import Member, MixedMembers, Scored, check_clips, mix_members
-
-_SCORING_FRAMES = 1 << 19
-_SAMPLE_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,62 +72,43 @@ def code_rate(
     seed: int = 0,
     max_train_frames: int = 2_000_000,
     members: Mapping[str, Member] | None = None,
+    jobs: Jobs = Here(),
 ) -> CodeRate:
     """Measure all clips of a closed store.
 
     Models are counted on at most `max_train_frames` frames, clips chosen evenly over groups; every clip is scored.
-    members: further models, which are mixed with the counts.
-    Memory: up to 300 bytes per training frame for one codebook at a time, beside the store.
+    members: further models, which are mixed with the counts. jobs: does one codebook after the other, or several at
+    once. Memory: up to 300 bytes per training frame for each codebook at a time, beside the store.
     """
     fold_of_clip = np.array([folds.fold_of(*clip) for clip in zip(store.keys, store.groups, strict=True)], np.int64)
     positions, parts = _training_frames(store, fold_of_clip, seed, max_train_frames)
     starts = np.cumsum(store.lengths) - store.lengths
-    code_bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
-    small_bits = np.zeros(len(store))
+    if jobs.workers > 1:
+        store.share()
     scored = {name: member(store, fold_of_clip) for name, member in (members or {}).items()}
-    checked = check_clips(store, fold_of_clip)
-    check_at = [store.frames(clips)[0] for clips in checked]
-    others = _best_checks(scored, [at.shape[0] for at in check_at])
-    check_bits = [np.zeros((int(store.lengths[clips].sum()), store.num_codebooks), np.float32) for clips in checked]
-    sampled = np.concatenate([_sample(store, np.flatnonzero(fold_of_clip == f)) for f in range(folds.num_folds)])
-    saved = np.zeros(len(store))
-    books, curve, by_lag = [], np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
-    for codebook in range(store.num_codebooks):
-        model = CodebookModel(store, codebook, positions, parts, folds.num_folds)
-        choices, total, saved_before = [], 0.0, float(saved.sum())
-        for fold in range(folds.num_folds):
-            clips = np.flatnonzero(fold_of_clip == fold)
-            after = (fold + 1) % folds.num_folds
-            choice = model.choose(fold, check_at[after], others[after][:, codebook] if others else None)
-            fitted, small = model.fit(choice.mixture, fold), model.fit(ENTRIES_ONLY, fold)
-            for at, clip, within in _chunks(store, clips):
-                cost = fitted.bits(at)
-                code_bits[starts[clip] + within, codebook] = cost
-                small_bits += np.bincount(clip, small.bits(at), len(store))
-                total += float(cost.sum())
-            # a sample of clips is enough for the learning curve and for a paired difference
-            at, clip, _ = store.frames(_sample(store, clips))
-            full = fitted.bits(at)
-            fewer = [
-                model.fit(choice.mixture, fold, buckets=buckets).bits(at).mean() for buckets in range(1, NUM_BUCKETS)
-            ]
-            curve += np.array([*fewer, full.mean()]) * store.lengths[clips].sum()
-            if choice.past_only != choice.mixture:
-                parallel = model.fit(choice.past_only, fold).bits(at)
-                saved += np.bincount(clip, parallel - full, len(store))
-            choices.append(choice)
-            if members:
-                check_bits[after][:, codebook] = model.fit(choice.mixture, fold, after).bits(check_at[after])
-        by_lag += np.mean([choice.by_lag for choice in choices], axis=0)
-        chain_gain = (float(saved.sum()) - saved_before) / store.lengths[sampled].sum()
-        books.append(summarise(model, choices, total, chain_gain))
+    others = _best_checks(scored, [int(store.lengths[clips].sum()) for clips in check_clips(store, fold_of_clip)])
+    tasks = [
+        CodebookJob(store, q, fold_of_clip, positions, parts, [each[:, q] for each in others] if members else None)
+        for q in range(store.num_codebooks)
+    ]
+    code_bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
+    small_bits, saved = np.zeros(len(store)), np.zeros(len(store))
+    books, checks, curve, by_lag = [], [], np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
+    for q, found in enumerate(jobs(score_codebook, tasks)):
+        code_bits[:, q] = found.bits
+        small_bits += found.small_bits
+        saved += found.saved
+        curve += found.curve
+        by_lag += found.by_lag
+        books.append(found.record)
+        checks.append(found.check_bits)
     portfolio = None
     if members:
         quarter, half, whole = (curve / store.lengths.sum()).tolist()
-        found = {"counts": Scored(code_bits, np.concatenate(check_bits), (quarter, half, whole))}
-        found |= scored
-        code_bits, portfolio = mix_members(found, store, fold_of_clip)
-        falling = {name: each.curve for name, each in found.items() if each.curve is not None}
+        check_bits = np.concatenate([np.stack(each, axis=1) for each in zip(*checks, strict=True)])
+        every = {"counts": Scored(code_bits, check_bits, (quarter, half, whole))} | scored
+        code_bits, portfolio = mix_members(every, store, fold_of_clip)
+        falling = {name: each.curve for name, each in every.items() if each.curve is not None}
         curve = np.array(falling[min(falling, key=lambda name: portfolio.members[name])]) * store.lengths.sum()
     frame_bits = code_bits.sum(1)
     rates = curve / store.lengths.sum() * frame_rate
@@ -138,7 +118,8 @@ def code_rate(
     off = how_far_off(books, rates, exponent, portfolio)
     counted_share = portfolio.weights["counts"] if portfolio is not None else 1.0
     rate = judge(store, group_kind, books, bits, off, counted_share, rates, exponent, trained, frame_rate)
-    gain = ratio(saved[sampled], store.lengths[sampled] / frame_rate, [store.groups[i] for i in sampled])
+    few = sampled(store, fold_of_clip)
+    gain = ratio(saved[few], store.lengths[few] / frame_rate, [store.groups[i] for i in few])
     return CodeRate(
         rate,
         tuple(books),
@@ -167,11 +148,6 @@ def _best_checks(scored: Mapping[str, Scored], sizes: list[int]) -> list[np.ndar
     return np.split(best.check, np.cumsum(sizes)[:-1])
 
 
-def _sample(store: CodeStore, clips: np.ndarray) -> np.ndarray:
-    """Every so many clips of a fold, some `_SAMPLE_FRAMES` frames."""
-    return clips[:: max(1, int(store.lengths[clips].sum()) // _SAMPLE_FRAMES)]
-
-
 def _training_frames(
     store: CodeStore, fold_of_clip: np.ndarray, seed: int, max_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -185,12 +161,6 @@ def _training_frames(
     )
     at, clip, _ = store.frames(clips)
     return at, fold_of_clip[clip] * NUM_BUCKETS + bucket[clip]
-
-
-def _chunks(store: CodeStore, clips: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    ends = np.cumsum(store.lengths[clips])
-    for group in np.split(clips, np.flatnonzero(np.diff(ends // _SCORING_FRAMES)) + 1):
-        yield store.frames(group)
 
 
 def _exponent(rates: np.ndarray) -> float | None:

@@ -6,9 +6,11 @@ an unnamed temporary file beyond it. A corpus of 1000 h at 12.5 frames/s and 8 c
 
 from __future__ import annotations
 
+import os
 import tempfile
+import weakref
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -31,6 +33,7 @@ class CodeStore:
         self._held_bytes, self._memory_bytes = 0, memory_bytes
         self._file: IO[bytes] | None = None
         self._codes: np.ndarray | None = None
+        self._shared: str | None = None
 
     def add(self, key: str, group: str, codes: np.ndarray) -> str:
         """Take the codes `[K, T]` of a clip; "" when taken, else the reason why they are left out."""
@@ -77,6 +80,28 @@ class CodeStore:
         self.lengths = np.array(self._lengths, dtype=np.int64)
         """Frames of each clip, `[N]`."""
         self._starts = np.cumsum(self.lengths + MAX_LAG) - self.lengths
+
+    def share(self) -> None:
+        """Have the codes of a closed store in a file, where other processes read them; it goes with this store."""
+        if self._shared is None and self._codes is not None and self._codes.size:
+            handle, self._shared = tempfile.mkstemp(prefix="auricle-codes-")
+            weakref.finalize(self, os.unlink, self._shared)
+            with os.fdopen(handle, "wb") as file:
+                self._codes.tofile(file)
+            self._map()
+
+    def _map(self) -> None:
+        assert self._shared is not None
+        self._codes = np.memmap(self._shared, self._dtype, "r").reshape(-1, self.num_codebooks)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__ | {"_file": None}
+        return state if self._shared is None else state | {"_codes": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._shared is not None:
+            self._map()
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
+from ..estimates.jobs import Here, Jobs, where_worth
 from ..estimates.samples import Samples, scalars, start
 from .clip_costs import ClipCosts, clip_costs
 from .code_gates import Within
@@ -93,6 +94,7 @@ def diagnose_codes(
     max_train_frames: int = 2_000_000,
     sound: Mapping[str, np.ndarray] | None = None,
     members: Mapping[str, Member] | None = None,
+    jobs: Jobs = Here(),
 ) -> CodesDiagnosis:
     """Diagnose codes `[K, T]`, integers in [0, cardinality), at `frame_rate` Hz.
 
@@ -103,6 +105,7 @@ def diagnose_codes(
     sound: of each clip `[2, T]`, the level in dB and the voicing of every frame (`sound.SOUND_ROWS`), as the `features`
     representation has them: without it, difficulty cannot be told from level and pauses.
     members: further models by name, as `neural.language_model.LanguageModel`, mixed with the counts.
+    jobs: does codebooks one after the other, or several at once where there are many.
     """
     store, skipped = CodeStore(cardinality), Counter[str]()
     seen: set[str] = set()
@@ -127,6 +130,7 @@ def diagnose_codes(
             seed=seed,
             max_train_frames=max_train_frames,
             members=members,
+            jobs=where_worth(jobs, int(store.lengths.sum()) * store.num_codebooks),
         )
     return CodesDiagnosis(
         group_kind=group_kind,

@@ -13,13 +13,14 @@ classes and never meet.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
 from ..estimates.folds import sample_clips, training_shares
+from ..estimates.jobs import Here, Jobs, where_worth
 from .log_linear import fit_weights, nats
 from .sound_classes import SoundClasses
 from .tables import count, log_probabilities
@@ -43,29 +44,63 @@ class Pool:
     max_train_frames: int = 500_000
     seed: int = 0
     progress: Callable[[str], None] = lambda _: None
+    jobs: Jobs = field(default_factory=Here)
+    """Does one fold after the other, or several at once."""
 
     def __call__(self, store: CodeStore, fold_of_clip: np.ndarray) -> Scored:
-        """Fit and score. Memory: up to 40 bytes per training frame and codebook."""
-        sampled = check_clips(store, fold_of_clip)
+        """Fit and score. Memory: up to 40 bytes per training frame and codebook, for each fold at a time."""
+        num_folds = int(fold_of_clip.max()) + 1
         starts = np.cumsum(store.lengths) - store.lengths
         bits = np.empty((int(store.lengths.sum()), store.num_codebooks), np.float32)
-        check: list[np.ndarray] = [np.zeros(0)] * len(sampled)
+        check: list[np.ndarray] = [np.zeros(0)] * num_folds
         curve = np.zeros(3)
-        for fold, clips in enumerate(sampled):
-            self.progress(f"pooling contexts, fold {fold + 1} of {len(sampled)}")
-            after = (fold + 1) % len(sampled)
-            model = _FoldPool(self, store, fold_of_clip, fold, sampled[after])
-            check[after] = model.check_bits
+        jobs = where_worth(self.jobs, bits.size)
+        if jobs.workers > 1:
+            store.share()
+        alone = replace(self, progress=_say_nothing, jobs=Here())
+        tasks = [_FoldJob(alone, store, fold_of_clip, fold) for fold in range(num_folds)]
+        for fold, found in enumerate(jobs(_score_fold, tasks)):
+            self.progress(f"contexts pooled for fold {fold + 1} of {num_folds}")
+            check[(fold + 1) % num_folds] = found.check_bits
+            curve += found.curve
             own = np.flatnonzero(fold_of_clip == fold)
-            for part in _chunks(store.lengths, own):
-                scored = model.bits(part)
-                ends = np.cumsum(store.lengths[part])
-                for clip, begin, end in zip(part, ends - store.lengths[part], ends, strict=True):
-                    bits[starts[clip] : starts[clip] + end - begin] = scored[begin:end]
-            curve += model.curve(clips) * store.lengths[own].sum()
+            ends = np.cumsum(store.lengths[own])
+            for clip, begin, end in zip(own, ends - store.lengths[own], ends, strict=True):
+                bits[starts[clip] : starts[clip] + end - begin] = found.bits[begin:end]
         note = "" if self.vectors is not None else "the codec gives no codebook vectors: contexts of symbols only"
         quarter, half, whole = (curve / store.lengths.sum()).tolist()
         return Scored(bits, np.concatenate(check).astype(np.float32), (quarter, half, whole), note)
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _FoldJob:
+    pool: Pool
+    store: CodeStore
+    fold_of_clip: np.ndarray
+    fold: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ScoredFold:
+    bits: np.ndarray
+    """`[F, Q]` float32 of the fold's clips, end to end."""
+    check_bits: np.ndarray
+    """`[S, Q]` of the next fold's `check_clips`."""
+    curve: np.ndarray
+    """`[3]` bits as if of all frames of the fold."""
+
+
+def _score_fold(job: _FoldJob) -> _ScoredFold:
+    store, sampled = job.store, check_clips(job.store, job.fold_of_clip)
+    model = _FoldPool(job.pool, store, job.fold_of_clip, job.fold, sampled[(job.fold + 1) % len(sampled)])
+    own = np.flatnonzero(job.fold_of_clip == job.fold)
+    bits = [model.bits(part).astype(np.float32) for part in _chunks(store.lengths, own)]
+    curve = model.curve(sampled[job.fold]) * store.lengths[own].sum()
+    return _ScoredFold(np.concatenate(bits), model.check_bits, curve)
 
 
 class _FoldPool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...diagnostics.codes.code_store import CodeStore
 from ...diagnostics.codes.members import Member, Scored
+from ...diagnostics.estimates.jobs import Here, Jobs
 from ...diagnostics.outside.language_model import OutsideMember
 from ...diagnostics.outside.registry import installed
 from ...diagnostics.pool.pool_member import Pool
@@ -26,13 +27,14 @@ def members(
     seed: int,
     say: Callable[[str], None],
     pool: bool = True,
+    jobs: Jobs = Here(),
 ) -> dict[str, Member]:
     """By name: the pool, unless it is not asked for; the neural one with a budget, or where one is kept and
     torch is here.
 
     vectors: `[Q, cardinality, D]` of the codec. budget_s: seconds of training; what a kept network had serves less too.
     """
-    found: dict[str, Member] = {"pool": Pool(vectors, seed=seed, progress=say)} if pool else {}
+    found: dict[str, Member] = {"pool": Pool(vectors, seed=seed, progress=say, jobs=jobs)} if pool else {}
     before = kept.read() if find_spec("torch") else None
     if before is not None and (budget_s is None or budget_s <= before[1]):
         found["neural"] = _Neural(kept, before[0], before[1], vectors, seed, say, again=True)

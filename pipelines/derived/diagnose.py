@@ -18,6 +18,7 @@ from ...schemas.derived import DIAGNOSTICS_SCHEMA
 from ...schemas.errors import IntegrityError
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
+from ..work.processes import Processes
 from .clip_sound import clip_sound
 from .code_members import members, outside_members
 from .codec_vectors import codebook_vectors_of
@@ -42,6 +43,7 @@ def diagnose(
     budget_s: float | None = None,
     pool: bool = True,
     reconstruct: int = NUM_CLIPS,
+    workers: int | None = None,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
@@ -50,6 +52,7 @@ def diagnose(
     is kept beside the version and used by the next diagnosis, with a budget or without.
     pool: whether a pool of contexts is mixed with the counts, which takes some three times as long as they do.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
+    workers: processes that count and train at once; default one per core. What is counted does not depend on it.
 
     Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes what is
     known of each clip: one `difficulty-<representation>.parquet` per codes representation, one
@@ -58,6 +61,7 @@ def diagnose(
     """
     require_none(version.store)
     names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
+    jobs = Processes(workers)
     record: dict[str, Any] = {"schema": DIAGNOSTICS_SCHEMA, "version": version.document.number, "seed": seed}
     found: dict[str, Any] = {}
     measured: dict[str, Measured] = {}
@@ -81,7 +85,8 @@ def diagnose(
                     group_kind=kind,
                     seed=seed,
                     sound=sound,
-                    members=members(vectors, kept, budget_s, seed, begin, pool=pool) | outside,
+                    members=members(vectors, kept, budget_s, seed, begin, pool=pool, jobs=jobs) | outside,
+                    jobs=jobs,
                 )
                 beside = {"trained": spec.trained, "reconstruction": left.to_dict(), "absent_members": absent}
                 found[label] = codes.to_dict() | beside
