@@ -74,11 +74,10 @@ def _listed(source: Source, limit: int, found: Inspection) -> pa.Table:
             found.more = True
             break
     table = pa.Table.from_batches(batches, FILES).slice(0, limit)
-    names, uris = table["path"].to_pylist(), table["uri"].to_pylist()
+    names = table["path"].to_pylist()
     found.files, found.num_bytes = len(names), sum(table["size"].to_pylist())
     found.endings = dict(Counter(os.path.splitext(name)[1].lower() or "none" for name in names).most_common())
-    archives = {uri[: -len(name)] + part for uri, name in zip(uris, names, strict=True) for part in _archive(name)}
-    found.archives = len(archives)
+    found.archives = len({archive for name in names for archive in _archive(name)})
     return table
 
 

@@ -17,12 +17,12 @@ def lines(found: Inspection) -> list[str]:
     """For a person."""
     more = " or more" if found.more else ""
     where = f", {found.archives:,} archives" if found.archives else ""
-    said = [f"{found.path}: {found.files:,}{more} recordings, {found.num_bytes / 1e9:.2f} GB{where}"]
+    said = [f"{found.path}: {found.files:,}{more} recordings, {_size(found.num_bytes)}{where}"]
     if found.endings:
         said.append(f"  names       {_counts(found.endings)}")
     if found.hours is not None:
         said.append(
-            f"  length      about {found.hours:,.1f} h{more}, estimated from {found.opened} opened; "
+            f"  length      about {_length(found.hours)}{more}, estimated from {found.opened} opened; "
             f"on average {found.mean_s:.1f} s, the longest of them {found.longest_s:.1f} s"
         )
     if found.formats:
@@ -44,6 +44,14 @@ def lines(found: Inspection) -> list[str]:
     said += [f"  problem     {problem}" for problem in found.problems]
     said += [f"  notice      {notice}" for notice in found.notices]
     return said
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:,.2f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"
+
+
+def _length(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
 
 
 def proposed(found: Inspection) -> str:

@@ -90,12 +90,13 @@ def test_archives_and_tables_of_one_name_in_each_folder(tmp_path: Path) -> None:
     (tmp_path / "packed").mkdir()
     for k in range(2):
         with tarfile.open(tmp_path / f"packed/{k:03d}.tar", "w") as archive:
-            for name, content in (("x.wav", data), ("x.json", json.dumps({"text": "hello"}).encode())):
+            said = json.dumps({"text": "hello"}).encode()
+            for name, content in (("x.wav", data), ("x.json", said), ("y.flac", b"")):
                 item = tarfile.TarInfo(name)
                 item.size = len(content)
                 archive.addfile(item, io.BytesIO(content))
     found = inspect_source(str(tmp_path / "packed"))
-    assert (found.files, found.archives) == (2, 2)
+    assert (found.files, found.archives) == (4, 2)
     assert [(f.transcripts, f.format, f.recordings) for f in found.labels] == [("*.json", "json", 2)]
 
 
