@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..terminal import console
+from .motion_lines import motion_lines
 
 TAUS_MS = (80.0, 160.0, 320.0)
 MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
@@ -27,6 +28,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
         if r.get("effective_dimension"):
             console.say(f"{name}: {_dimension(r['effective_dimension'], r['rank'])}")
+        for line in motion_lines(r["motion"]) if r.get("motion") else ():
+            console.say(f"{name}: {line}")
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("within") and r["code_rate"]["value"] is not None:

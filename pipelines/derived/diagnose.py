@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from ...diagnostics.summary import diagnose_codes, diagnose_latents
+from ...diagnostics.estimates.samples import Kept
+from ...diagnostics.motion.acoustic_change import ROWS
+from ...diagnostics.motion.clips import beginnings
+from ...diagnostics.summary import LatentsDiagnosis, MotionDiagnosis, diagnose_codes, diagnose_latents, diagnose_motion
 from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
@@ -88,21 +91,34 @@ def diagnose(
                 measured[label] = Measured.of_codes(codes, left)
             keep_difficulty(version, name, codes)
         else:
-            latents = diagnose_latents(
-                samples,
-                spec.frame_rate,
-                group_kind=kind,
-                seed=seed,
-                max_frames=max_frames,
-                index=_index(version, name, groups),
-            )
-            found[name] = latents.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
+            latents, motion = _latents(version, spec, samples, _index(version, name, groups), kind, seed, max_frames)
+            beside = {"trained": spec.trained, "reconstruction": left.to_dict()}
+            found[name] = latents.to_dict() | {"motion": motion.to_dict()} | beside
             measured[name] = Measured.of_latents(latents)
             keep_gains(version, name, latents)
     record |= {"representations": found, "comparisons": comparisons(measured)}
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
+
+
+def _latents(
+    version: Version,
+    spec: RepresentationSpec,
+    samples: Starts,
+    index: list[tuple[str, str, int]],
+    kind: str,
+    seed: int,
+    max_frames: int,
+) -> tuple[LatentsDiagnosis, MotionDiagnosis]:
+    """What the past says about frames, and how those of a sample of clips move; the sample is taken on the way."""
+
+    def sound(clips: Collection[str]) -> dict[str, np.ndarray] | None:
+        return clip_sound(version, spec, ROWS, set(clips))
+
+    kept = Kept(samples, beginnings(index, spec.rows, seed=seed))
+    latents = diagnose_latents(kept, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames, index=index)
+    return latents, diagnose_motion(kept.clips, group_kind=kind, seed=seed, sound=sound)
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:
