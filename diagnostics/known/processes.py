@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, special
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,3 +74,24 @@ def ornstein_uhlenbeck(
 def ornstein_uhlenbeck_information(dim: int, time_constant_s: float, tau_s: float) -> float:
     """I(z_t; z_{t + tau}) = -(dim / 2) log(1 - exp(-2 tau / time_constant)), nats."""
     return -dim / 2 * float(np.log1p(-np.exp(-2 * tau_s / time_constant_s)))
+
+
+def forecast_cosine(dim: int, correlation: float) -> float:
+    """Mean cosine of two independent-component Gaussian vectors whose components correlate by this much.
+
+    That of a sample correlation about known means (Hotelling 1953): with n = `dim`,
+    r (2/n) (Gamma((n+1)/2) / Gamma(n/2))^2 F(1/2, 1/2; (n+2)/2; r^2).
+    """
+    shrink = 2 / dim * np.exp(2 * (special.gammaln((dim + 1) / 2) - special.gammaln(dim / 2)))
+    return float(correlation * shrink * special.hyp2f1(0.5, 0.5, dim / 2 + 1, correlation**2))
+
+
+def ornstein_uhlenbeck_forecast(dim: int, decay: float, steps: int) -> dict[str, float]:
+    """Of the best prediction `steps` ahead of a process that keeps `decay` of a frame: what `motion.rollout` measures.
+
+    The prediction is decay^K z. So frames correlate by decay^K, and displacements by sqrt((1 - decay^K) / 2), which is
+    also the ratio of their lengths.
+    """
+    kept = decay**steps
+    moved = float(np.sqrt((1 - kept) / 2))
+    return {"frame_cos": forecast_cosine(dim, kept), "dir_cos": forecast_cosine(dim, moved), "length_ratio": moved}

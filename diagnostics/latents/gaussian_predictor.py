@@ -56,6 +56,26 @@ class GaussianPredictor:
         tensor = np.einsum("ri,aibj,sj->arbs", self._whiten, tensor, self._whiten, optimize=True)
         return tensor.reshape(blocks * self.rank, blocks * self.rank)
 
+    def white(self, latents: np.ndarray) -> np.ndarray:
+        """`[R, T]` frames of a clip `[D, T]` about the mean, in coordinates of unit covariance."""
+        return self._whiten @ (latents - self._center[: latents.shape[0], None])
+
+    def ahead(self, steps: int) -> np.ndarray:
+        """`[steps, R, R * lags]`: the prediction of the frame 1, 2 ... steps later from whitened frames, the newest
+        first. Predictions of one step are fed back. The lags have to be 1, 2 ... p.
+
+        Raises ValueError for other lags.
+        """
+        if self.lags != tuple(range(1, len(self.lags) + 1)):
+            raise ValueError(f"lags {self.lags} leave frames out that a prediction several steps ahead needs")
+        rank, order = self.rank, len(self.lags)
+        each = self._weights.reshape(rank, order, rank)
+        # frame t - i in terms of the past itself
+        known = list(np.eye(rank * order).reshape(order, rank, rank * order)[::-1])
+        for _ in range(steps):
+            known.append(sum((each[:, i] @ known[-1 - i] for i in range(order)), np.zeros((rank, rank * order))))
+        return np.stack(known[order:])
+
     def gain(self, latents: np.ndarray) -> np.ndarray:
         """log p(z_t | past) - log p(z_t) of a clip `[D, T]`, for frames that have their whole past.
 

@@ -15,6 +15,7 @@ from ..latents.predictive_gain import MIN_GROUPS
 from .acoustic_change import CHANGES, acoustic_changes
 from .archetype_curve import SIZES, STEPS_PER_ARCHETYPE, Clustered, Quarters, Tightness, tightness
 from .clips import Clips
+from .rollout import MEASURES, Ahead, rollout
 from .steps import Steps
 
 Sound = Callable[[Collection[str]], Mapping[str, np.ndarray] | None]
@@ -41,7 +42,14 @@ class MotionDiagnosis:
     num_clips: int
     num_groups: int
     num_frames: int
+    frame_rate: float
     archetypes: ArchetypeCurve
+    order: int
+    """Past frames that the prediction of `ahead` is made from."""
+    ahead: tuple[Ahead, ...]
+    """Several numbers of steps; empty where that cannot be measured."""
+    not_ahead: str
+    """Why not; "" where it was."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -50,7 +58,17 @@ class MotionDiagnosis:
             "num_groups": self.num_groups,
             "num_frames": self.num_frames,
             "archetypes": self._archetypes(),
+            "rollout": {"reason": self.not_ahead, "order": self.order, "steps": [self._ahead(a) for a in self.ahead]},
         }
+
+    def _ahead(self, found: Ahead) -> dict[str, Any]:
+        measures: dict[str, Any] = {"steps": found.steps, "ms": 1000 * found.steps / self.frame_rate}
+        for name in MEASURES:
+            unit = "ratio" if name == "length_ratio" else "cosine"
+            measures[name] = self._estimate(found.value[name], unit)
+            measures[f"{name}_shuffled"] = found.shuffled[name]
+            measures[f"{name}_excess"] = self._estimate(found.excess[name], unit)
+        return measures
 
     def _archetypes(self) -> dict[str, Any]:
         found, single = self.archetypes, "every speaker has a single clip"
@@ -89,19 +107,29 @@ class MotionDiagnosis:
 
 def diagnose_motion(
     kept: Mapping[str, tuple[str, np.ndarray]],
+    frame_rate: float,
     *,
     group_kind: str,
+    order: int = 1,
     seed: int = 0,
     sound: Sound = lambda _: None,
 ) -> MotionDiagnosis:
-    """Diagnose the clips of `kept`, clip to its group and latents `[D, T]`, as `clips.beginnings` chooses them."""
+    """Diagnose the clips of `kept`, clip to its group and latents `[D, T]`, as `clips.beginnings` chooses them.
+
+    order: past frames of the linear prediction; that of `LatentsDiagnosis`.
+    """
     clips = Clips.of(kept, group_kind=group_kind, seed=seed)
+    archetypes = _none("no clips that could be used")
+    ahead, not_ahead, order = (), archetypes.reason, max(order, 1)
+    if clips.keys:
+        archetypes = _archetypes(clips, clips.shuffled(seed), seed, sound)
+        try:
+            ahead, not_ahead = rollout(clips, order, seed=seed), ""
+        except (ValueError, np.linalg.LinAlgError) as error:
+            not_ahead = str(error)
+    groups = len(set(clips.groups))
     return MotionDiagnosis(
-        group_kind,
-        len(clips.keys),
-        len(set(clips.groups)),
-        clips.num_frames,
-        _archetypes(clips, clips.shuffled(seed), seed, sound) if clips.keys else _none("no clips that could be used"),
+        group_kind, len(clips.keys), groups, clips.num_frames, frame_rate, archetypes, order, ahead, not_ahead
     )
 
 

@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+AHEAD = {"frame_cos": "cosine of the frame", "dir_cos": "of its displacement", "length_ratio": "ratio of lengths"}
+"""What the table of a rollout holds, in words."""
+
 
 def motion_lines(motion: Mapping[str, Any]) -> Iterator[str]:
     """One line per measure, or why there is none."""
     yield from _archetypes(motion["archetypes"])
+    yield from _rollout(motion["rollout"])
+
+
+def _rollout(found: Mapping[str, Any]) -> Iterator[str]:
+    if not found["steps"]:
+        yield f"predictions several frames ahead not measured: {found['reason']}"
+        return
+    for each in (found["steps"][0], found["steps"][-1]):
+        beside = "; ".join(
+            f"{words} {_shown(each[name])}, shuffled {each[f'{name}_shuffled']:.3f}" for name, words in AHEAD.items()
+        )
+        yield f"{each['steps']} frame{'s' * (each['steps'] > 1)} ahead ({each['ms']:.3g} ms): {beside}"
 
 
 def _archetypes(found: Mapping[str, Any]) -> Iterator[str]:

@@ -118,7 +118,8 @@ def _latents(
 
     kept = Kept(samples, beginnings(index, spec.rows, seed=seed))
     latents = diagnose_latents(kept, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames, index=index)
-    return latents, diagnose_motion(kept.clips, group_kind=kind, seed=seed, sound=sound)
+    motion = diagnose_motion(kept.clips, spec.frame_rate, group_kind=kind, order=latents.order, seed=seed, sound=sound)
+    return latents, motion
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:

@@ -290,9 +290,13 @@ def test_archetypes_of_latents_are_on_record_and_said(
     assert [size["num_archetypes"] for size in sizes] == [32, 64, 128]
     assert sizes[0]["uniform_excess"]["low"] > 0.1
     energy = motion["archetypes"]["change_correlation"]["energy"]
+    steps = motion["rollout"]["steps"]
+    assert [(each["steps"], each["ms"]) for each in steps] == [(1, 20), (2, 40), (4, 80), (8, 160), (16, 320)]
+    assert steps[0]["frame_cos_excess"]["low"] > 0.02, "a walk stays where it is"
     print_diagnosis(record)
     said = " ".join(capsys.readouterr().out.split())
     assert "walk-latents-50hz: 128 archetypes: tightness 0." in said
+    assert "walk-latents-50hz: 16 frames ahead (320 ms): cosine of the frame" in said
     if with_features:
         assert energy["low"] > 0.2
         assert "correlation with changes of energy +0." in said
