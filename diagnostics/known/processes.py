@@ -32,6 +32,13 @@ class VectorAutoregression:
         """I(z_t; past) = (log det stationary - log det noise) / 2, nats per frame."""
         return float(np.linalg.slogdet(self.stationary)[1] - np.linalg.slogdet(self.noise)[1]) / 2
 
+    @property
+    def pair_gains(self) -> np.ndarray:
+        """`[D]` nats of each canonical pair of a frame with the one before, most first; their sum is `gain`."""
+        root = np.linalg.cholesky(self.stationary)
+        between = linalg.solve_triangular(root, self.transition @ root, lower=True)
+        return -np.log1p(-(np.linalg.svd(between, compute_uv=False) ** 2)) / 2
+
     def sample(self, clips: int, length: int, seed: int) -> np.ndarray:
         """`[clips, D, length]` float64 from the stationary distribution."""
         rng = np.random.default_rng(seed)

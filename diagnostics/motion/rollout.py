@@ -23,7 +23,7 @@ import numpy as np
 from ..estimates.interval import Interval, paired_difference, ratio
 from ..latents.finite_sample import ROWS_PER_COEFFICIENT
 from ..latents.gaussian_predictor import GaussianPredictor
-from ..latents.lag_moments import LagMoments
+from ..latents.lag_moments import LagMoments, total
 from ..latents.predictive_gain import RIDGE
 from .clips import Clips
 
@@ -81,9 +81,7 @@ def _score(clips: Clips, order: int) -> _Sums:
     moments = [LagMoments.empty(clips.dim, lags) for _ in range(clips.num_folds)]
     for frames, fold in zip(clips.frames, clips.fold, strict=True):
         moments[fold].add(frames.T)
-    whole = moments[0]
-    for other in moments[1:]:
-        whole = whole + other
+    whole = total(moments)
     predictors = [_fit(whole - held_out) for held_out in moments]
     matrices = [predictor.ahead(STEPS[-1]) for predictor in predictors]
     shape = len(STEPS), len(clips.keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..terminal import console
@@ -28,6 +28,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
         if r.get("effective_dimension"):
             console.say(f"{name}: {_dimension(r['effective_dimension'], r['rank'])}")
+        if r.get("read_out"):
+            console.say(f"{name}: {_read_out(r['read_out'])}")
         for line in motion_lines(r["motion"]) if r.get("motion") else ():
             console.say(f"{name}: {line}")
         if r["kind"] == "codes" and r.get("reconstruction"):
@@ -122,6 +124,18 @@ def _dimension(d: Mapping[str, Any], rank: int) -> str:
         f"{shared}; of {rank} directions {d['predictive_dimension']} ({low} to {high} in single folds) carry 90 % of "
         f"what the frame before explains, {d['explained_share']:.0%} of the variance"
     )
+
+
+def _read_out(found: Sequence[Mapping[str, Any]]) -> str:
+    """What few numbers of the past keep of the gain."""
+    known = [each for each in found if each["share"]["value"] is not None]
+    if not known:
+        return f"what read-outs of the past keep is unresolved: {found[0]['share']['reason']}"
+    each = (
+        f"{k['dimensions']} dimensions {k['share']['value']:.0%} ({k['share']['low']:.0%} to {k['share']['high']:.0%})"
+        for k in known
+    )
+    return f"of the predictive gain, linear read-outs of the past keep: {', '.join(each)}"
 
 
 def _portfolio(p: Mapping[str, Any]) -> str:
