@@ -102,3 +102,34 @@ def ornstein_uhlenbeck_forecast(dim: int, decay: float, steps: int) -> dict[str,
     kept = decay**steps
     moved = float(np.sqrt((1 - kept) / 2))
     return {"frame_cos": forecast_cosine(dim, kept), "dir_cos": forecast_cosine(dim, moved), "length_ratio": moved}
+
+
+@dataclass(frozen=True, slots=True)
+class SignFlip:
+    """z_t = s_t decay z_{t-1} + sqrt(1 - decay^2) e_t with s_t = 1 or -1 by a fair coin, z of variance 1.
+
+    Single frames are Gaussian, and no frame correlates with another: a linear prediction gains nothing.
+    """
+
+    dim: int
+    decay: float
+
+    def sample(self, clips: int, length: int, seed: int) -> np.ndarray:
+        """`[clips, dim, length]`"""
+        rng = np.random.default_rng(seed)
+        state, result = rng.normal(size=(clips, self.dim)), np.empty((clips, self.dim, length))
+        for t in range(length):
+            result[:, :, t] = state
+            sign = rng.choice((-1.0, 1.0), (clips, 1))
+            state = sign * self.decay * state + np.sqrt(1 - self.decay**2) * rng.normal(size=state.shape)
+        return result
+
+    def gain(self, draws: int = 400_000, seed: int = 0) -> float:
+        """I(z_t; z_{t-1}) in nats by drawing frames and evaluating both densities; its error is a few thousandths."""
+        rng, variance = np.random.default_rng(seed), 1 - self.decay**2
+        before = rng.normal(size=(draws, self.dim))
+        after = self.decay * before + np.sqrt(variance) * rng.normal(size=before.shape)
+        # the coin is fair and the noise symmetric, so half of the draws need not be flipped
+        each = [-((after - sign * self.decay * before) ** 2).sum(1) / (2 * variance) for sign in (1, -1)]
+        given = np.logaddexp(*each) - np.log(2) - self.dim / 2 * np.log(variance)
+        return float((given + (after**2).sum(1) / 2).mean())

@@ -35,19 +35,22 @@ class GaussianPredictor:
         self.rank = self._whiten.shape[0]
         frame, cross, past = self.blocks(moments)
         factor = linalg.cho_factor(past + (ridge + 1e-10) * np.eye(past.shape[0]))
-        self._weights = linalg.cho_solve(factor, cross.T).T
+        self.weights = linalg.cho_solve(factor, cross.T).T
+        """`[R, R * lags]`: the whitened frame from its whitened past."""
         # with a ridge, the innovation is what the shrunk prediction leaves, not the Schur complement
-        projected = self._weights @ cross.T
+        projected = self.weights @ cross.T
         innovation = frame - projected - projected.T
-        predicted = self._weights @ past @ self._weights.T
+        predicted = self.weights @ past @ self.weights.T
         innovation += predicted
         self._promising = linalg.eigh((predicted + predicted.T) / 2)[1][:, ::-1]
         variances, directions = linalg.eigh((innovation + innovation.T) / 2)
         self.num_deterministic = int(np.count_nonzero(variances < DETERMINISTIC))
         """Directions that follow exactly from the past: their gain is limited only by rounding."""
         variances = np.maximum(variances, DETERMINISTIC)
-        self._log_determinant = float(np.log(variances).sum())
-        self._standardise = directions.T / np.sqrt(variances)[:, None]
+        self.log_determinant = float(np.log(variances).sum())
+        """Of the covariance of what the prediction leaves, in whitened coordinates."""
+        self.standardise = directions.T / np.sqrt(variances)[:, None]
+        """`[R, R]`: of what it leaves, to unit covariance."""
 
     def blocks(self, moments: LagMoments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Covariances of rows about the training rows' mean, in whitened coordinates: of the frame `[R, R]`, of frame
@@ -79,7 +82,7 @@ class GaussianPredictor:
         if self.lags != tuple(range(1, len(self.lags) + 1)):
             raise ValueError(f"lags {self.lags} leave frames out that a prediction several steps ahead needs")
         rank, order = self.rank, len(self.lags)
-        each = self._weights.reshape(rank, order, rank)
+        each = self.weights.reshape(rank, order, rank)
         # frame t - i in terms of the past itself
         known = list(np.eye(rank * order).reshape(order, rank, rank * order)[::-1])
         for _ in range(steps):
@@ -92,24 +95,24 @@ class GaussianPredictor:
         Returns `[T - max lag]` nats.
         """
         frame, past = self.white_rows(latents)
-        left = self._standardise @ (frame - self._weights @ past)
-        return ((frame**2).sum(0) - (left**2).sum(0) - self._log_determinant) / 2
+        left = self.standardise @ (frame - self.weights @ past)
+        return ((frame**2).sum(0) - (left**2).sum(0) - self.log_determinant) / 2
 
     def explained(self, moments: LagMoments) -> np.ndarray:
         """`[R]`: how much of a held-out direction's variance its prediction removes, in whitened coordinates; negative
         where it adds some. Directions in the order of what the training rows promised, most first."""
         _, cross, past = self.blocks(moments)
         # what is removed: twice the covariance of frame and prediction, less the prediction's own variance
-        removed = 2 * self._weights @ cross.T - self._weights @ past @ self._weights.T
+        removed = 2 * self.weights @ cross.T - self.weights @ past @ self.weights.T
         return np.einsum("ir,ij,jr->r", self._promising, removed, self._promising, optimize=True)
 
     def expected_gain(self, moments: LagMoments) -> float:
         """Mean of `gain` over held-out rows, from their moments alone; nats per frame."""
         frame, cross, past = self.blocks(moments)
-        projected = self._weights @ cross.T
-        left = frame - projected - projected.T + self._weights @ past @ self._weights.T
-        remaining = float(np.einsum("ij,jk,ik->", self._standardise, left, self._standardise, optimize=True))
-        return (float(np.trace(frame)) - remaining - self._log_determinant) / 2
+        projected = self.weights @ cross.T
+        left = frame - projected - projected.T + self.weights @ past @ self.weights.T
+        remaining = float(np.einsum("ij,jk,ik->", self.standardise, left, self.standardise, optimize=True))
+        return (float(np.trace(frame)) - remaining - self.log_determinant) / 2
 
 
 def whitener(covariance: np.ndarray) -> np.ndarray:

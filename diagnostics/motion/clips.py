@@ -11,6 +11,8 @@ from ..estimates.folds import folds_of_clips, sample_clips
 
 MAX_FRAMES, MAX_VALUES = 20_000, 4_000_000
 """Of a sample, and of 4 bytes each: the less of the two."""
+MAX_TRAINING_FRAMES, MAX_TRAINING_VALUES = 200_000, 40_000_000
+"""The same where a network is trained on it."""
 PARTS = 50
 """Where there are as many clips, none gives more than one part in so many of the sample."""
 SHORTEST = 3
@@ -66,16 +68,28 @@ class Clips:
         return Clips(mixed, self.keys, self.groups, self.fold, self.num_folds, self.folds)
 
 
-def beginnings(index: Sequence[tuple[str, str, int]], dim: int, *, seed: int = 0) -> dict[str, int]:
+def beginnings(
+    index: Sequence[tuple[str, str, int]],
+    dim: int,
+    *,
+    max_frames: int = MAX_FRAMES,
+    max_values: int = MAX_VALUES,
+    seed: int = 0,
+) -> dict[str, int]:
     """Clips of `dim` dimensions to take and how many frames of each, spread over groups.
 
     index: (key, group, frames) of every clip. Of a clip that is longer than its share of the sample the first frames
     are taken.
     """
-    max_frames = min(MAX_FRAMES, MAX_VALUES // dim)
+    max_frames = min(max_frames, max_values // dim)
     if sum(frames for _, _, frames in index) <= max_frames:
         return {key: frames for key, _, frames in index}
     longest = max(max_frames // min(PARTS, len(index)), SHORTEST)
     cut = [(key, group, min(frames, longest)) for key, group, frames in index]
     chosen = sample_clips(cut, max_frames, seed=seed)
     return {key: frames for key, _, frames in cut if key in chosen}
+
+
+def training_clips(index: Sequence[tuple[str, str, int]], dim: int, *, seed: int = 0) -> dict[str, int]:
+    """`beginnings` of the larger sample that a network is trained on."""
+    return beginnings(index, dim, max_frames=MAX_TRAINING_FRAMES, max_values=MAX_TRAINING_VALUES, seed=seed)

@@ -30,6 +30,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
             console.say(f"{name}: {_dimension(r['effective_dimension'], r['rank'])}")
         if r.get("read_out"):
             console.say(f"{name}: {_read_out(r['read_out'])}")
+        if r.get("mixture_density"):
+            console.say(f"{name}: {_mixture(r['mixture_density'])}")
         for line in motion_lines(r["motion"]) if r.get("motion") else ():
             console.say(f"{name}: {line}")
         if r["kind"] == "codes" and r.get("reconstruction"):
@@ -136,6 +138,17 @@ def _read_out(found: Sequence[Mapping[str, Any]]) -> str:
         for k in known
     )
     return f"of the predictive gain, linear read-outs of the past keep: {', '.join(each)}"
+
+
+def _mixture(m: Mapping[str, Any]) -> str:
+    """What a network says beyond the linear prediction, on the same frames."""
+    if m["gain"]["value"] is None:
+        return f"mixture density network unresolved: {m['gain']['reason']}"
+    return (
+        f"nat per frame of {m['num_frames']:,} frames: mixture density network {_estimate(m['gain'])}, "
+        f"linear prediction {_estimate(m['linear_gain'])}, difference {_estimate(m['difference'])}; "
+        "neither corrected for finite data"
+    )
 
 
 def _portfolio(p: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "latents": {"estimates", "codes"},
         "motion": {"estimates", "latents"},
         "pool": {"estimates", "codes"},
-        "neural": {"codes"},
+        "neural": {"codes", "estimates", "latents", "motion"},
         "outside": {"codes"},
         TOP: {"estimates", "codes", "latents", "motion"},
     },

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_factory import CODES, LATENTS, Recording, write_version
 
+from auricle.diagnostics.known.processes import SignFlip
 from auricle.diagnostics.known.walks import ArchetypeWalk
 from auricle.extractors.coding import registry
 from auricle.jobs.judging.diagnosis_table import print_diagnosis
@@ -304,3 +305,26 @@ def test_archetypes_of_latents_are_on_record_and_said(
     else:
         assert energy["reason"] == "no features representation at a multiple of this frame rate"
         assert "whether archetypes change with F0, energy and flux was not measured: no features" in said
+
+
+def flips(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
+    """Latents that no linear prediction sees anything of."""
+    return SignFlip(4, 0.9).sample(1, 100, int(recording.key[:8], 16))[0].astype(np.float32)
+
+
+def test_a_budget_trains_a_mixture_density_of_latents_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dataset_factory, "payload", flips)
+    latents = LATENTS.model_copy(update={"name": "flip-latents-12.5hz", "rows": 4})
+    recordings = [Recording(f"f{i}", speaker=f"s{i % 8}", num_samples=16_000 * 8) for i in range(40)]
+    write_version(f"{tmp_path}/dataset", recordings, representations=[latents])
+    version, said = open_version(f"{tmp_path}/dataset"), []
+    assert diagnose(version)["representations"]["flip-latents-12.5hz"]["mixture_density"] is None
+    record = diagnose(version, budget_s=10.0, begin=said.append)
+    found = record["representations"]["flip-latents-12.5hz"]["mixture_density"]
+    assert found["difference"]["low"] > 0.2, "of 2.65 nat, however slow the machine"
+    assert (found["budget_s"], found["num_frames"]) == (10.0, 40 * 99)
+    assert any(line.startswith("mixture density, fold 1 of 5: ") for line in said)
+    print_diagnosis(record)
+    assert "mixture density network" in capsys.readouterr().out
