@@ -45,7 +45,7 @@ class Cell:
 def tables(diagnostics: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
     """{"codes": rows, "latents": rows}; diagnostics: representation name -> record, bare or under "representations"."""
     rows: dict[str, list[dict[str, Any]]] = {"codes": [], "latents": []}
-    for name, record in _records(diagnostics):
+    for name, record in records(diagnostics):
         common = {
             "name": name,
             "frame_rate": record.get("frame_rate"),
@@ -84,11 +84,11 @@ def tables(diagnostics: Mapping[str, Any] | None) -> dict[str, list[dict[str, An
             }
             rows["codes"].append(common | rates)
     _draw(rows["codes"], "rate", [row["raw"] for row in rows["codes"]])
-    _draw(rows["latents"], "gain_per_s", [])
     return rows
 
 
-def _records(diagnostics: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def records(diagnostics: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Representations in the order of their names, with their measures under today's names."""
     found = (diagnostics or {}).get("representations", diagnostics) or {}
     for name, record in sorted(found.items()):
         if isinstance(record, Mapping) and ("kind" in record or "code_rate" in record or "pred_gain" in record):

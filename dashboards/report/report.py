@@ -27,6 +27,7 @@ from . import diagnosis
 from .curricula import differences, shown
 from .decoded import Decoded, pairs
 from .examples import Example, listening
+from .predictability import figures
 
 GROUPS_SHOWN = 20
 """Sources, speakers and languages that the page judges, of each."""
@@ -103,6 +104,7 @@ def render(
             document.gate.checks, key=lambda c: (c.success, ("critical", "warning", "info").index(c.severity))
         ),
         diagnostics=diagnosis.tables(diagnostics),
+        figures=figures(diagnostics),
         curricula=shown(curricula, audited or {}),
         curriculum_pairs=differences(curricula),
         stages=_stages(document),

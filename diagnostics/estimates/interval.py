@@ -64,6 +64,29 @@ def paired_difference(
     return _interval(top, bottom, other_top, other_bottom, level)
 
 
+def correlation(
+    products: np.ndarray, squares: tuple[np.ndarray, np.ndarray], size: np.ndarray, groups: Sequence[str]
+) -> Interval:
+    """Correlation of two quantities from sums over clips, groups left out in turn.
+
+    products, squares: `[N]` per clip, of both about their means (those of the clip, for a correlation within clips).
+    size: `[N]` observations of each clip; 0 takes a clip out.
+    """
+    used = size > 0
+    names = [group for group, use in zip(groups, used, strict=True) if use]
+    first, second = (each[used] for each in squares)
+    whole = float(np.sqrt(first.sum() * second.sum()))
+    if not whole > 0:
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
+    value = float(products[used].sum()) / whole
+    # to first order in the sums: what each clip does to the product, less what it does to the two scales
+    ratio_of = (first / first.sum() + second / second.sum()) / 2
+    left = products[used] / whole - value * ratio_of
+    # sums of `left` are 0 by construction; per observation they scatter as the correlation does
+    around = ratio(left * size[used].sum(), size[used].astype(np.float64), names)
+    return Interval(value, value + around.low, value + around.high, around.num_groups)
+
+
 def effective_groups(sizes: np.ndarray) -> float:
     """How many groups of equal size these are worth (Kish 1965); sizes: `[G]`, none negative."""
     squares = float((sizes**2).sum())

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import digamma
 
 from .gaussian_predictor import GaussianPredictor
-from .lag_moments import LagMoments
+from .lag_moments import LagMoments, total
 
 ROWS_PER_COEFFICIENT = 4
 """Fewer training rows than this times D p, in half of the training data: the expansion in 1/n no longer holds."""
@@ -71,7 +71,7 @@ def correction(
             continue
         order, dim = len(predictor.lags), predictor.rank
         others = [m.first(order) for i, m in enumerate(moments) if i != fold]
-        halves = [_sum(others[i::2]) for i in (0, 1)]
+        halves = [total(others[i::2]) for i in (0, 1)]
         if min(half.num_rows for half in halves) < ROWS_PER_COEFFICIENT * moments[0].dim * order:
             return None
         held_out = moments[fold].first(order)
@@ -89,10 +89,3 @@ def correction(
         float(np.average(each, weights=[n for *_, n in found])) for each in list(zip(*found, strict=True))[:2]
     )
     return Correction(tuple(of_fold), value, measured, float(np.hypot(measured - value, RELATIVE_ERROR * value)))
-
-
-def _sum(parts: Sequence[LagMoments]) -> LagMoments:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total

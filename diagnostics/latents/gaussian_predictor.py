@@ -33,59 +33,86 @@ class GaussianPredictor:
         covariance = moments.covariance_about(self._center)
         self._whiten = whitener(covariance[: moments.dim, : moments.dim])
         self.rank = self._whiten.shape[0]
-        covariance = self._in_whitened(covariance)
-        past, cross = covariance[self.rank :, self.rank :], covariance[: self.rank, self.rank :]
+        frame, cross, past = self.blocks(moments)
         factor = linalg.cho_factor(past + (ridge + 1e-10) * np.eye(past.shape[0]))
-        self._weights = linalg.cho_solve(factor, cross.T).T
+        self.weights = linalg.cho_solve(factor, cross.T).T
+        """`[R, R * lags]`: the whitened frame from its whitened past."""
         # with a ridge, the innovation is what the shrunk prediction leaves, not the Schur complement
-        projected = self._weights @ cross.T
-        innovation = covariance[: self.rank, : self.rank] - projected - projected.T
-        predicted = self._weights @ past @ self._weights.T
+        projected = self.weights @ cross.T
+        innovation = frame - projected - projected.T
+        predicted = self.weights @ past @ self.weights.T
         innovation += predicted
         self._promising = linalg.eigh((predicted + predicted.T) / 2)[1][:, ::-1]
         variances, directions = linalg.eigh((innovation + innovation.T) / 2)
         self.num_deterministic = int(np.count_nonzero(variances < DETERMINISTIC))
         """Directions that follow exactly from the past: their gain is limited only by rounding."""
         variances = np.maximum(variances, DETERMINISTIC)
-        self._log_determinant = float(np.log(variances).sum())
-        self._standardise = directions.T / np.sqrt(variances)[:, None]
+        self.log_determinant = float(np.log(variances).sum())
+        """Of the covariance of what the prediction leaves, in whitened coordinates."""
+        self.standardise = directions.T / np.sqrt(variances)[:, None]
+        """`[R, R]`: of what it leaves, to unit covariance."""
 
-    def _in_whitened(self, covariance: np.ndarray) -> np.ndarray:
+    def blocks(self, moments: LagMoments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Covariances of rows about the training rows' mean, in whitened coordinates: of the frame `[R, R]`, of frame
+        and past `[R, R * lags]`, of the past."""
+        covariance = moments.covariance_about(self._center)
         dim, blocks = self._whiten.shape[1], 1 + len(self.lags)
         tensor = covariance.reshape(blocks, dim, blocks, dim)
         tensor = np.einsum("ri,aibj,sj->arbs", self._whiten, tensor, self._whiten, optimize=True)
-        return tensor.reshape(blocks * self.rank, blocks * self.rank)
+        whole = tensor.reshape(blocks * self.rank, blocks * self.rank)
+        return whole[: self.rank, : self.rank], whole[: self.rank, self.rank :], whole[self.rank :, self.rank :]
+
+    def white(self, latents: np.ndarray) -> np.ndarray:
+        """`[R, T]` frames of a clip `[D, T]` about the mean, in coordinates of unit covariance."""
+        return self._whiten @ (latents - self._center[: latents.shape[0], None])
+
+    def white_rows(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Frames `[R, N]` of a clip `[D, T]` that have their whole past, and the past `[R * lags, N]`, whitened."""
+        stacked = rows(latents, self.lags) - self._center[:, None]
+        blocks = stacked.reshape(1 + len(self.lags), self._whiten.shape[1], -1)
+        white = np.einsum("ri,ait->art", self._whiten, blocks, optimize=True)
+        return white[0], white[1:].reshape(-1, stacked.shape[1])
+
+    def ahead(self, steps: int) -> np.ndarray:
+        """`[steps, R, R * lags]`: the prediction of the frame 1, 2 ... steps later from whitened frames, the newest
+        first. Predictions of one step are fed back. The lags have to be 1, 2 ... p.
+
+        Raises ValueError for other lags.
+        """
+        if self.lags != tuple(range(1, len(self.lags) + 1)):
+            raise ValueError(f"lags {self.lags} leave frames out that a prediction several steps ahead needs")
+        rank, order = self.rank, len(self.lags)
+        each = self.weights.reshape(rank, order, rank)
+        # frame t - i in terms of the past itself
+        known = list(np.eye(rank * order).reshape(order, rank, rank * order)[::-1])
+        for _ in range(steps):
+            known.append(sum((each[:, i] @ known[-1 - i] for i in range(order)), np.zeros((rank, rank * order))))
+        return np.stack(known[order:])
 
     def gain(self, latents: np.ndarray) -> np.ndarray:
         """log p(z_t | past) - log p(z_t) of a clip `[D, T]`, for frames that have their whole past.
 
         Returns `[T - max lag]` nats.
         """
-        stacked = rows(latents, self.lags) - self._center[:, None]
-        blocks = stacked.reshape(1 + len(self.lags), self._whiten.shape[1], -1)
-        white = np.einsum("ri,ait->art", self._whiten, blocks, optimize=True)
-        frame, past = white[0], white[1:].reshape(-1, stacked.shape[1])
-        left = self._standardise @ (frame - self._weights @ past)
-        return ((frame**2).sum(0) - (left**2).sum(0) - self._log_determinant) / 2
+        frame, past = self.white_rows(latents)
+        left = self.standardise @ (frame - self.weights @ past)
+        return ((frame**2).sum(0) - (left**2).sum(0) - self.log_determinant) / 2
 
     def explained(self, moments: LagMoments) -> np.ndarray:
         """`[R]`: how much of a held-out direction's variance its prediction removes, in whitened coordinates; negative
         where it adds some. Directions in the order of what the training rows promised, most first."""
-        covariance = self._in_whitened(moments.covariance_about(self._center))
-        past, cross = covariance[self.rank :, self.rank :], covariance[: self.rank, self.rank :]
+        _, cross, past = self.blocks(moments)
         # what is removed: twice the covariance of frame and prediction, less the prediction's own variance
-        removed = 2 * self._weights @ cross.T - self._weights @ past @ self._weights.T
+        removed = 2 * self.weights @ cross.T - self.weights @ past @ self.weights.T
         return np.einsum("ir,ij,jr->r", self._promising, removed, self._promising, optimize=True)
 
     def expected_gain(self, moments: LagMoments) -> float:
         """Mean of `gain` over held-out rows, from their moments alone; nats per frame."""
-        covariance = self._in_whitened(moments.covariance_about(self._center))
-        past, cross = covariance[self.rank :, self.rank :], covariance[: self.rank, self.rank :]
-        frame = covariance[: self.rank, : self.rank]
-        projected = self._weights @ cross.T
-        left = frame - projected - projected.T + self._weights @ past @ self._weights.T
-        remaining = float(np.einsum("ij,jk,ik->", self._standardise, left, self._standardise, optimize=True))
-        return (float(np.trace(frame)) - remaining - self._log_determinant) / 2
+        frame, cross, past = self.blocks(moments)
+        projected = self.weights @ cross.T
+        left = frame - projected - projected.T + self.weights @ past @ self.weights.T
+        remaining = float(np.einsum("ij,jk,ik->", self.standardise, left, self.standardise, optimize=True))
+        return (float(np.trace(frame)) - remaining - self.log_determinant) / 2
 
 
 def whitener(covariance: np.ndarray) -> np.ndarray:

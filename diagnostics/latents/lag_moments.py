@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +84,14 @@ class LagMoments:
                 f"moments differ in kind: dimension {self.dim} lags {self.lags} "
                 f"and dimension {other.dim} lags {other.lags}"
             )
+
+
+def total(parts: Sequence[LagMoments]) -> LagMoments:
+    """Of all parts, added in their order."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole + part
+    return whole
 
 
 def rows(latents: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:

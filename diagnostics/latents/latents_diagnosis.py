@@ -15,6 +15,7 @@ from ..estimates.samples import Sample, Samples, scalars, start
 from . import predictive_gain
 from .effective_dimension import EffectiveDimension
 from .predictive_gain import Horizon
+from .read_out import Kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,8 @@ class LatentsDiagnosis:
     """(past frames, nat/frame) on validation folds: what a longer past gains."""
     dimension: EffectiveDimension | None
     """How many dimensions are used, and in how many the past says something; None without usable clips."""
+    read_out: tuple[Kept, ...]
+    """What the best linear read-outs of 8 to 128 dimensions of the past keep of the gain."""
     lagged_mutual_information: tuple[Horizon, ...]
     """nat, about the frame 80, 160 and 320 ms later; comparable across frame rates."""
     skipped: Mapping[str, int]
@@ -76,6 +79,10 @@ class LatentsDiagnosis:
                 for h in self.lagged_mutual_information
             ],
             "effective_dimension": None if self.dimension is None else dimension_dict(self.dimension),
+            "read_out": [
+                {"dimensions": k.dimensions, "gain": k.gain.to_dict(), "share": k.share.to_dict()}
+                for k in self.read_out
+            ],
             "gain_by_order": [{"order": order, "nats_per_frame": gain} for order, gain in self.gain_by_order],
             "skipped": dict(self.skipped),
         }
@@ -132,6 +139,7 @@ def diagnose_latents(
         ridge=result.ridge,
         gain_by_order=result.by_order,
         dimension=result.dimension,
+        read_out=result.read_out,
         lagged_mutual_information=result.horizons,
         skipped=dict(usable.skipped),
         clip_keys=keys,
@@ -218,6 +226,7 @@ def _no_latents(usable: _UsableLatents, folds: Folds, frame_rate: float, group_k
         0.0,
         (),
         None,
+        (),
         (),
         dict(usable.skipped),
         keys,

@@ -20,7 +20,8 @@ from ..estimates.interval import ratio
 from .effective_dimension import EffectiveDimension, effective_dimension
 from .finite_sample import ROWS_PER_COEFFICIENT, Correction, correction, shortfall
 from .gaussian_predictor import GaussianPredictor
-from .lag_moments import LagMoments
+from .lag_moments import LagMoments, total
+from .read_out import Kept, ReadOut
 
 Clips = Callable[[], Iterable[tuple[str, str, np.ndarray]]]
 """Starts a pass over (clip key, group, latents `[D, T]`)."""
@@ -72,6 +73,8 @@ class PredictiveGain:
     frames: Mapping[str, int]
     """Frames behind it."""
     dimension: EffectiveDimension
+    read_out: tuple[Kept, ...]
+    """What the best linear read-outs of few dimensions keep of the gain."""
 
 
 def default_orders(dim: int) -> tuple[int, ...]:
@@ -108,6 +111,7 @@ def measure(
     # the past of one frame and the horizon of one frame are the same moments, but different choices
     predictors, by_order = _fit_folds(moments[past], orders)
     short = correction(moments[past], predictors, RIDGE)
+    reader = ReadOut(moments[past], predictors, RIDGE)
     short_by_lag = {lag: correction(moments[(lag,)], models[lag], RIDGE) for lag in single}
 
     nats: dict[str, float] = {}
@@ -122,6 +126,7 @@ def measure(
         if predictor is not None and latents.shape[1] > max(past):
             scores = predictor.gain(latents[:, max(past) - max(predictor.lags) :])
             nats[key], frames[key] = _corrected(scores, short, fold), scores.shape[0]
+        reader.add(fold, group, latents, max(past))
         for lag in single:
             model = models[lag][fold]
             if model is not None and latents.shape[1] > lag:
@@ -154,6 +159,7 @@ def measure(
         nats,
         frames,
         effective_dimension(moments[(1,)], models[1]),
+        reader.kept(group_kind, MIN_GROUPS),
     )
 
 
@@ -177,9 +183,7 @@ def _fit_folds(
     Also the validation gain of each order, mean over folds, with its expected shortfall added: without that, the order
     would be chosen by how much data there are.
     """
-    whole = moments[0]
-    for other in moments[1:]:
-        whole = whole + other
+    whole = total(moments)
     result: list[GaussianPredictor | None] = []
     gains: dict[int, list[float]] = {order: [] for order in orders}
     for fold, held_out in enumerate(moments):

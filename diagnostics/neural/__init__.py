@@ -1,3 +1,4 @@
-"""A language model of codes: what counting cannot reach. Needs torch.
+"""Neural models of codes and of latents: what counting and linear prediction cannot reach. Needs torch.
 
-In: a store of codes and folds. Out: bits per frame, cross-fitted. Imports `codes`."""
+In: a store of codes and folds, or a sample of clips. Out: bits or nats per frame, cross-fitted. Imports `estimates`,
+`codes`, `latents`, `motion`."""

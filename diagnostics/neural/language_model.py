@@ -6,9 +6,7 @@ its code length bounds the entropy rate from above like any other member's, what
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,15 +14,12 @@ import torch
 
 from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
-from .adam import Adam
 from .frame_model import FrameModel
+from .training import one_thread, train
 
 SEGMENT_FRAMES = 128
 BATCH = 16
-_PATIENCE = 3
 _RATE = 3e-3
-_CHECK_SHARE = 0.1
-"""Of a fold's time between looks at the validation clips."""
 
 
 @dataclass(slots=True)
@@ -51,7 +46,7 @@ class LanguageModel:
         num_folds = int(fold_of_clip.max()) + 1
         sampled = check_clips(store, fold_of_clip)
         check: list[list[np.ndarray]] = [[] for _ in sampled]
-        with _one_thread(self.seed), torch.no_grad():
+        with one_thread(self.seed), torch.no_grad():
             for fold in range(num_folds):
                 model = self._fold_model(store, fold_of_clip, fold, num_folds)
                 for clip in np.flatnonzero(fold_of_clip == fold):
@@ -81,34 +76,25 @@ class LanguageModel:
     def _train(
         self, model: FrameModel, store: CodeStore, training: np.ndarray, check: np.ndarray, seconds: float, name: str
     ) -> None:
-        rng = np.random.default_rng(self.seed)
-        optimizer = Adam(model.parameters())
         held_out = [_frames(store, clip) for clip in check[:64]]
-        best, best_state, worse = np.inf, _copied(model), 0
-        begin, looked = time.monotonic(), 0.0
-        for step, batch in enumerate(_batches(store, training, rng), start=1):
-            # what is left of the time, or of the steps, sets the rate: it ends near zero
-            done = max((time.monotonic() - begin) / seconds, (step - 1) / self.max_steps if self.max_steps else 0.0)
-            weight = (batch[..., 0] >= 0).float()
-            loss = (model.nats(batch.clamp_min(0)).sum(-1) * weight).sum() / weight.sum()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step(_RATE * max(0.02, 1 - min(done, 1.0)))
-            done = max(done, step / self.max_steps if self.max_steps else 0.0)
-            if done - looked >= _CHECK_SHARE or done >= 1:
-                looked = done
-                found = _mean_nats(model, held_out)
-                self.progress(f"{name}: {found / np.log(2):.2f} bits per frame after {step} steps")
-                worse = 0 if found < best else worse + 1
-                if found < best:
-                    best, best_state = found, _copied(model)
-                if done >= 1 or worse >= _PATIENCE:
-                    break
-        model.load_state_dict(best_state)
 
+        def losses() -> Iterator[torch.Tensor]:
+            for batch in _batches(store, training, np.random.default_rng(self.seed)):
+                weight = (batch[..., 0] >= 0).float()
+                yield (model.nats(batch.clamp_min(0)).sum(-1) * weight).sum() / weight.sum()
 
-def _copied(model: FrameModel) -> dict[str, torch.Tensor]:
-    return {name: w.detach().clone() for name, w in model.state_dict().items()}
+        def say(found: float, step: int) -> None:
+            self.progress(f"{name}: {found / np.log(2):.2f} bits per frame after {step} steps")
+
+        train(
+            model,
+            losses(),
+            lambda: _mean_nats(model, held_out),
+            seconds=seconds,
+            rate=_RATE,
+            max_steps=self.max_steps,
+            say=say,
+        )
 
 
 def _mean_nats(model: FrameModel, clips: list[torch.Tensor]) -> float:
@@ -144,15 +130,3 @@ def _batches(store: CodeStore, clips: np.ndarray, rng: np.random.Generator) -> I
             chosen = [segments[i] for i in order[at : at + BATCH]]
             found = [_frames(store, clip)[begin : begin + SEGMENT_FRAMES] for clip, begin in chosen]
             yield torch.nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=-1)
-
-
-@contextmanager
-def _one_thread(seed: int) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)

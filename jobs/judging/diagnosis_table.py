@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..terminal import console
+from .motion_lines import motion_lines
 
 TAUS_MS = (80.0, 160.0, 320.0)
 MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
@@ -27,6 +28,12 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
                 console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
         if r.get("effective_dimension"):
             console.say(f"{name}: {_dimension(r['effective_dimension'], r['rank'])}")
+        if r.get("read_out"):
+            console.say(f"{name}: {_read_out(r['read_out'])}")
+        if r.get("mixture_density"):
+            console.say(f"{name}: {_mixture(r['mixture_density'])}")
+        for line in motion_lines(r["motion"]) if r.get("motion") else ():
+            console.say(f"{name}: {line}")
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("within") and r["code_rate"]["value"] is not None:
@@ -118,6 +125,29 @@ def _dimension(d: Mapping[str, Any], rank: int) -> str:
     return (
         f"{shared}; of {rank} directions {d['predictive_dimension']} ({low} to {high} in single folds) carry 90 % of "
         f"what the frame before explains, {d['explained_share']:.0%} of the variance"
+    )
+
+
+def _read_out(found: Sequence[Mapping[str, Any]]) -> str:
+    """What few numbers of the past keep of the gain."""
+    known = [each for each in found if each["share"]["value"] is not None]
+    if not known:
+        return f"what read-outs of the past keep is unresolved: {found[0]['share']['reason']}"
+    each = (
+        f"{k['dimensions']} dimensions {k['share']['value']:.0%} ({k['share']['low']:.0%} to {k['share']['high']:.0%})"
+        for k in known
+    )
+    return f"of the predictive gain, linear read-outs of the past keep: {', '.join(each)}"
+
+
+def _mixture(m: Mapping[str, Any]) -> str:
+    """What a network says beyond the linear prediction, on the same frames."""
+    if m["gain"]["value"] is None:
+        return f"mixture density network unresolved: {m['gain']['reason']}"
+    return (
+        f"nat per frame of {m['num_frames']:,} frames: mixture density network {_estimate(m['gain'])}, "
+        f"linear prediction {_estimate(m['linear_gain'])}, difference {_estimate(m['difference'])}; "
+        "neither corrected for finite data"
     )
 
 

@@ -81,7 +81,10 @@ def diagnose(
     representation: Representations = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Also train a neural model of each codes representation for this long, for example 10m"),
+        typer.Option(
+            help="Also train a neural model of each representation for this long, for example 10m: of codes one that "
+            "is mixed with the counts, of latents a mixture density beside the linear prediction"
+        ),
     ] = None,
     pool: Annotated[
         bool,

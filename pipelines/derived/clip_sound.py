@@ -1,6 +1,8 @@
-"""Level and voicing of every frame of a version's clips, from its `features` representation."""
+"""What clips sound like, frame by frame, from a version's `features` representation."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import numpy as np
 
@@ -8,22 +10,29 @@ from ...diagnostics.codes.sound import SOUND_ROWS
 from ...loaders.reading.version import Version
 from ...schemas.representation import RepresentationSpec
 
-FEATURE_ROWS = ("f0_hz", "voicing", "energy_db")
+FEATURE_ROWS = ("f0_hz", "voicing", "energy_db", "flux")
 """First rows of the features representation, as `extractors.features.features.ROWS` orders them."""
 
 
-def clip_sound(version: Version, codes: RepresentationSpec) -> dict[str, np.ndarray] | None:
-    """`[2, T]` float32 (`SOUND_ROWS`) of each clip at the frames of `codes`; None without features at such a rate.
+def clip_sound(
+    version: Version,
+    beside: RepresentationSpec,
+    names: tuple[str, ...] = SOUND_ROWS,
+    clips: Collection[str] | None = None,
+) -> dict[str, np.ndarray] | None:
+    """`[len(names), T]` float32 of each of `clips` (default all) at the frames of `beside`; None without features at
+    such a rate.
 
-    A rate that is a whole multiple of the codes' is averaged over each frame. Takes 8 bytes of memory per frame.
+    A rate that is a whole multiple of that of `beside` is averaged over each frame. Takes 4 bytes per row and frame.
     """
     for name, entry in sorted(version.document.representations.items()):
-        times = entry.spec.frame_rate / codes.frame_rate
+        times = entry.spec.frame_rate / beside.frame_rate
         if entry.spec.codec == "features" and times >= 1 and abs(times - round(times)) < 1e-6:
-            rows = [FEATURE_ROWS.index(row) for row in SOUND_ROWS]
+            rows = [FEATURE_ROWS.index(row) for row in names]
             return {
                 sample.key: _averaged(sample.array[rows].astype(np.float32), round(times))
                 for sample in version.samples(name)
+                if clips is None or sample.key in clips
             }
     return None
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from ...diagnostics.summary import diagnose_codes, diagnose_latents
+from ...diagnostics.estimates.samples import Kept
+from ...diagnostics.motion.acoustic_change import ROWS
+from ...diagnostics.motion.clips import Clips, beginnings, training_clips
+from ...diagnostics.summary import LatentsDiagnosis, diagnose_codes, diagnose_latents, diagnose_motion
 from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
@@ -49,7 +52,8 @@ def diagnose(
     """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
 
     budget_s: seconds to train a neural model of each stream of codes, which is mixed with the counts; needs torch. It
-    is kept beside the version and used by the next diagnosis, with a budget or without.
+    is kept beside the version and used by the next diagnosis, with a budget or without. For each other representation
+    a mixture density network is trained as long, and not kept.
     pool: whether a pool of contexts is mixed with the counts, which takes some three times as long as they do.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
     workers: processes that count and train at once; default one per core. What is counted does not depend on it.
@@ -93,21 +97,48 @@ def diagnose(
                 measured[label] = Measured.of_codes(codes, left)
             keep_difficulty(version, name, codes)
         else:
-            latents = diagnose_latents(
-                samples,
-                spec.frame_rate,
-                group_kind=kind,
-                seed=seed,
-                max_frames=max_frames,
-                index=_index(version, name, groups),
-            )
-            found[name] = latents.to_dict() | {"trained": spec.trained, "reconstruction": left.to_dict()}
+            index = _index(version, name, groups)
+            latents, more = _latents(version, spec, samples, index, kind, seed, max_frames, budget_s, begin)
+            beside = {"trained": spec.trained, "reconstruction": left.to_dict()}
+            found[name] = latents.to_dict() | more | beside
             measured[name] = Measured.of_latents(latents)
             keep_gains(version, name, latents)
     record |= {"representations": found, "comparisons": comparisons(measured)}
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
+
+
+def _latents(
+    version: Version,
+    spec: RepresentationSpec,
+    samples: Starts,
+    index: list[tuple[str, str, int]],
+    kind: str,
+    seed: int,
+    max_frames: int,
+    budget_s: float | None,
+    begin: Callable[[str], None],
+) -> tuple[LatentsDiagnosis, dict[str, Any]]:
+    """What the past says about frames; and, of samples of clips that are taken on the way, how they move and what a
+    network says beyond a linear prediction."""
+
+    def sound(clips: Collection[str]) -> dict[str, np.ndarray] | None:
+        return clip_sound(version, spec, ROWS, set(clips))
+
+    kept = Kept(samples, beginnings(index, spec.rows, seed=seed))
+    more = Kept(kept, training_clips(index, spec.rows, seed=seed) if budget_s is not None else {})
+    latents = diagnose_latents(more, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames, index=index)
+    order = max(latents.order, 1)
+    motion = diagnose_motion(kept.clips, spec.frame_rate, group_kind=kind, order=order, seed=seed, sound=sound)
+    mixture = None
+    if budget_s is not None:
+        # torch takes seconds to import, and is not needed otherwise
+        from ...diagnostics.neural.mixture_gain import mixture_gain
+
+        clips = Clips.of(more.clips, group_kind=kind, seed=seed)
+        mixture = mixture_gain(clips, order, budget_s, group_kind=kind, seed=seed, progress=begin).to_dict()
+    return latents, {"motion": motion.to_dict(), "mixture_density": mixture}
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:

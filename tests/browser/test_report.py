@@ -140,3 +140,16 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Any, rep
     sections += ["curricula", "timings", "listen"]
     assert [href for _, _, href in seen[1:11]] == [f"#{name}" for name in sections]
     assert all(outline != "none" for _, outline, _ in seen)
+
+
+def test_lines_of_the_diagnostics_are_drawn_inside_their_chart(browser: Any, report: tuple[str, Any]) -> None:
+    browser.resize(1280)
+    browser.open(report[0])
+    drawn = """[...document.querySelectorAll('svg.lines')].map(s => {
+        const outer = s.getBoundingClientRect(), line = s.querySelector('path.curve');
+        const inner = line.getBoundingClientRect();
+        return [outer.width > 200, inner.width > 50, inner.left >= outer.left && inner.right <= outer.right,
+                getComputedStyle(line).fill === 'none', getComputedStyle(line).stroke !== 'none'].every(Boolean) })"""
+    found = browser.evaluate(drawn)
+    assert found
+    assert all(found)

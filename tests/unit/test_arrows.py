@@ -46,10 +46,11 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "known": set(),
         "codes": {"estimates"},
         "latents": {"estimates", "codes"},
+        "motion": {"estimates", "latents"},
         "pool": {"estimates", "codes"},
-        "neural": {"codes"},
+        "neural": {"codes", "estimates", "latents", "motion"},
         "outside": {"codes"},
-        TOP: {"estimates", "codes", "latents"},
+        TOP: {"estimates", "codes", "latents", "motion"},
     },
     "loaders": {
         "storage": set(),

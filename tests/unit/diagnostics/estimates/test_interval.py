@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auricle.diagnostics.estimates.interval import Interval, effective_groups, paired_difference, ratio
+from auricle.diagnostics.estimates.interval import Interval, correlation, effective_groups, paired_difference, ratio
 
 
 def corpus(seed, speakers=40, clips=10, exponent=0.0):
@@ -71,3 +71,19 @@ def test_another_order_of_clips_changes_nothing_but_rounding():
     assert first == again
     turned = ratio(bits[::-1], seconds[::-1], groups[::-1])
     assert turned.low == pytest.approx(first.low, rel=1e-12)
+
+
+def test_the_interval_of_a_correlation_holds_the_truth_as_often_as_it_says() -> None:
+    held = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        x, noise = rng.normal(size=(2, 60, 50)) * (0.5 + rng.random((60, 1)))
+        y = 0.5 * x + np.sqrt(0.75) * noise
+        sums = (x * y).sum(1), ((x**2).sum(1), (y**2).sum(1)), np.full(60, 50)
+        found = correlation(*sums, [f"s{i % 15}" for i in range(60)])
+        held += found.low <= 0.5 <= found.high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_what_never_varies_has_no_correlation() -> None:
+    assert correlation(np.zeros(3), (np.zeros(3), np.ones(3)), np.ones(3), ["a", "b", "c"]).num_groups == 0

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dataset_factory import CODES, Recording, write_version
+from dataset_factory import CODES, LATENTS, Recording, write_version
 
+from auricle.diagnostics.known.processes import SignFlip
+from auricle.diagnostics.known.walks import ArchetypeWalk
 from auricle.extractors.coding import registry
 from auricle.jobs.judging.diagnosis_table import print_diagnosis
 from auricle.jobs.judging.judge_commands import _seconds
@@ -259,3 +261,70 @@ def test_the_gains_of_clips_are_what_the_record_averages(tmp_path: Path, monkeyp
     gains, frames = table["gain_nats"].to_numpy(), 400 - max(order["order"] for order in record["gain_by_order"])
     assert gains.mean() / frames == pytest.approx(record["pred_gain"]["value"], rel=1e-6)
     assert record["effective_dimension"]["predictive_dimension"] == 4
+
+
+def walks_and_sound(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
+    """Planted archetypes of which each lasts for some frames, and a level that is toggled when another begins."""
+    frames = recording.num_samples // spec.frame_size
+    walk = ArchetypeWalk(8, switch=0.1, cosine=0.95)
+    latents, state = walk.sample(frames, np.random.default_rng(int(recording.key[:8], 16)))
+    if spec.codec != "features":
+        return latents.astype(np.float32)
+    rows = np.zeros((6, frames), np.float32)
+    rows[2] = -20 - 10 * walk.toggled(state)
+    return rows
+
+
+@pytest.mark.parametrize("with_features", [False, True])
+def test_archetypes_of_latents_are_on_record_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], with_features: bool
+) -> None:
+    monkeypatch.setattr(dataset_factory, "payload", walks_and_sound)
+    latents = LATENTS.model_copy(update={"name": "walk-latents-50hz", "frame_rate": 50.0, "frame_size": 320})
+    recordings = [Recording(f"w{i}", speaker=f"s{i % 8}", num_samples=16_000 * 4) for i in range(24)]
+    both = [latents, FEATURES] if with_features else [latents]
+    write_version(f"{tmp_path}/dataset", recordings, representations=both)
+    record = diagnose(open_version(f"{tmp_path}/dataset"), ["walk"])
+    motion = record["representations"]["walk-latents-50hz"]["motion"]
+    assert (motion["num_clips"], motion["num_groups"], motion["num_frames"]) == (24, 8, 24 * 200)
+    sizes = motion["archetypes"]["sizes"]
+    assert [size["num_archetypes"] for size in sizes] == [32, 64, 128]
+    assert sizes[0]["uniform_excess"]["low"] > 0.1
+    energy = motion["archetypes"]["change_correlation"]["energy"]
+    steps = motion["rollout"]["steps"]
+    assert [(each["steps"], each["ms"]) for each in steps] == [(1, 20), (2, 40), (4, 80), (8, 160), (16, 320)]
+    assert steps[0]["frame_cos_excess"]["low"] > 0.02, "a walk stays where it is"
+    print_diagnosis(record)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "walk-latents-50hz: 128 archetypes: tightness 0." in said
+    assert "walk-latents-50hz: 16 frames ahead (320 ms): cosine of the frame" in said
+    if with_features:
+        assert energy["low"] > 0.2
+        assert "correlation with changes of energy +0." in said
+        assert motion["archetypes"]["change_correlation"]["flux"]["reason"] == "it never changes"
+    else:
+        assert energy["reason"] == "no features representation at a multiple of this frame rate"
+        assert "whether archetypes change with F0, energy and flux was not measured: no features" in said
+
+
+def flips(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
+    """Latents that no linear prediction sees anything of."""
+    return SignFlip(4, 0.9).sample(1, 100, int(recording.key[:8], 16))[0].astype(np.float32)
+
+
+def test_a_budget_trains_a_mixture_density_of_latents_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dataset_factory, "payload", flips)
+    latents = LATENTS.model_copy(update={"name": "flip-latents-12.5hz", "rows": 4})
+    recordings = [Recording(f"f{i}", speaker=f"s{i % 8}", num_samples=16_000 * 8) for i in range(40)]
+    write_version(f"{tmp_path}/dataset", recordings, representations=[latents])
+    version, said = open_version(f"{tmp_path}/dataset"), []
+    assert diagnose(version)["representations"]["flip-latents-12.5hz"]["mixture_density"] is None
+    record = diagnose(version, budget_s=10.0, begin=said.append)
+    found = record["representations"]["flip-latents-12.5hz"]["mixture_density"]
+    assert found["difference"]["low"] > 0.2, "of 2.65 nat, however slow the machine"
+    assert (found["budget_s"], found["num_frames"]) == (10.0, 40 * 99)
+    assert any(line.startswith("mixture density, fold 1 of 5: ") for line in said)
+    print_diagnosis(record)
+    assert "mixture density network" in capsys.readouterr().out
