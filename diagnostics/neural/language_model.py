@@ -7,18 +7,20 @@ its code length bounds the entropy rate from above like any other member's, what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
+from ..estimates.jobs import Here, Jobs, where_worth
 from .frame_model import FrameModel
 from .training import one_thread, train
 
 SEGMENT_FRAMES = 128
-BATCH = 16
+BATCH = 6
+"""Small ones: in the same time more steps, and a lower rate."""
 _RATE = 3e-3
 
 
@@ -27,7 +29,7 @@ class LanguageModel:
     """Call it with a store and the fold of each clip."""
 
     budget_s: float
-    """Seconds of training, of all folds together. The same seconds on another machine are other models."""
+    """Seconds until all folds are trained. The same seconds on another machine are other models."""
     vectors: np.ndarray | None = None
     """`[Q, cardinality, D]` of the codec."""
     seed: int = 0
@@ -39,23 +41,36 @@ class LanguageModel:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     """Of every fold after training; where those of this model are there already, nothing is trained."""
 
+    jobs: Jobs = field(default_factory=Here)
+    """Trains one fold after the other, or several at once: the time is then that of the longest."""
+
     def __call__(self, store: CodeStore, fold_of_clip: np.ndarray) -> Scored:
         """Train and score."""
         starts = np.cumsum(store.lengths) - store.lengths
         bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
         num_folds = int(fold_of_clip.max()) + 1
-        sampled = check_clips(store, fold_of_clip)
-        check: list[list[np.ndarray]] = [[] for _ in sampled]
-        with one_thread(self.seed), torch.no_grad():
-            for fold in range(num_folds):
-                model = self._fold_model(store, fold_of_clip, fold, num_folds)
-                for clip in np.flatnonzero(fold_of_clip == fold):
-                    bits[starts[clip] : starts[clip] + store.lengths[clip]] = _clip_bits(model, store, clip)
-                after = (fold + 1) % num_folds
-                check[after] = [_clip_bits(model, store, clip) for clip in sampled[after]]
+        check: list[list[np.ndarray]] = [[] for _ in range(num_folds)]
+        jobs = where_worth(self.jobs, bits.size)
+        progress = self.progress
+        if jobs.workers > 1:
+            store.share()
+            # what another process says arrives nowhere
+            progress = _say_nothing
+        seconds = self.budget_s * min(jobs.workers, num_folds) / num_folds
+        alone = replace(self, budget_s=seconds, progress=progress, jobs=Here())
+        tasks = [_FoldJob(alone, store, fold_of_clip, fold) for fold in range(num_folds)]
+        for fold, found in enumerate(jobs(_train_and_score, tasks)):
+            if jobs.workers > 1:
+                self.progress(f"neural model of fold {fold + 1} of {num_folds} is there")
+            for clip, each in zip(np.flatnonzero(fold_of_clip == fold), found.bits, strict=True):
+                bits[starts[clip] : starts[clip] + store.lengths[clip]] = each
+            check[(fold + 1) % num_folds] = found.check_bits
+            self.weights |= found.weights
         return Scored(bits, np.concatenate([each for part in check for each in part]))
 
-    def _fold_model(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int, num_folds: int) -> FrameModel:
+    def of_fold(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int) -> FrameModel:
+        """The model of one fold, trained for all of `budget_s` unless its weights are there."""
+        num_folds = int(fold_of_clip.max()) + 1
         vectors = None if self.vectors is None else torch.from_numpy(self.vectors.astype(np.float32))
         model = FrameModel(
             store.num_codebooks, store.cardinality, hidden=self.hidden, embedding=self.embedding, vectors=vectors
@@ -69,8 +84,7 @@ class LanguageModel:
         training = np.flatnonzero((fold_of_clip != fold) & (fold_of_clip != validation))
         check = np.flatnonzero(fold_of_clip == validation)
         with torch.enable_grad():
-            self._train(model, store, training, check, self.budget_s / num_folds, f"fold {fold + 1} of {num_folds}")
-        self.weights |= {prefix + name: w.numpy().copy() for name, w in model.state_dict().items()}
+            self._train(model, store, training, check, self.budget_s, f"fold {fold + 1} of {num_folds}")
         return model.eval()
 
     def _train(
@@ -95,6 +109,37 @@ class LanguageModel:
             max_steps=self.max_steps,
             say=say,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _FoldJob:
+    model: LanguageModel
+    store: CodeStore
+    fold_of_clip: np.ndarray
+    fold: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ScoredFold:
+    bits: list[np.ndarray]
+    """`[T, Q]` of each clip of the fold."""
+    check_bits: list[np.ndarray]
+    """`[T, Q]` of each of the next fold's `check_clips`."""
+    weights: dict[str, np.ndarray]
+
+
+def _train_and_score(job: _FoldJob) -> _ScoredFold:
+    store, fold = job.store, job.fold
+    sampled = check_clips(store, job.fold_of_clip)
+    with one_thread(job.model.seed + fold), torch.no_grad():
+        model = job.model.of_fold(store, job.fold_of_clip, fold)
+        own = [_clip_bits(model, store, clip) for clip in np.flatnonzero(job.fold_of_clip == fold)]
+        check = [_clip_bits(model, store, clip) for clip in sampled[(fold + 1) % len(sampled)]]
+    return _ScoredFold(own, check, {f"fold{fold}.{n}": w.numpy().copy() for n, w in model.state_dict().items()})
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 def _mean_nats(model: FrameModel, clips: list[torch.Tensor]) -> float:

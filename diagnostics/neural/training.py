@@ -35,12 +35,12 @@ def train(
     best, best_state, worse = check(), _copied(model), 0
     begin, looked = time.monotonic(), 0.0
     for step, loss in enumerate(losses, start=1):
-        # what is left of the time, or of the steps, sets the rate
-        done = max((time.monotonic() - begin) / seconds, (step - 1) / max_steps if max_steps else 0.0)
+        # what is left of the steps sets the rate, else what is left of the time
+        gone = (step - 1) / max_steps if max_steps else (time.monotonic() - begin) / seconds
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(rate * max(_LAST_RATE, 1 - min(done, 1.0)))
-        done = max(done, step / max_steps if max_steps else 0.0)
+        optimizer.step(rate * max(_LAST_RATE, 1 - min(gone, 1.0)))
+        done = max((time.monotonic() - begin) / seconds, step / max_steps if max_steps else 0.0)
         if done - looked >= _CHECK_SHARE or done >= 1:
             looked = done
             found = check()

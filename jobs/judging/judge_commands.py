@@ -99,6 +99,9 @@ def diagnose(
     reconstruct: Annotated[
         int, typer.Option(min=0, help="Clips of each codes representation to decode and compare with the recordings")
     ] = 20,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that count and train at once; default one per core")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -122,12 +125,20 @@ def diagnose(
     version, budget_s = open_version(dataset), _seconds(budget) if budget is not None else None
     if compare:
         with console.working("comparing", quiet) as tell:
-            found = compare_two(version, *compare, budget_s=budget_s, pool=pool, reconstruct=reconstruct, begin=tell)
+            found = compare_two(
+                version, *compare, budget_s=budget_s, pool=pool, reconstruct=reconstruct, workers=workers, begin=tell
+            )
         answer(as_json, found, lambda: print_comparison(found))
         return
     with console.working("diagnosing", quiet) as tell:
         record = diagnose_version(
-            version, representation, budget_s=budget_s, pool=pool, reconstruct=reconstruct, begin=tell
+            version,
+            representation,
+            budget_s=budget_s,
+            pool=pool,
+            reconstruct=reconstruct,
+            workers=workers,
+            begin=tell,
         )
     answer(as_json, record, lambda: print_diagnosis(record))
 

@@ -37,9 +37,9 @@ def members(
     found: dict[str, Member] = {"pool": Pool(vectors, seed=seed, progress=say, jobs=jobs)} if pool else {}
     before = kept.read() if find_spec("torch") else None
     if before is not None and (budget_s is None or budget_s <= before[1]):
-        found["neural"] = _Neural(kept, before[0], before[1], vectors, seed, say, again=True)
+        found["neural"] = _Neural(kept, before[0], before[1], vectors, seed, say, jobs, again=True)
     elif budget_s is not None:
-        found["neural"] = _Neural(kept, {}, budget_s, vectors, seed, say, again=False)
+        found["neural"] = _Neural(kept, {}, budget_s, vectors, seed, say, jobs, again=False)
     return found
 
 
@@ -66,6 +66,7 @@ class _Neural:
     vectors: np.ndarray | None
     seed: int
     say: Callable[[str], None]
+    jobs: Jobs
     again: bool
     """Whether the weights are those of before."""
 
@@ -76,7 +77,12 @@ class _Neural:
         if self.again:
             self.say(f"the neural model of before is used, trained for {self.budget_s:g} s")
         model = LanguageModel(
-            self.budget_s, vectors=self.vectors, seed=self.seed, weights=dict(self.weights), progress=self.say
+            self.budget_s,
+            vectors=self.vectors,
+            seed=self.seed,
+            weights=dict(self.weights),
+            progress=self.say,
+            jobs=self.jobs,
         )
         scored = model(store, fold_of_clip)
         if not self.again:

@@ -26,6 +26,7 @@ def compare(
     budget_s: float | None = None,
     pool: bool = True,
     reconstruct: int = NUM_CLIPS,
+    workers: int | None = None,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """b minus a in every measure that both have, paired over the clips and speakers that both have.
@@ -52,7 +53,16 @@ def compare(
         )
     record = None if budget_s is not None else _on_record(version, first, second)
     if record is None:
-        record = diagnose(version, names, seed=seed, budget_s=budget_s, pool=pool, reconstruct=reconstruct, begin=begin)
+        record = diagnose(
+            version,
+            names,
+            seed=seed,
+            budget_s=budget_s,
+            pool=pool,
+            reconstruct=reconstruct,
+            workers=workers,
+            begin=begin,
+        )
     both = {name: record["representations"][name] for name in (first, second)}
     found = [c for each in record["comparisons"] if (c := _turned(each, first, second))]
     return {

@@ -21,7 +21,7 @@ from ...schemas.keys import digest
 if TYPE_CHECKING:
     from ...diagnostics.neural.language_model import LanguageModel
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised where training or the network changes: what was kept before is then trained anew."""
 _BUDGET = "budget_s"
 

@@ -11,6 +11,7 @@ from auricle.diagnostics.codes.code_store import CodeStore
 from auricle.diagnostics.codes.codes_diagnosis import CodesDiagnosis, diagnose_codes
 from auricle.diagnostics.estimates import jobs as estimates_jobs
 from auricle.diagnostics.estimates.jobs import Here, Jobs
+from auricle.diagnostics.neural.language_model import LanguageModel
 from auricle.diagnostics.pool.pool_member import Pool
 from auricle.pipelines.work.processes import Processes
 from auricle.schemas.errors import WorkerError
@@ -31,7 +32,8 @@ def samples() -> list[tuple[str, str, np.ndarray]]:
 
 def diagnosed(jobs: Jobs) -> CodesDiagnosis:
     vectors = np.random.default_rng(1).standard_normal((2, CARDINALITY, 4))
-    members = {"pool": Pool(vectors, jobs=jobs)}
+    neural = LanguageModel(600, vectors=vectors, hidden=8, embedding=8, max_steps=3, jobs=jobs)
+    members = {"pool": Pool(vectors, jobs=jobs), "neural": neural}
     return diagnose_codes(samples(), 12.5, CARDINALITY, group_kind="speaker", members=members, jobs=jobs)
 
 
