@@ -160,19 +160,20 @@ class ReadOut:
     def _estimates(self, i: int) -> tuple[Estimate, Estimate]:
         counts, short = np.array(self._counts, float), np.stack(self._short)
         sums = np.stack(self._sums) + counts[:, None] * short.mean(0)
-        gain, whole = (self._interval(sums[:, at], short[:, at]) for at in (i, -1))
+        size = float(short[:, i].mean())
+        gain, whole = (self._interval(sums[:, at], short[:, at], float(short[:, at].mean())) for at in (i, -1))
         estimate = Estimate.resolved(gain.value, gain.low, gain.high, "nat/frame")
         if whole.low <= 0:
             nothing = "the past says nothing that could be kept"
             return estimate, Estimate.unresolved(nothing, "latents that can be predicted", "share")
         share = gain.value / whole.value
         # to first order; a ratio over speakers whose gain is near 0 would have no sense of its own
-        around = self._interval(sums[:, i] - share * sums[:, -1], short[:, i] - share * short[:, -1])
+        around = self._interval(sums[:, i] - share * sums[:, -1], short[:, i] - share * short[:, -1], size)
         low, high = (share + each / whole.value for each in (around.low, around.high))
         return estimate, Estimate.resolved(share, low, high, "share")
 
-    def _interval(self, sums: np.ndarray, short: np.ndarray) -> Interval:
-        """Over groups, with the error of the correction: its scatter over folds, and the expansion's."""
+    def _interval(self, sums: np.ndarray, short: np.ndarray, size: float) -> Interval:
+        """Over groups, with the error of a correction of this size: its scatter over folds, and the expansion's."""
         scatter = float(stdtrit(len(short) - 1, 0.975) * short.std(ddof=1) / np.sqrt(len(short)))
-        error = float(np.hypot(scatter, RELATIVE_ERROR * short.mean()))
+        error = float(np.hypot(scatter, RELATIVE_ERROR * size))
         return ratio(sums, np.array(self._counts, float), self._groups).widened(error)
