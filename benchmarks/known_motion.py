@@ -28,8 +28,10 @@ def clustered(clips: Clips, size: int, seed: int) -> Tightness:
     """Beside both nulls."""
     steps, mixed = (Steps.of(each).apart() for each in (clips, clips.shuffled(seed)))
     quarters = Quarters.of(clips)
-    scored = (Clustered.of(each, quarters, size, seed) for each in (steps, mixed, steps.uniform(seed)))
-    return tightness(*scored, quarters, clips.groups)
+    found, shuffled, uniform = (
+        Clustered.of(each, quarters, size, seed) for each in (steps, mixed, steps.uniform(seed))
+    )
+    return tightness(found, shuffled, uniform, quarters, clips.groups)
 
 
 def motion(large: bool) -> Iterator[Row]:

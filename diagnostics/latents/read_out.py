@@ -52,7 +52,7 @@ class CanonicalPairs:
         _, cross, past = self._predictor.blocks(moments)
         factor = linalg.cholesky(past + (ridge + 1e-10) * np.eye(past.shape[0]), lower=True)
         found = linalg.svd(linalg.solve_triangular(factor, cross.T, lower=True), full_matrices=False)
-        self._of_past = linalg.solve_triangular(factor, found[0], lower=True, trans="T").T
+        self._of_past = linalg.solve_triangular(factor, found[0], lower=True, trans=1).T
         self._correlation, self._of_frame = np.minimum(found[1], np.sqrt(1 - DETERMINISTIC)), found[2]
         self.rank, self.order = self._predictor.rank, len(moments.lags)
 
@@ -66,10 +66,8 @@ class CanonicalPairs:
         """`[R]` mean of each pair over held-out rows, from their moments alone."""
         frame, cross, past = self._predictor.blocks(moments)
         own, other = self._of_frame, self._of_past
-        squares = (((left @ middle) * right).sum(1) for left, middle, right in (
-            (own, frame, own), (own, cross, other), (other, past, other),
-        ))  # fmt: skip
-        return self._gain(*squares, 1)
+        both = ((own @ cross) * other).sum(1)
+        return self._gain(((own @ frame) * own).sum(1), both, ((other @ past) * other).sum(1), 1)
 
     def _gain(self, frame: np.ndarray, both: np.ndarray, past: np.ndarray, count: int) -> np.ndarray:
         rho = self._correlation

@@ -141,8 +141,10 @@ def _archetypes(clips: Clips, shuffled: Clips, seed: int, sound: Sound) -> Arche
     steps, quarters = every.apart(), Quarters.of(clips)
     curve, changes = [], {}
     for size in quarters.sizes(steps, mixed):
-        found, *nulls = (Clustered.of(each, quarters, size, seed) for each in (steps, mixed, steps.uniform(seed)))
-        curve.append(tightness(found, *nulls, quarters, clips.groups))
+        found, null, uniform = (
+            Clustered.of(each, quarters, size, seed) for each in (steps, mixed, steps.uniform(seed))
+        )
+        curve.append(tightness(found, null, uniform, quarters, clips.groups))
         rows = sound(clips.keys) if len(curve) == 1 else None
         if rows is not None:
             changes = acoustic_changes(every, found.label(every, quarters), clips.keys, clips.groups, rows)
