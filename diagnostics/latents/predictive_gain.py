@@ -111,7 +111,7 @@ def measure(
     # the past of one frame and the horizon of one frame are the same moments, but different choices
     predictors, by_order = _fit_folds(moments[past], orders)
     short = correction(moments[past], predictors, RIDGE)
-    reader = ReadOut(moments[past], predictors, RIDGE)
+    reader = ReadOut(moments[past], predictors)
     short_by_lag = {lag: correction(moments[(lag,)], models[lag], RIDGE) for lag in single}
 
     nats: dict[str, float] = {}

@@ -46,15 +46,15 @@ class Kept:
 class CanonicalPairs:
     """Directions of the frame and of its past, in the order of their correlation."""
 
-    def __init__(self, moments: LagMoments, ridge: float) -> None:
-        """moments: of training rows. Raises ValueError where they cannot be whitened."""
-        self._predictor = GaussianPredictor(moments, ridge)
-        _, cross, past = self._predictor.blocks(moments)
-        factor = linalg.cholesky(past + (ridge + 1e-10) * np.eye(past.shape[0]), lower=True)
+    def __init__(self, moments: LagMoments, predictor: GaussianPredictor) -> None:
+        """moments: of training rows, on which the predictor was fitted."""
+        self._predictor = predictor
+        _, cross, past = predictor.blocks(moments)
+        factor = linalg.cholesky(past + (predictor.ridge + 1e-10) * np.eye(past.shape[0]), lower=True)
         found = linalg.svd(linalg.solve_triangular(factor, cross.T, lower=True), full_matrices=False)
-        self._of_past = linalg.solve_triangular(factor, found[0], lower=True, trans="T").T
+        self._of_past = linalg.solve_triangular(factor, found[0], lower=True, trans=1).T
         self._correlation, self._of_frame = np.minimum(found[1], np.sqrt(1 - DETERMINISTIC)), found[2]
-        self.rank, self.order = self._predictor.rank, len(moments.lags)
+        self.rank, self.order = predictor.rank, len(moments.lags)
 
     def gains(self, latents: np.ndarray) -> np.ndarray:
         """`[R]` of each pair, summed over the frames of a clip `[D, T]` that have their whole past."""
@@ -66,10 +66,8 @@ class CanonicalPairs:
         """`[R]` mean of each pair over held-out rows, from their moments alone."""
         frame, cross, past = self._predictor.blocks(moments)
         own, other = self._of_frame, self._of_past
-        squares = (((left @ middle) * right).sum(1) for left, middle, right in (
-            (own, frame, own), (own, cross, other), (other, past, other),
-        ))  # fmt: skip
-        return self._gain(*squares, 1)
+        both = ((own @ cross) * other).sum(1)
+        return self._gain(((own @ frame) * own).sum(1), both, ((other @ past) * other).sum(1), 1)
 
     def _gain(self, frame: np.ndarray, both: np.ndarray, past: np.ndarray, count: int) -> np.ndarray:
         rho = self._correlation
@@ -80,9 +78,7 @@ class CanonicalPairs:
 class ReadOut:
     """Fitted on moments, scored clip by clip."""
 
-    def __init__(
-        self, moments: Sequence[LagMoments], predictors: Sequence[GaussianPredictor | None], ridge: float
-    ) -> None:
+    def __init__(self, moments: Sequence[LagMoments], predictors: Sequence[GaussianPredictor | None]) -> None:
         """moments: per fold, with their past. predictors: the VAR of each fold, whose order is read out."""
         self._pairs: list[CanonicalPairs | None] = []
         self._short: list[np.ndarray] = []
@@ -95,20 +91,23 @@ class ReadOut:
             if predictor is not None and self.dimensions and moments[fold].num_rows:
                 order = len(predictor.lags)
                 others = [m.first(order) for i, m in enumerate(moments) if i != fold]
-                pairs = self._fit(others, moments[fold].first(order), ridge)
+                pairs = self._fit(others, moments[fold].first(order), predictor)
             self._pairs.append(pairs)
         self._sums: list[np.ndarray] = []
         self._counts: list[int] = []
         self._groups: list[str] = []
 
-    def _fit(self, others: list[LagMoments], held_out: LagMoments, ridge: float) -> CanonicalPairs | None:
+    def _fit(
+        self, others: list[LagMoments], held_out: LagMoments, predictor: GaussianPredictor
+    ) -> CanonicalPairs | None:
         halves = [total(others[i::2]) for i in (0, 1)]
         whole = halves[0] + halves[1]
         if min(half.num_rows for half in halves) < ROWS_PER_COEFFICIENT * whole.dim * len(whole.lags):
             self._too_few = True
             return None
         try:
-            pairs, *fitted = (CanonicalPairs(each, ridge) for each in (whole, *halves))
+            pairs = CanonicalPairs(whole, predictor)
+            fitted = [CanonicalPairs(each, GaussianPredictor(each, predictor.ridge)) for each in halves]
         except (ValueError, np.linalg.LinAlgError):
             self._too_few = True
             return None
@@ -160,19 +159,20 @@ class ReadOut:
     def _estimates(self, i: int) -> tuple[Estimate, Estimate]:
         counts, short = np.array(self._counts, float), np.stack(self._short)
         sums = np.stack(self._sums) + counts[:, None] * short.mean(0)
-        gain, whole = (self._interval(sums[:, at], short[:, at]) for at in (i, -1))
+        size = float(short[:, i].mean())
+        gain, whole = (self._interval(sums[:, at], short[:, at], float(short[:, at].mean())) for at in (i, -1))
         estimate = Estimate.resolved(gain.value, gain.low, gain.high, "nat/frame")
         if whole.low <= 0:
             nothing = "the past says nothing that could be kept"
             return estimate, Estimate.unresolved(nothing, "latents that can be predicted", "share")
         share = gain.value / whole.value
         # to first order; a ratio over speakers whose gain is near 0 would have no sense of its own
-        around = self._interval(sums[:, i] - share * sums[:, -1], short[:, i] - share * short[:, -1])
+        around = self._interval(sums[:, i] - share * sums[:, -1], short[:, i] - share * short[:, -1], size)
         low, high = (share + each / whole.value for each in (around.low, around.high))
         return estimate, Estimate.resolved(share, low, high, "share")
 
-    def _interval(self, sums: np.ndarray, short: np.ndarray) -> Interval:
-        """Over groups, with the error of the correction: its scatter over folds, and the expansion's."""
+    def _interval(self, sums: np.ndarray, short: np.ndarray, size: float) -> Interval:
+        """Over groups, with the error of a correction of this size: its scatter over folds, and the expansion's."""
         scatter = float(stdtrit(len(short) - 1, 0.975) * short.std(ddof=1) / np.sqrt(len(short)))
-        error = float(np.hypot(scatter, RELATIVE_ERROR * short.mean()))
+        error = float(np.hypot(scatter, RELATIVE_ERROR * size))
         return ratio(sums, np.array(self._counts, float), self._groups).widened(error)

@@ -15,7 +15,7 @@ from ..latents.predictive_gain import MIN_GROUPS
 from .acoustic_change import CHANGES, acoustic_changes
 from .archetype_curve import SIZES, STEPS_PER_ARCHETYPE, Clustered, Quarters, Tightness, tightness
 from .clips import Clips
-from .rollout import MEASURES, Ahead, rollout
+from .rollout import MEASURES, Ahead, affordable, rollout
 from .steps import Steps
 
 Sound = Callable[[Collection[str]], Mapping[str, np.ndarray] | None]
@@ -116,12 +116,13 @@ def diagnose_motion(
 ) -> MotionDiagnosis:
     """Diagnose the clips of `kept`, clip to its group and latents `[D, T]`, as `clips.beginnings` chooses them.
 
-    order: past frames of the linear prediction; that of `LatentsDiagnosis`.
+    order: most past frames of the linear prediction; that of `LatentsDiagnosis`.
     """
     clips = Clips.of(kept, group_kind=group_kind, seed=seed)
     archetypes = _none("no clips that could be used")
     ahead, not_ahead, order = (), archetypes.reason, max(order, 1)
     if clips.keys:
+        order = affordable(clips, order)
         archetypes = _archetypes(clips, clips.shuffled(seed), seed, sound)
         try:
             ahead, not_ahead = rollout(clips, order, seed=seed), ""
@@ -141,8 +142,10 @@ def _archetypes(clips: Clips, shuffled: Clips, seed: int, sound: Sound) -> Arche
     steps, quarters = every.apart(), Quarters.of(clips)
     curve, changes = [], {}
     for size in quarters.sizes(steps, mixed):
-        found, *nulls = (Clustered.of(each, quarters, size, seed) for each in (steps, mixed, steps.uniform(seed)))
-        curve.append(tightness(found, *nulls, quarters, clips.groups))
+        found, null, uniform = (
+            Clustered.of(each, quarters, size, seed) for each in (steps, mixed, steps.uniform(seed))
+        )
+        curve.append(tightness(found, null, uniform, quarters, clips.groups))
         rows = sound(clips.keys) if len(curve) == 1 else None
         if rows is not None:
             changes = acoustic_changes(every, found.label(every, quarters), clips.keys, clips.groups, rows)

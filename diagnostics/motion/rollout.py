@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..estimates.interval import Interval, paired_difference, ratio
-from ..latents.finite_sample import ROWS_PER_COEFFICIENT
 from ..latents.gaussian_predictor import GaussianPredictor
 from ..latents.lag_moments import LagMoments, total
 from ..latents.predictive_gain import RIDGE
@@ -29,6 +28,8 @@ from .clips import Clips
 
 STEPS = (1, 2, 4, 8, 16)
 MEASURES = ("frame_cos", "dir_cos", "length_ratio")
+ROWS_PER_COEFFICIENT = 10
+"""A prediction that is fed back needs more than one that is used once: the past is shortened to have as many."""
 _NULLS = 3
 _SHORTEST = 1e-6
 """In whitened coordinates: a shorter displacement has no direction."""
@@ -42,6 +43,12 @@ class Ahead:
     value: dict[str, Interval]
     shuffled: dict[str, float]
     excess: dict[str, Interval]
+
+
+def affordable(clips: Clips, order: int) -> int:
+    """At most `order` past frames: as many as have `ROWS_PER_COEFFICIENT` training frames each, at least one."""
+    training = clips.num_frames * (1 - 1 / max(clips.num_folds, 2))
+    return max(1, min(order, int(training / (ROWS_PER_COEFFICIENT * max(clips.dim, 1)))))
 
 
 def rollout(clips: Clips, order: int, *, seed: int = 0) -> tuple[Ahead, ...]:

@@ -73,7 +73,8 @@ def test_of_frames_in_random_order_nothing_is_kept() -> None:
 def test_all_pairs_together_are_the_prediction_itself() -> None:
     data = VectorAutoregression.random(6, 0.9, 0).sample(40, 60, 1)
     moments, held_out = (LagMoments.of(part, 6, (1, 2)) for part in (data[:30], data[30:]))
-    pairs, predictor = CanonicalPairs(moments, 1e-6), GaussianPredictor(moments, 1e-6)
+    predictor = GaussianPredictor(moments, 1e-6)
+    pairs = CanonicalPairs(moments, predictor)
     assert pairs.expected_gains(held_out).sum() == pytest.approx(predictor.expected_gain(held_out), rel=1e-4)
     assert pairs.gains(data[35]).sum() == pytest.approx(predictor.gain(data[35]).sum(), rel=1e-4)
 

@@ -9,7 +9,7 @@ from auricle.diagnostics.known.processes import forecast_cosine, ornstein_uhlenb
 from auricle.diagnostics.latents.gaussian_predictor import GaussianPredictor
 from auricle.diagnostics.latents.lag_moments import LagMoments
 from auricle.diagnostics.motion.clips import Clips
-from auricle.diagnostics.motion.rollout import MEASURES, STEPS, Ahead, rollout
+from auricle.diagnostics.motion.rollout import MEASURES, STEPS, Ahead, affordable, rollout
 
 DIM, RATE, SPEAKERS = 8, 25.0, 12
 DECAY = float(np.exp(-1 / (RATE * 0.15)))
@@ -78,5 +78,15 @@ def test_what_is_missing_is_said() -> None:
     short = {f"{i}": (f"s{i % 6}", rng.normal(size=(4, 12))) for i in range(60)}
     with pytest.raises(ValueError, match="no clip has 17 frames"):
         rollout(Clips.of(short, group_kind="speaker"), 1)
-    with pytest.raises(ValueError, match=r"frames of other speakers where 64 are needed"):
+    with pytest.raises(ValueError, match=r"frames of other speakers where 160 are needed"):
         rollout(Clips.of(dict(list(short.items())[:6]), group_kind="speaker"), 4)
+
+
+def test_the_past_is_as_long_as_there_are_frames_to_fit_it_on() -> None:
+    clips = corpus(0)
+    assert clips.num_frames == 12_000
+    assert affordable(clips, 4) == 4
+    few = {
+        key: (group, each.T[:, :40]) for key, group, each in zip(clips.keys, clips.groups, clips.frames, strict=True)
+    }
+    assert affordable(Clips.of(dict(list(few.items())[:6]), group_kind="speaker"), 4) == 2
