@@ -94,6 +94,8 @@ def auc_table(observations: Sequence[Observation], scores: np.ndarray, part: str
             target = TARGETS.get(condition, {}).get(kind) if part == "read" else None
             mark = "" if target is None else verdict(found, target, "high")
             worst = found.worst("high")
+            if worst is not None and round(worst[1], 3) >= round(found.value, 3):
+                worst = None
             counted = " x ".join(f"{len(set(of))} {name}" for name, of in sources.items())
             print(
                 f"| {condition} | {kind} | {found.value:.3f} | {found.low:.3f}–{found.high:.3f} "
