@@ -151,6 +151,10 @@ def snr() -> Iterator[Line]:
         yield Line("snr_db", method, "15 dB gate, every n-th clip", "share right", gate, better="high")
 
 
+def _of_frames(rows: np.ndarray) -> float:
+    return float(rows[:, 0].sum() / rows[:, 1].sum())
+
+
 def vad() -> Iterator[Line]:
     """VAD: agreement of 32 ms decisions with those on the clean clip."""
     rng = np.random.default_rng(3)
@@ -165,17 +169,28 @@ def vad() -> Iterator[Line]:
         "DC 0.3": lambda x: (x + np.float32(0.3), RATE),
         "+24 dB, clipped": lambda x: (np.clip(x * np.float32(16), -1, 1), RATE),
     }
+    sources = {"speakers": [u.speaker for u in pool], "corpora": [u.speaker.partition("/")[0] for u in pool]}
     wanted = ("white noise, 0 dB", "-60 dB gain, 16 bit", "8 kHz")
     for name, change in conditions.items():
-        rows, speakers = [], []
+        rows = []
         for u in pool:
             x = crop(rng, u)
             clean = speech_mask(clip_of(x))
             other = speech_mask(clip_of(*change(x)))[: clean.size]
             rows.append((float(np.sum(clean[: other.size] == other)), float(other.size)))
-            speakers.append(u.speaker)
-        line = figure(lambda r: float(r[:, 0].sum() / r[:, 1].sum()), np.array(rows), speakers)
+        line = figure(_of_frames, np.array(rows), sources)
         yield Line("speech_s", "ours", name, "frame agreement", line, 0.95 if name in wanted else None, "high")
+    for level in (10.0, 0.0):
+        rows, heard_of = [], []
+        for u in pool:
+            x = crop(rng, u)
+            clean = speech_mask(clip_of(x))
+            for condition, name, noise in disturbances(rng, u.speaker):
+                other = speech_mask(clip_of(mix(x, noise, level, 90)[0]))
+                rows.append((float(np.sum(clean == other)), float(clean.size)))
+                heard_of.append(Case(x, level, condition, u.speaker, name))
+        line = figure(_of_frames, np.array(rows), _sources(heard_of))
+        yield Line("speech_s", "ours", f"all noises and music, {level:g} dB", "frame agreement", line, None, "high")
     rows = []
     for name, x in (*recordings("noise", True), *recordings("music", True)):
         rows.append((name, float(speech_mask(clip_of(x[: 20 * RATE])).mean())))
@@ -301,14 +316,15 @@ def content() -> Iterator[Line]:
         rows = np.array([(r[f"{kind}_share"], float(k == kind)) for k, _, r in scored])
         line = figure(lambda r: auc(r[:, 0], r[:, 1]), rows, [n for _, n, _ in scored], "files and speakers")
         yield Line(f"{kind}_share", "ours", "held-out recordings, one kind each", "AUC", line, 0.95, "high")
-    mixed = []
+    mixed, voices = [], []
     for kind, x in ((k, x) for k, _, x in pieces if k in ("music", "noise")):
         u = utterances(True)[int(rng.integers(len(utterances(True))))]
         speech = np.resize(crop(rng, u, 4.0), x.size)
         y, _ = mix(speech, x, float(rng.uniform(0, 15)), 90.0)
         mixed.append((curator.score([clip_of(y)])[0]["music_share"], float(kind == "music")))
-    names = [n for k, n, _ in pieces if k in ("music", "noise")]
-    line = figure(lambda r: auc(r[:, 0], r[:, 1]), np.array(mixed), names, "files")
+        voices.append(u.speaker)
+    sources = {"speakers": voices, "files": [n for k, n, _ in pieces if k in ("music", "noise")]}
+    line = figure(lambda r: auc(r[:, 0], r[:, 1]), np.array(mixed), sources)
     yield Line("music_share", "ours", "under speech, 0 to 15 dB: music or noise", "AUC", line)
 
 

@@ -102,7 +102,10 @@ def as_table(lines: list[dict]) -> list[str]:
         judged = verdict(f, target, line["better"]) if target is not None else ""
         worst = f.worst(line["better"])
         # within one source the truth hardly varies: a rank correlation there says nothing
-        named = "" if worst is None or "Spearman" in line["measure"] else f"{worst[0]} {worst[1]:.{digits}f}"
+        named = ""
+        if worst is not None and "Spearman" not in line["measure"]:
+            is_worse = worst[1] > f.value if line["better"] == "low" else worst[1] < f.value
+            named = f"{worst[0]} {worst[1]:.{digits}f}" if is_worse else ""
         out.append(
             f"| `{line['score']}` | {line['method']} | {line['condition']} | {line['measure']} | {f.text(digits)} | "
             f"{named} | {f.count()} | {f'{sign} {target:g}' if target is not None else ''} | {judged} |"

@@ -28,13 +28,16 @@ def signal() -> Iterator[Line]:
     clean = [(u.speaker, crop(rng, u)) for u in pool]
     clean = [(s, x / np.float32(1.05 * np.abs(x).max())) for s, x in clean]
 
+    # speakers of one corpus share rooms, microphones and a codec: another corpus is what a user has
+    sources = {"speakers": [s for s, _ in clean], "corpora": [s.partition("/")[0] for s, _ in clean]}
+
     def compare(column: str, change: Callable[[np.ndarray], np.ndarray], sign: float) -> Figure:
-        rows, speakers = [], []
-        for speaker, x in clean:
-            for y, planted in ((x, 0.0), (change(x), 1.0)):
-                rows.append((sign * abs(curator.score([clip_of(y)])[0][column]), planted))
-                speakers.append(speaker)
-        return figure(lambda r: auc(r[:, 0], r[:, 1]), np.array(rows), speakers)
+        def score(x: np.ndarray) -> float:
+            return sign * abs(curator.score([clip_of(x)])[0][column])
+
+        rows = [(score(x), 0.0) for _, x in clean] + [(score(change(x)), 1.0) for _, x in clean]
+        both = {kind: [*of, *of] for kind, of in sources.items()}
+        return figure(lambda r: auc(r[:, 0], r[:, 1]), np.array(rows), both)
 
     def through_8k(x: np.ndarray) -> np.ndarray:
         return resample(resample(x, RATE, 8000), 8000, RATE)
@@ -45,13 +48,14 @@ def signal() -> Iterator[Line]:
 
     def kept(column: str, change: Callable[[np.ndarray], np.ndarray], rule: Callable[[float], bool]) -> Figure:
         rows = [float(rule(curator.score([clip_of(change(x))])[0][column])) for _, x in clean]
-        return figure(lambda r: float(r.mean()), np.array(rows), [speaker for speaker, _ in clean])
+        return figure(lambda r: float(r.mean()), np.array(rows), sources)
 
     line = compare("bandwidth_hz", through_8k, -1)
     yield Line("bandwidth_hz", "ours", "8 kHz sampled up", "AUC", line, 0.99, "high")
     for condition, change in (("as recorded", np.asarray), ("8 kHz sampled up", through_8k)):
         line = kept("bandwidth_hz", change, lambda hz: hz >= GATE_HZ)
-        yield Line("bandwidth_hz", f"ours, rule min: {GATE_HZ}", condition, "share kept", line)
+        better = "high" if condition == "as recorded" else "low"
+        yield Line("bandwidth_hz", f"ours, rule min: {GATE_HZ}", condition, "share kept", line, None, better)
     for db in (3, 6, 12):
         line = compare("clip_ratio", clipped(db), 1)
         yield Line("clip_ratio", "ours", f"{db} dB over, scaled down", "AUC", line, 0.99, "high")
@@ -59,9 +63,10 @@ def signal() -> Iterator[Line]:
     for condition, change in changes.items():
         for bound in GATE_CLIP_RATIOS:
             line = kept("clip_ratio", change, lambda share, bound=bound: share <= bound)
-            yield Line("clip_ratio", f"ours, rule max: {bound:g}", condition, "share kept", line)
+            better = "high" if condition == "as recorded" else "low"
+            yield Line("clip_ratio", f"ours, rule max: {bound:g}", condition, "share kept", line, None, better)
     line = compare("clip_ratio", lambda x: coded(clipped(6)(x), "MP3", "MPEG_LAYER_III"), 1)
-    yield Line("clip_ratio", "ours", "6 dB over, then MP3", "AUC", line)
+    yield Line("clip_ratio", "ours", "6 dB over, then MP3", "AUC", line, None, "high")
     line = compare("dc_offset", lambda x: x + np.float32(0.02), 1)
     yield Line("dc_offset", "ours", "offset of 0.02", "AUC", line, 0.99, "high")
 
@@ -80,21 +85,27 @@ def channels() -> Iterator[Line]:
     """Channel relation: share named right among dual mono, conversations and true stereo."""
     (curator,) = build(["channels"])
     rng = np.random.default_rng(6)
-    rows: dict[str, list[tuple[float, str]]] = {"dual_mono": [], "conversation": [], "stereo": []}
-    for truth, speaker, left, right in channel_cases(rng):
+    seconds = {"dual_mono": "kinds of copy", "conversation": "partners", "stereo": "rooms and panned talkers"}
+    rows: dict[str, list[tuple[float, str, str]]] = {truth: [] for truth in seconds}
+    for truth, speaker, second, left, right in channel_cases(rng):
         siblings = (left.astype(np.float32), right.astype(np.float32))
         row = curator.score([Clip("", siblings[0], RATE, channel=0, siblings=siblings)])[0]
-        rows[truth].append((float(row["channel_relation"] == truth), speaker))
+        rows[truth].append((float(row["channel_relation"] == truth), speaker, second))
     for truth, found in rows.items():
-        line = figure(lambda r: float(r.mean()), np.array([v for v, _ in found]), [s for _, s in found])
+        sources = {"speakers": [s for _, s, _ in found], seconds[truth]: [s for _, _, s in found]}
+        line = figure(lambda r: float(r.mean()), np.array([v for v, _, _ in found]), sources)
         yield Line("channel_relation", "ours", truth, "share named right", line, 0.99, "high")
 
 
-def channel_cases(rng: np.random.Generator) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    """(truth, speaker, left, right): copies with gain, delay, noise, MP3; talkers in turns with crosstalk; rooms."""
+COPIES = ("the same", "gain", "delay", "MP3")
+
+
+def channel_cases(rng: np.random.Generator) -> Iterator[tuple[str, str, str, np.ndarray, np.ndarray]]:
+    """(truth, speaker, second source, left, right): copies with gain, delay, noise, MP3, by the kind of copy; talkers
+    in turns with crosstalk, by the other one; one talker in rooms, by the room, and two panned, by the other one."""
     pool = utterances(True)
     binaural = [(n, h) for n, h in recorded_responses()]
-    pairs = [(binaural[i][1], binaural[i + 1][1]) for i in range(len(binaural) - 1)]
+    pairs = [(binaural[i][0].split(":")[0], binaural[i][1], binaural[i + 1][1]) for i in range(len(binaural) - 1)]
     same = [binaural[i][0].split(":")[0] == binaural[i + 1][0].split(":")[0] for i in range(len(binaural) - 1)]
     pairs = [p for p, s in zip(pairs, same, strict=True) if s]
     speakers = sorted({u.speaker for u in pool})
@@ -109,20 +120,21 @@ def channel_cases(rng: np.random.Generator) -> Iterator[tuple[str, str, np.ndarr
         if kind == 3:
             both = coded(np.stack([x, x], axis=1), "MP3", "MPEG_LAYER_III")[: x.size]
             left, right = both[:, 0], both[:, 1]
-        yield "dual_mono", u.speaker, left, right
+        yield "dual_mono", u.speaker, COPIES[kind], left, right
         yield ("conversation", u.speaker, *_dialogue(rng, u.speaker, speakers))
         if k % 2:
-            a, b = pairs[k // 2 % len(pairs)]
-            yield "stereo", u.speaker, rooms.reverberate(x, a), rooms.reverberate(x, b)
+            room, a, b = pairs[k // 2 % len(pairs)]
+            yield "stereo", u.speaker, room, rooms.reverberate(x, a), rooms.reverberate(x, b)
         else:
             second = pool[int(rng.integers(len(pool)))]
             y = np.resize(crop(rng, second, 6.0), x.size)
             pan = rng.uniform(0.2, 0.5)
-            yield "stereo", u.speaker, x + pan * y, pan * x + y
+            yield "stereo", u.speaker, second.speaker, x + pan * y, pan * x + y
 
 
-def _dialogue(rng: np.random.Generator, speaker: str, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Two sides of 12 s: turns of 1 to 3 s with gaps or overlap, own line noise, crosstalk of -50 to -25 dB."""
+def _dialogue(rng: np.random.Generator, speaker: str, speakers: list[str]) -> tuple[str, np.ndarray, np.ndarray]:
+    """The other talker, and two sides of 12 s: turns of 1 to 3 s with gaps or overlap, own line noise, crosstalk of -50
+    to -25 dB."""
     pool = utterances(True)
     partner = str(rng.choice([s for s in speakers if s != speaker]))
     n = 12 * RATE
@@ -140,4 +152,4 @@ def _dialogue(rng: np.random.Generator, speaker: str, speakers: list[str]) -> tu
         turn = 1 - turn
     leak = 10 ** (rng.uniform(-50, -25) / 20)
     sides = sides + leak * sides[::-1] + rng.normal(0, 10 ** (rng.uniform(-50, -30) / 20), (2, n))
-    return 0.05 * sides[0], 0.05 * sides[1] * rng.uniform(0.4, 1)
+    return partner, 0.05 * sides[0], 0.05 * sides[1] * rng.uniform(0.4, 1)

@@ -4,23 +4,27 @@
 
 DATA is a folder with speech/<corpus>/transcripts.tsv and noise/, as for
 `auricle.curators.training.train_transcript`, whose observations (alignment features of every case) can be kept in FILE
-and are used again. Prints the tables of
-docs/transcript_trust.md. Six folds over speakers; intervals are of a bootstrap over speakers.
+and are used again. Prints the tables of docs/transcript_trust.md. Six folds over speakers; intervals are of a bootstrap
+over speakers and, where there is noise, over noises at once (`curator_stats`).
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
+from curator_stats import auc, figure, verdict
 
 from auricle.curators.signal.vad import speech_probabilities
 from auricle.curators.training.train_transcript import (
     FOLDS,
+    MIN_NOISE_S,
     MODES,
+    NOISY,
     Observation,
     balance,
     fit_observations,
@@ -43,13 +47,17 @@ TARGETS = {
     "10 dB": {"unrelated": 0.95, "sub25": 0.90, "sub10": 0.78, "truncated": 0.95, "appended": 0.95, "foreign": 0.97},
 }
 MAX_ECE = 0.05
-BOOTSTRAPS = 500
 VOICES = ("en-us+f1", "en-us+ed", "en-us+steph", "en-us+paul", "en-us+linda", "en-us+m3", "en-gb-x-rp+f5", "en-us+max")
 
 
 def group(o: Observation) -> str:
     """The part of the table that an observation belongs to."""
     return "learners" if o.corpus in LEARNERS else "synthetic" if o.corpus == "espeak" else "read"
+
+
+def noise_names(data: Path) -> list[str]:
+    """Names of the noises that `gather_noises` takes, in its order."""
+    return [p.name for p in sorted((data / "noise").iterdir()) if soundfile.info(p).duration >= MIN_NOISE_S]
 
 
 def out_of_fold(observations: Sequence[Observation]) -> np.ndarray:
@@ -65,35 +73,10 @@ def out_of_fold(observations: Sequence[Observation]) -> np.ndarray:
     return result
 
 
-def auc(right: np.ndarray, wrong: np.ndarray) -> float:
-    """Probability that a right text is trusted more than a wrong one, ties half."""
-    return float((right[:, None] > wrong).mean() + 0.5 * (right[:, None] == wrong).mean())
-
-
-def interval(
-    measure: Callable[[np.ndarray], float], speakers: np.ndarray, rng: np.random.Generator
-) -> tuple[float, float]:
-    """95 % interval of `measure(indices)` over a bootstrap of whole speakers."""
-    names = np.unique(speakers)
-    members = {name: np.flatnonzero(speakers == name) for name in names}
-    drawn = []
-    for _ in range(BOOTSTRAPS):
-        value = measure(np.concatenate([members[name] for name in rng.choice(names, len(names))]))
-        if np.isfinite(value):
-            drawn.append(value)
-    return float(np.percentile(drawn, 2.5)), float(np.percentile(drawn, 97.5))
-
-
-def verdict(point: float, low: float, high: float, target: float) -> str:
-    """Met when the point reaches the target, open when only the interval does, missed otherwise."""
-    return "met" if point >= target else "open" if high >= target else "missed"
-
-
-def auc_table(observations: Sequence[Observation], scores: np.ndarray, part: str) -> None:
-    """One row per condition and corruption."""
-    rng = np.random.default_rng(0)
-    print("\n| condition | wrong text | AUC | 95 % | right / wrong | speakers | target | |")
-    print("|---|---|---|---|---|---|---|---|")
+def auc_table(observations: Sequence[Observation], scores: np.ndarray, part: str, names: Sequence[str]) -> None:
+    """One row per condition and corruption. names: of the noises."""
+    print("\n| condition | wrong text | AUC | 95 % | worst noise | right / wrong | sources | target | |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for condition in ("clean", "10 dB", "8 kHz"):
         for kind in CORRUPTIONS:
             chosen = [
@@ -104,19 +87,20 @@ def auc_table(observations: Sequence[Observation], scores: np.ndarray, part: str
             right = np.array([observations[i].kind == "correct" for i in chosen])
             if right.all() or not len(chosen):
                 continue
-            s, who = scores[chosen], np.array([observations[i].speaker for i in chosen])
-
-            def measure(index: np.ndarray, s: np.ndarray = s, right: np.ndarray = right) -> float:
-                r = right[index]
-                return auc(s[index][r], s[index][~r]) if r.any() and not r.all() else np.nan
-
-            point = measure(np.arange(len(s)))
-            low, high = interval(measure, who, rng)
+            sources = {"speakers": [observations[i].speaker for i in chosen]}
+            if condition == NOISY:
+                sources["noises"] = [names[observations[i].noise] for i in chosen]
+            found = figure(lambda r: auc(r[:, 0], r[:, 1]), np.c_[scores[chosen], right], sources)
             target = TARGETS.get(condition, {}).get(kind) if part == "read" else None
-            mark = "" if target is None else verdict(point, low, high, target)
+            mark = "" if target is None else verdict(found, target, "high")
+            worst = found.worst("high")
+            if worst is not None and round(worst[1], 3) >= round(found.value, 3):
+                worst = None
+            counted = " x ".join(f"{len(set(of))} {name}" for name, of in sources.items())
             print(
-                f"| {condition} | {kind} | {point:.3f} | {low:.3f}–{high:.3f} | {right.sum()} / {(~right).sum()} "
-                f"| {len(set(who))} | {'' if target is None else f'≥ {target:.2f}'} | {mark} |"
+                f"| {condition} | {kind} | {found.value:.3f} | {found.low:.3f}–{found.high:.3f} "
+                f"| {'' if worst is None else f'{worst[0]} {worst[1]:.3f}'} | {right.sum()} / {(~right).sum()} "
+                f"| {counted} | {'' if target is None else f'≥ {target:.2f}'} | {mark} |"
             )
 
 
@@ -139,20 +123,15 @@ def acceptance_table(observations: Sequence[Observation], scores: np.ndarray) ->
                 print(f"| {part} | {condition} | " + " | ".join(cells) + " |")
 
 
-def calibration(observations: Sequence[Observation], scores: np.ndarray) -> None:
+def calibration(observations: Sequence[Observation], scores: np.ndarray, names: Sequence[str]) -> None:
     """Reliability by tenths of trust, right and wrong texts weighing the same, and the expected calibration error."""
     right = np.array([o.kind == "correct" for o in observations])
     weight = balance([o.kind for o in observations])
 
-    def error(index: np.ndarray) -> float:
-        total = 0.0
-        w = weight[index] / weight[index].sum()
-        bins = np.minimum((scores[index] * 10).astype(int), 9)
-        for b in range(10):
-            inside = bins == b
-            if inside.any():
-                total += abs(float((w * (scores[index] - right[index]))[inside].sum()))
-        return total
+    def error(rows: np.ndarray) -> float:
+        trusts, is_right, w = rows.T
+        bins = np.minimum((trusts * 10).astype(int), 9)
+        return sum(abs(float((w * (trusts - is_right))[bins == b].sum())) for b in range(10)) / float(w.sum())
 
     print("\n| trust | weight | mean trust | share right | n |\n|---|---|---|---|---|")
     bins = np.minimum((scores * 10).astype(int), 9)
@@ -164,11 +143,14 @@ def calibration(observations: Sequence[Observation], scores: np.ndarray) -> None
                 f"| {b / 10:.1f}–{(b + 1) / 10:.1f} | {weight[inside].sum():.3f} | {w @ scores[inside]:.3f} "
                 f"| {w @ right[inside]:.3f} | {inside.sum()} |"
             )
-    who = np.array([o.speaker for o in observations])
-    point = error(np.arange(len(scores)))
-    low, high = interval(error, who, np.random.default_rng(0))
-    state = "met" if point <= MAX_ECE else "open" if low <= MAX_ECE else "missed"
-    print(f"\nExpected calibration error {point:.3f} (95 % {low:.3f}–{high:.3f}, {len(set(who))} speakers): {state}")
+    heard = [names[o.noise] if o.condition == NOISY else o.condition for o in observations]
+    sources = {"speakers": [o.speaker for o in observations], "noises, clean and 8 kHz": heard}
+    found = figure(error, np.c_[scores, right, weight], sources)
+    worst = found.worst("low")
+    print(
+        f"\nExpected calibration error {found.value:.3f} (95 % {found.low:.3f}–{found.high:.3f}, {found.count()}; "
+        f"worst of these {worst and worst[0]}): {verdict(found, MAX_ECE, 'low')}"
+    )
 
 
 def synthetic(utterances: Sequence[Utterance], noises: Sequence[np.ndarray], count: int) -> list[Observation]:
@@ -203,9 +185,10 @@ def single_words(data: Path) -> None:
             scores.append(row["transcript_trust"])
     known = np.array([score is not None for score in right])
     a, b = (np.array(scores, dtype=float)[known] for scores in (right, wrong))
+    order = auc(np.r_[a, b], np.arange(a.size + b.size) < a.size)
     print(
         f"{known.sum()} of {len(spoken)} clips of {len({u.speaker for u in spoken})} speakers have a trust; "
-        f"AUC of another digit {auc(a, b):.3f}, accepted at .5: {100 * np.mean(a >= 0.5):.0f} % of right and "
+        f"AUC of another digit {order:.3f}, accepted at .5: {100 * np.mean(a >= 0.5):.0f} % of right and "
         f"{100 * np.mean(b >= 0.5):.0f} % of wrong digits"
     )
 
@@ -248,22 +231,23 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, default=48, help="synthetic utterances, 0 for none")
     chosen = parser.parse_args()
     utterances, noises = gather_utterances(chosen.data), gather_noises(chosen.data)
+    names = noise_names(chosen.data)
     observations = observed(utterances, noises, chosen.observations)
     for mode in MODES:
         own = [o for o in observations if o.mode == mode]
         scores = out_of_fold(own)
         for part in ("read", "learners"):
             print(f"\n## {mode}, {part}")
-            auc_table(own, scores, part)
+            auc_table(own, scores, part, names)
         print(f"\n## {mode}, share accepted at trust 0.5")
         acceptance_table(own, scores)
         print(f"\n## {mode}, calibration")
-        calibration(own, scores)
+        calibration(own, scores, names)
     if chosen.synthetic:
         made = synthetic(utterances, noises, chosen.synthetic)
         scores = np.array([0.0 if o.features is None else trust(o.features, fitted("full")) for o in made])
         print("\n## full, synthetic voices (none in training), the shipped weights")
-        auc_table(made, scores, "synthetic")
+        auc_table(made, scores, "synthetic", names)
         acceptance_table(made, scores)
     if (chosen.data / "speech" / "fsdd").is_dir():
         print("\n## full, single words, the shipped weights")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,10 +37,13 @@ def weights_sha256(path: Path) -> str:
 
 
 @cache
-def session(path: Path, inner: tuple[str, ...] = ()) -> onnxruntime.InferenceSession:
+def session(
+    path: Path, inner: tuple[str, ...] = (), edit: Callable[[bytes], bytes] = bytes
+) -> onnxruntime.InferenceSession:
     """The ONNX model, loaded once per process, on one CPU thread so that results do not depend on the machine.
 
-    inner: names of float tensors inside the graph that are to be outputs beside its own. Raises `MissingExtraError`
+    inner: names of float tensors inside the graph that are to be outputs beside its own. edit: what is done to the
+    file's bytes before they are opened. Raises `MissingExtraError`
     without onnxruntime, `WeightsError` where the graph has no such tensor.
     """
     try:
@@ -52,7 +56,7 @@ def session(path: Path, inner: tuple[str, ...] = ()) -> onnxruntime.InferenceSes
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
-            path.read_bytes() + b"".join(_further_output(name.encode()) for name in inner),
+            edit(path.read_bytes()) + b"".join(_further_output(name.encode()) for name in inner),
             sess_options=options,
             providers=["CPUExecutionProvider"],
         )

@@ -7,6 +7,7 @@ from math import gcd
 import numpy as np
 
 from ..schemas.clip import Clip
+from .compiled import resample_poly
 
 RESAMPLER = "scipy.resample_poly/kaiser5.0/1"
 """Names the kernel: part of every fingerprint that rests on resampled audio."""
@@ -51,11 +52,8 @@ def resample(waveform: np.ndarray, source_rate: int, target_rate: int) -> np.nda
     x = np.ascontiguousarray(waveform, dtype=np.float32)
     if source_rate == target_rate or x.size == 0:
         return x
-    from scipy.signal import resample_poly  # half a second to import: only where a rate differs
-
     common = gcd(source_rate, target_rate)
-    y = resample_poly(x, target_rate // common, source_rate // common, window=("kaiser", 5.0))
-    return np.ascontiguousarray(y, dtype=np.float32)
+    return np.ascontiguousarray(resample_poly(x, target_rate // common, source_rate // common))
 
 
 def resampled(clip: Clip, rate: int) -> np.ndarray:

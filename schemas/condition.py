@@ -156,7 +156,8 @@ class Rule(Condition):
         gt=0.5,
         lt=1,
         description="How sure it must be that a clip satisfies or breaks the rule, by the score's own standard "
-        "deviation (snr_db has snr_sigma_db): what is neither is undecided. Without it a score is taken at its word",
+        "deviation (snr_db has snr_sigma_db): what is neither is undecided. Without it a score is taken at its word. "
+        "transcript_trust takes none: it is a probability, so its bounds say how sure",
     )
     unsure: Literal["keep", "drop", "tier"] = Field(
         default="keep",
@@ -197,6 +198,27 @@ class Rule(Condition):
             f"(CASE WHEN {value} IS NULL OR {sigma} IS NULL OR isnan({found}) THEN {plain} "
             f"WHEN {found} - {margin} >= {low} AND {found} + {margin} <= {high} THEN 'holds' "
             f"WHEN {found} + {margin} < {low} OR {found} - {margin} > {high} THEN 'fails' ELSE 'unsure' END)"
+        )
+
+    @property
+    def needless_confidence(self) -> str | None:
+        """Why a confidence has no place on a score that is itself a probability, and the bounds that say the same."""
+        if self.confidence is None:
+            return None
+        sure, rest = f"{self.confidence:g}", f"{1 - self.confidence:.6g}"
+        bound, good, bad, kept, spared = "min", "right", "wrong", sure, rest
+        if self.min is None:
+            bound, good, bad, kept, spared = "max", "wrong", "right", rest, sure
+        instead = {
+            "keep": f"`{bound}: {spared}`, which drops only texts that are {sure} sure to be {bad}",
+            "drop": f"`{bound}: {kept}`, which keeps only texts that are {sure} sure to be {good}",
+            "tier": f"`{bound}: {spared}`, and in `tiers` one with `when: [{{score: {self.score}, {bound}: {kept}}}]` "
+            "before one that takes the rest, which is undecided",
+        }
+        return (
+            f"the rule on '{self.score}' has a confidence, which this score needs none of: it is itself the "
+            f"probability that the text is right. For {sure} sure and `unsure: {self.unsure}` write "
+            f"{instead[self.unsure]}"
         )
 
     @property

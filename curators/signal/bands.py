@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 
+from ..compiled import rfft
+
 SAMPLE_RATE = 16_000
 FRAME, HOP = 1024, 512
 """64 ms Hann windows every 32 ms, each centred on one decision of the voice activity detector."""
@@ -40,8 +42,6 @@ def band_powers(x: np.ndarray, offset: float = 0.0) -> np.ndarray:
     lead = (FRAME - HOP) // 2
     window = np.hanning(FRAME + 1)[:FRAME].astype(np.float32)
     window *= np.float32(np.sqrt(2.0 / FRAME / np.sum(window.astype(np.float64) ** 2)))
-    from scipy.fft import rfft
-
     powers = np.empty((count, NUM_BANDS), dtype=np.float32)
     for first in range(0, count, BLOCK_FRAMES):
         rows = min(BLOCK_FRAMES, count - first)
@@ -50,7 +50,7 @@ def band_powers(x: np.ndarray, offset: float = 0.0) -> np.ndarray:
         low, high = max(start, 0), min(start + padded.shape[0], x.shape[0])
         padded[low - start : high - start] = x[low:high] - np.float32(offset)
         frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP] * window
-        spectrum = np.asarray(rfft(frames, axis=1))
+        spectrum = rfft(frames)
         power = spectrum.real**2 + spectrum.imag**2
         powers[first : first + rows] = np.add.reduceat(power, band_edges()[:-1], axis=1)
     return powers

@@ -61,13 +61,14 @@ def mel_spectrum(waveform: np.ndarray) -> np.ndarray:
     return (spectrum.real**2 + spectrum.imag**2) @ mel_filters()
 
 
-def follow_below(level: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """One step of a floor that rises slowly and falls fast."""
-    return np.where(
-        level >= floor,
-        RISE_DECAY * floor + (1 - RISE_DECAY) * level,
-        FALL_DECAY * floor + (1 - FALL_DECAY) * level,
-    )
+def follow_below(level: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """A floor under `[F, FILTERS]` that rises slowly and falls fast, from `start`, `[F, FILTERS]`."""
+    rising, falling = (1 - RISE_DECAY) * level, (1 - FALL_DECAY) * level
+    floor, found = start, np.empty_like(level)
+    for t in range(len(level)):
+        up, down = RISE_DECAY * floor + rising[t], FALL_DECAY * floor + falling[t]
+        floor = found[t] = np.where(level[t] >= floor, up, down)
+    return found
 
 
 def denoised(spectrum: np.ndarray) -> np.ndarray:
@@ -76,20 +77,20 @@ def denoised(spectrum: np.ndarray) -> np.ndarray:
     bands = np.arange(FILTERS)
     near = (np.abs(bands[:, None] - bands) <= SMOOTH_BANDS).astype(np.float64)
     near /= near.sum(0)
-    power = spectrum[0].copy()
-    noise = spectrum[0] / MAX_GAIN
-    floor = spectrum[0] / MAX_GAIN
+    power, peaks = (1 - POWER_DECAY) * spectrum, np.empty_like(spectrum)
+    before = spectrum[0]
+    for t in range(len(power)):
+        power[t] += POWER_DECAY * before
+        before = power[t]
+    noise = follow_below(power, spectrum[0] / MAX_GAIN)
+    signal = np.maximum(power - noise, 1.0)
+    floor = follow_below(signal, spectrum[0] / MAX_GAIN)
     peak = np.zeros(FILTERS)
-    gains = np.empty_like(spectrum)
-    for t, frame in enumerate(spectrum):
-        power = POWER_DECAY * power + (1 - POWER_DECAY) * frame
-        noise = follow_below(power, noise)
-        signal = np.maximum(power - noise, 1.0)
-        floor = follow_below(signal, floor)
-        peak *= PEAK_DECAY
-        masked = np.where(signal < PEAK_DECAY * peak, peak * PEAK_SHARE, signal)
-        peak = np.maximum(peak, signal)
-        gains[t] = np.clip(np.maximum(masked, floor) / np.maximum(power, TINY), 1 / MAX_GAIN, MAX_GAIN)
+    for t in range(len(signal)):
+        peaks[t] = peak = PEAK_DECAY * peak
+        peak = np.maximum(peak, signal[t])
+    masked = np.where(signal < PEAK_DECAY * peaks, peaks * PEAK_SHARE, signal)
+    gains = np.clip(np.maximum(masked, floor) / np.maximum(power, TINY), 1 / MAX_GAIN, MAX_GAIN)
     return spectrum * (gains @ near)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...schemas.clip import Clip
 from ...schemas.score import NOT_APPLICABLE, Row, ScoreColumn
+from ..compiled import irfft, rfft
 from ..perclip import PerClip, Unmeasurable
 from ..waveform import LOUDEST_PEAK, SILENT_PEAK, frame_power
 
@@ -31,8 +32,6 @@ def lagged_correlation(a: np.ndarray, b: np.ndarray, max_lag: int) -> float:
     Summed by FFT over chunks of up to 32768 samples; a lag sees its own chunk only, so the correlation of a copy
     delayed by `lag` falls short of 1 by lag / chunk at most.
     """
-    from scipy import fft
-
     norm = float(np.einsum("i,i->", a, a, dtype=np.float64)) * float(np.einsum("i,i->", b, b, dtype=np.float64))
     if norm <= 0:
         return 0.0
@@ -41,9 +40,10 @@ def lagged_correlation(a: np.ndarray, b: np.ndarray, max_lag: int) -> float:
     chunk = size - max_lag
     cross = np.zeros(size // 2 + 1, dtype=np.complex128)
     for start in range(0, a.shape[0], chunk):
-        stop = start + chunk
-        cross += np.asarray(fft.rfft(a[start:stop], size)) * np.conj(np.asarray(fft.rfft(b[start:stop], size)))
-    values = np.asarray(fft.irfft(cross, size))
+        first, second = a[start : start + chunk], b[start : start + chunk]
+        zeros = (0, size - first.shape[0])
+        cross += rfft(np.pad(first, zeros)) * np.conj(rfft(np.pad(second, zeros)))
+    values = irfft(cross, size)
     near = np.concatenate([values[: max_lag + 1], values[size - max_lag :]]) if max_lag else values[:1]
     return float(near[np.argmax(np.abs(near))]) / norm**0.5
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..compiled import lfilter
+
 MARGIN_DB = 15.9
 HANGOVER_S = 0.2
 TIME_CONSTANT_S = 0.03
@@ -18,16 +20,14 @@ def active_speech_power(waveform: np.ndarray, sample_rate: int) -> tuple[float, 
     that lies 15.9 dB below the active level it yields, interpolated between factor-of-two thresholds. Returns
     (0.0, 0.0) for silence. Thresholds are relative to the clip's own peak, so gain changes nothing but the power.
     """
-    from scipy.signal import lfilter
-
     x = np.asarray(waveform, dtype=np.float64)
     largest = float(np.max(np.abs(x))) if x.size else 0.0
     if largest == 0.0:
         return 0.0, 0.0
     x = x / largest
     g = np.exp(-1.0 / (sample_rate * TIME_CONSTANT_S))
-    once = np.asarray(lfilter([1 - g], [1, -g], np.abs(x)))
-    envelope = np.asarray(lfilter([1 - g], [1, -g], once))
+    smoothing = np.array([1 - g]), np.array([1, -g])
+    envelope = lfilter(*smoothing, lfilter(*smoothing, np.abs(x)))
     energy = float(np.dot(x, x))
     hangover = round(HANGOVER_S * sample_rate)
     power, activity = _margin_crossing(envelope, energy, x.size, hangover)

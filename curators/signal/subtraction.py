@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..compiled import moving_mean
+
 SIZE = 512
 HOP = SIZE // 2
 BLOCK_FRAMES = 2048
@@ -50,14 +52,7 @@ def less_noise(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 
 def gains(power: np.ndarray) -> np.ndarray:
     """Amplitude factor per cell of `[F, K]` powers, `[F, K]` in [0.3, 1]: what is speech of it by subtraction."""
-    smooth = _moving_mean(_moving_mean(power, 0), 1)
+    smooth = moving_mean(moving_mean(power, SMOOTHING, 0), SMOOTHING, 1)
     noise = FLOOR_FACTOR * np.percentile(smooth, FLOOR_PERCENTILE, axis=0)
     speech = 1 - noise / np.maximum(smooth, np.finfo(np.float32).tiny)
     return np.maximum(np.sqrt(np.maximum(speech, 0)), LEAST_GAIN)
-
-
-def _moving_mean(x: np.ndarray, axis: int) -> np.ndarray:
-    """Mean over `SMOOTHING` neighbours; the ends repeat theirs."""
-    from scipy.ndimage import uniform_filter1d
-
-    return uniform_filter1d(x, SMOOTHING, axis=axis, mode="nearest")

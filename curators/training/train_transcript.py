@@ -30,6 +30,8 @@ from .transcript_cases import CORRUPTIONS, Case, Utterance, at_snr, cases, read_
 SAMPLE_RATE = 16000
 NARROW_RATE = 8000
 SNR_DB = 10.0
+NOISY = "10 dB"
+"""The condition with a noise."""
 MIN_WORDS, MAX_DURATION_S = 3, 15.0
 MIN_NOISE_S = 3.0
 PER_CORPUS = 80
@@ -40,7 +42,8 @@ MODES: tuple[Mode, ...] = ("full", "lite")
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One case in one condition. features: by name, None where the words did not fit into the clip."""
+    """One case in one condition. features: by name, None where the words did not fit into the clip. noise: which of the
+    noises was mixed in, -1 for none."""
 
     corpus: str
     speaker: str
@@ -49,6 +52,7 @@ class Observation:
     condition: str
     mode: Mode
     features: dict[str, float] | None
+    noise: int = -1
 
 
 def load(path: Path) -> np.ndarray:
@@ -86,12 +90,17 @@ def gather_noises(data: Path) -> list[np.ndarray]:
     return [x for x in loaded if len(x) >= MIN_NOISE_S * SAMPLE_RATE]
 
 
+def drawn_noise(rng: np.random.Generator, count: int) -> int:
+    """Which of `count` noises an utterance gets: the first draw of its generator."""
+    return int(rng.integers(count))
+
+
 def conditions(speech: np.ndarray, noises: Sequence[np.ndarray], seed: Sequence[int]) -> dict[str, np.ndarray]:
     """The clip as it is, with a noise at `SNR_DB`, and as a telephone would have left it; all at `SAMPLE_RATE`."""
     rng = np.random.default_rng(list(seed))
-    noise = noises[int(rng.integers(len(noises)))]
+    noise = noises[drawn_noise(rng, len(noises))]
     narrow = resample(resample(speech, SAMPLE_RATE, NARROW_RATE), NARROW_RATE, SAMPLE_RATE)[: len(speech)]
-    return {"clean": speech, "10 dB": at_snr(speech, noise, SNR_DB, rng), "8 kHz": narrow}
+    return {"clean": speech, NOISY: at_snr(speech, noise, SNR_DB, rng), "8 kHz": narrow}
 
 
 def observe(
@@ -106,6 +115,7 @@ def observe(
         grouped.setdefault(case.utterance.path, []).append(case)
     for number, (path, own) in enumerate(grouped.items()):
         speech = open_audio(own[0].utterance)
+        drawn = drawn_noise(np.random.default_rng([seed, number, 1]), len(noises))
         for condition, x in conditions(speech, noises, (seed, number, 1)).items():
             probabilities = speech_probabilities(Clip("", x, SAMPLE_RATE))
             heard = listen(x, everything=True)
@@ -114,7 +124,8 @@ def observe(
                 found = align(heard, words, mode)
                 features = None if found is None else evidence(words, *found, probabilities)
                 corpus, speaker = path.parent.name, case.utterance.speaker
-                yield Observation(corpus, speaker, path.name, case.kind, condition, mode, features)
+                noise = drawn if condition == NOISY else -1
+                yield Observation(corpus, speaker, path.name, case.kind, condition, mode, features, noise)
 
 
 def balance(kinds: Sequence[str]) -> np.ndarray:

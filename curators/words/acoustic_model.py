@@ -29,8 +29,8 @@ class AcousticModel:
     """phones: names of the C context-independent phones, fillers included. senones: `[P, STATES]` int of every phone,
     context-independent ones first. triphone_keys: `[P - C]` int64, `triphone_key` of rows C and on, ascending.
     codebook: `[N]` int, the phone that each senone belongs to.
-    quadratic, linear: `[STREAMS, C * DENSITIES, CEPSTRA]` float32, constant: `[STREAMS, C * DENSITIES]`: the log
-    density of a Gaussian is constant + linear . x + quadratic . x**2.
+    gaussians: `[STREAMS, 2 * CEPSTRA + 1, C * DENSITIES]` float32: the log density of a Gaussian is (x, x**2, 1) times
+    its column.
     weights: per phone, `[STREAMS, DENSITIES, its senones]` float32.
     advance, stay: `[C, STATES]` log probability of leaving a state and of staying in it.
     """
@@ -39,9 +39,7 @@ class AcousticModel:
     senones: np.ndarray
     triphone_keys: np.ndarray
     codebook: np.ndarray
-    quadratic: np.ndarray
-    linear: np.ndarray
-    constant: np.ndarray
+    gaussians: np.ndarray
     weights: list[np.ndarray]
     members: list[np.ndarray]
     """Per phone, the senones of its codebook, ascending: columns of its `weights`."""
@@ -150,7 +148,8 @@ def acoustic_model() -> AcousticModel:
     codebook[senones[names:]] = ((keys >> 12) & 63)[:, None]
     # codebook, stream, density, cepstrum -> stream, codebook * density, cepstrum
     mean, variance = (np.moveaxis(a, 0, 1).reshape(STREAMS, -1, CEPSTRA) for a in (mean, variance))
-    constant = -0.5 * (np.log(2 * np.pi * variance) + mean**2 / variance).sum(2)
+    constant = -0.5 * (np.log(2 * np.pi * variance) + mean**2 / variance).sum(2, keepdims=True)
+    rows = np.concatenate([mean / variance, -0.5 / variance, constant], axis=2).astype(np.float32)
     members = [np.flatnonzero(codebook == phone) for phone in range(names)]
     advance, stay = read_transitions(files["transition_matrices"])
     return AcousticModel(
@@ -158,9 +157,7 @@ def acoustic_model() -> AcousticModel:
         senones=senones,
         triphone_keys=keys,
         codebook=codebook,
-        quadratic=(-0.5 / variance).astype(np.float32),
-        linear=(mean / variance).astype(np.float32),
-        constant=constant.astype(np.float32),
+        gaussians=np.ascontiguousarray(rows.transpose(0, 2, 1)),
         weights=[np.exp(-WEIGHT_NATS * weights[:, :, own].astype(np.float32)) for own in members],
         members=members,
         advance=advance,

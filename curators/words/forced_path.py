@@ -112,30 +112,31 @@ def best_path(network: Network, nats: np.ndarray) -> np.ndarray | None:
     score = np.full(states, IMPOSSIBLE, dtype=np.float32)
     score[pause_first[0]] = nats[0, pause_first[0]]
     score[word_first[word_slot == 0]] = nats[0, word_first[word_slot == 0]]
-    choice = np.zeros((frames, states), dtype=np.int8)
-    winner = np.zeros((frames, slots), dtype=np.int16)
-    way = np.arange(len(word_last))
-    of_slot = network.slot[word_last]
+    moved = np.zeros((frames, states), dtype=bool)
+    by_pause = np.zeros((frames, len(word_first)), dtype=bool)
+    said = np.full((frames, len(word_last)), IMPOSSIBLE, dtype=np.float32)
     leaving = np.full(slots + 1, IMPOSSIBLE, dtype=np.float32)
+    # stepped[s]: best score of coming into state s; the first is a pause's
+    stepped = np.empty(states, dtype=np.float32)
     for t in range(1, frames):
         exits = score + advance
+        said[t] = exits[word_last]
         # leaving[w]: best score of having just said word w - 1, before the pause of slot w
-        said = exits[word_last]
-        leaving[1:] = np.maximum.reduceat(said, first_of_slot)
-        winner[t] = np.maximum.reduceat(np.where(said >= leaving[1:][of_slot], way, 0), first_of_slot)
-        through = exits[pause_last]
-        stepped = np.empty_like(score)
+        leaving[1:] = np.maximum.reduceat(said[t], first_of_slot)
+        direct, paused = leaving[word_slot], exits[pause_last][word_slot]
         stepped[1:] = exits[:-1]
-        direct, paused = leaving[word_slot], through[word_slot]
-        by_pause = paused > direct
-        stepped[word_first] = np.where(by_pause, paused, direct)
+        stepped[word_first] = np.maximum(direct, paused)
         stepped[pause_first] = leaving + np.float32(PAUSE_NATS)
         stayed = score + stay
-        moved = stepped > stayed
-        choice[t] = moved
-        choice[t, word_first] *= np.where(by_pause, PAUSE, STEP).astype(np.int8)
-        score = np.where(moved, stepped, stayed)
+        np.greater(paused, direct, out=by_pause[t])
+        np.greater(stepped, stayed, out=moved[t])
+        score = np.maximum(stepped, stayed)
         score += nats[t]
+    choice = moved.view(np.int8)
+    choice[:, word_first] *= np.where(by_pause, PAUSE, STEP).astype(np.int8)
+    of_slot = network.slot[word_last]
+    is_best = said >= np.maximum.reduceat(said, first_of_slot, axis=1)[:, of_slot]
+    winner = np.maximum.reduceat(is_best * np.arange(len(word_last), dtype=np.int16), first_of_slot, axis=1)
     ends = np.append(word_last[of_slot == slots - 1], pause_last[-1])
     state = int(ends[score[ends].argmax()])
     if score[state] < IMPOSSIBLE / 2:

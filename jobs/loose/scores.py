@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from ...curators.registry import build
-from ...pipelines.policy.decide import check_rules
 from ...pipelines.policy.judge_clip import Judge
 from ...pipelines.score_files import score_files
 from ...schemas.config import RunConfig
@@ -71,6 +70,8 @@ def score(
     options = {name: o for name, o in settings.score.options.items() if names is None or name in names}
     built = build(names, options)
     if config is not None and curators is None:
+        from ...pipelines.policy.decide import check_rules  # with the database, which nothing else here needs
+
         check_rules(settings, built)
     judge = Judge(settings.keep, settings.tiers, built)
     with console.counting("scoring", "files", quiet) as tell:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...pipelines.derived.estimate import Estimate, Rates
 from ..terminal import console
 from ..terminal.options import Json
 from .run_commands import ConfigPath, Overrides
+
+if TYPE_CHECKING:
+    from ...pipelines.derived.estimate import Estimate, Rates
 
 
 def add(app: typer.Typer) -> None:

@@ -1,12 +1,11 @@
-"""The DATASET of a command: refuse a path that holds none, and say what is pending there, before anything is done."""
+"""The DATASET of a command: refuse a path that holds none, and say what is pending there, before anything is done.
+
+Loads what reads datasets when it is called: every command registers with these names, `--help` too.
+"""
 
 from __future__ import annotations
 
-from ...loaders.reading.pending import pending
-from ...loaders.reading.version import numbers, split_version
-from ...loaders.storage.store import Store
 from ...schemas.errors import NoDatasetError
-from . import console
 
 
 def existing(dataset: str) -> str:
@@ -15,6 +14,9 @@ def existing(dataset: str) -> str:
 
     Raises `NoDatasetError` for a folder that is absent or something else.
     """
+    from ...loaders.reading.version import numbers
+    from ...loaders.storage.store import Store
+
     store = Store(dataset)
     if not numbers(store) and next(iter(store.list("runs")), None) is None:
         raise NoDatasetError(
@@ -30,6 +32,11 @@ def reading(dataset: str) -> str:
 
     Raises as `Store` does.
     """
+    from ...loaders.reading.pending import pending
+    from ...loaders.reading.version import split_version
+    from ...loaders.storage.store import Store
+    from . import console
+
     for begun in pending(Store(split_version(dataset)[0])):
         console.err.print(f"note: {begun}", markup=False)
     return dataset

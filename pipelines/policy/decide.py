@@ -43,6 +43,8 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
         if condition.wrong_share is not None and not scored.column(condition).even_odds:
             raise ConfigError(f"a rule on {condition.score!r} has `wrong_share`, which only a trust in texts can have")
     for rule in config.keep:
+        if scored.column(rule).even_odds and (why := rule.needless_confidence):
+            raise ConfigError(why)
         if rule.confidence is not None and sigma_name(rule.score) not in owner:
             able = sorted(name for name in owner if sigma_name(name) in owner)
             raise ConfigError(

@@ -34,7 +34,7 @@ class Judgement:
 class Judge:
     """Rules and tiers over the scores of some curators, as `decide` applies them to a corpus.
 
-    Raises `ConfigError` for one whose score is of a type that it cannot test.
+    Raises `ConfigError` for one whose score is of a type that it cannot test, or is a probability and has a confidence.
     """
 
     def __init__(self, rules: Sequence[Rule], tiers: Sequence[Tier], curators: Sequence[Curator]) -> None:
@@ -58,6 +58,9 @@ class Judge:
         for condition in (*self._rules, *(condition for tier in self._tiers for condition in tier.when)):
             if why := condition.unfit(self._columns[condition.score][1].dtype):
                 raise ConfigError(f"the score {condition.score!r} {why}")
+        for rule in self._rules:
+            if self._columns[rule.score][1].even_odds and (why := rule.needless_confidence):
+                raise ConfigError(why)
 
     def __call__(self, row: Mapping[str, Any]) -> Judgement:
         """row: every score by its name, and `<curator>_reason` where scores are null."""

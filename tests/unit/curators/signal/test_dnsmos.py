@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.curators.signal.dnsmos import INPUT_SIZE, SAMPLE_RATE, DnsmosCurator, looped, segment_starts
+from auricle.curators.models import session
+from auricle.curators.signal.dnsmos import (
+    INPUT_SIZE,
+    SAMPLE_RATE,
+    DnsmosCurator,
+    _model,
+    answering,
+    looped,
+    segment_starts,
+)
 from auricle.schemas.clip import Clip
 
 
@@ -80,3 +89,22 @@ def test_without_speech_there_is_a_reason_and_the_network_does_not_run():
     assert DnsmosCurator().score([Clip("", x, 16000)])[0]["reason"] == "unmeasurable: digital silence"
     x[::100] = 1e-3
     assert DnsmosCurator().score([Clip("", x, 16000)])[0]["reason"] == "unmeasurable: no speech"
+
+
+@pytest.mark.parametrize("kind", ["noise", "square", "clicks", "silence", "tone"])
+def test_the_network_without_its_silent_filters_gives_the_whole_networks_scores(kind):
+    rng, t = np.random.default_rng(4), np.arange(INPUT_SIZE)
+    x = {
+        "noise": rng.normal(0, 0.1, INPUT_SIZE),
+        "square": np.sign(rng.normal(size=INPUT_SIZE)),
+        "clicks": (t % 2311 == 0) * 1.0,
+        "silence": np.zeros(INPUT_SIZE),
+        "tone": np.sin(t * 0.17),
+    }[kind].astype(np.float32)
+    whole, shortened = (session(_model(), edit=edit).run(None, {"input_1": x[None]})[0] for edit in (bytes, answering))
+    assert shortened == pytest.approx(whole, abs=1e-5)
+
+
+def test_another_network_runs_whole():
+    other = _model().read_bytes() + b"\x08\x07"  # the same, with its version of the format said again
+    assert answering(other) is other

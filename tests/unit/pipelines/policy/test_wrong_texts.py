@@ -136,6 +136,49 @@ def test_a_wrong_share_of_a_score_that_is_no_trust_is_refused(tmp_path: Path) ->
         check_rules(settings, curators_of(settings))
 
 
+@pytest.mark.parametrize(
+    ("bound", "unsure", "written"),
+    [
+        ("min", "keep", "write `min: 0.1`, which drops only texts that are 0.9 sure to be wrong"),
+        ("min", "drop", "write `min: 0.9`, which keeps only texts that are 0.9 sure to be right"),
+        ("min", "tier", "write `min: 0.1`, and in `tiers` one with `when: [{score: trust, min: 0.9}]`"),
+        ("max", "keep", "write `max: 0.9`, which drops only texts that are 0.9 sure to be right"),
+        ("max", "drop", "write `max: 0.1`, which keeps only texts that are 0.9 sure to be wrong"),
+    ],
+)
+def test_a_confidence_on_a_trust_is_refused_with_the_bounds_that_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, unsure: str, written: str
+) -> None:
+    monkeypatch.setattr(plugins.Words, "columns", (ScoreColumn("trust", "float32", "1", "Trust", even_odds=True),))
+    rule = {"score": "trust", bound: 0.5, "reason": "transcript", "confidence": 0.9, "unsure": unsure}
+    settings = config(tmp_path, tmp_path / "data", keep=[rule], score={"curators": ["words"]})
+    with pytest.raises(ConfigError, match="needs none of") as run_refused:
+        check_rules(settings, curators_of(settings))
+    with pytest.raises(ConfigError, match="needs none of") as loose_refused:
+        Judge(settings.keep, (), curators_of(settings))
+    assert written in str(run_refused.value)
+    assert str(loose_refused.value) == str(run_refused.value)
+
+
+@pytest.mark.parametrize("planted", [0.05, 0.25, 0.5])
+def test_the_two_bounds_are_as_sure_as_the_confidence_would_be(planted: float) -> None:
+    logits, wrong = calibrated(np.random.default_rng(1), 20_000, planted)
+    trusts = 1 / (1 + np.exp(-logits))
+
+    def holding(bound: float) -> np.ndarray:
+        rule = Rule(score="trust", min=bound, reason="transcript").for_share(planted)
+        return np.array([rule.holds(trust, "float32") for trust in trusts])
+
+    right, not_wrong = holding(0.9), holding(0.1)
+    # at the bound itself the share is the confidence: near it, on either side, it is close to that
+    odds = np.log((1 - planted) / planted)
+    near = [np.abs(logits + odds - np.log(p / (1 - p))) < 0.3 for p in (0.9, 0.1)]
+    assert [wrong[n].mean() for n in near] == pytest.approx([0.1, 0.9], abs=0.06)
+    assert wrong[right].mean() < 0.1
+    assert wrong[~not_wrong].mean() > 0.9
+    assert 0.1 < wrong[not_wrong & ~right].mean() < 0.9
+
+
 def test_a_loose_clip_is_judged_at_the_share_that_the_rule_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     column = ScoreColumn("trust", "float32", "1", "Trust", even_odds=True)
     monkeypatch.setattr(plugins.Words, "columns", (column,))
