@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from ...diagnostics.estimates.folds import sample_clips
 from ...diagnostics.estimates.samples import Kept
 from ...diagnostics.motion.acoustic_change import ROWS
 from ...diagnostics.motion.clips import Clips, beginnings, training_clips
@@ -73,11 +74,10 @@ def diagnose(
         begin(f"diagnosing {name}")
         spec = version.representation(name)
         kind, groups = _groups(version, name)
-        samples = _samples(version, name, groups)
         left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
             sound, vectors = clip_sound(version, spec), codebook_vectors_of(version, spec)
-            index = _index(version, name, groups)
+            samples, index = _samples(version, name, groups), _index(version, name, groups)
             for label, rows, entries in streams(spec):
                 named = identity(spec.fingerprint, label, index, kind, seed, vectors)
                 kept = KeptNetwork(version, label, named)
@@ -98,7 +98,7 @@ def diagnose(
             keep_difficulty(version, name, codes)
         else:
             index = _index(version, name, groups)
-            latents, more = _latents(version, spec, samples, index, kind, seed, max_frames, budget_s, begin)
+            latents, more = _latents(version, spec, groups, index, kind, seed, max_frames, budget_s, begin)
             beside = {"trained": spec.trained, "reconstruction": left.to_dict()}
             found[name] = latents.to_dict() | more | beside
             measured[name] = Measured.of_latents(latents)
@@ -112,7 +112,7 @@ def diagnose(
 def _latents(
     version: Version,
     spec: RepresentationSpec,
-    samples: Starts,
+    groups: Mapping[str, str],
     index: list[tuple[str, str, int]],
     kind: str,
     seed: int,
@@ -126,8 +126,11 @@ def _latents(
     def sound(clips: Collection[str]) -> dict[str, np.ndarray] | None:
         return clip_sound(version, spec, ROWS, set(clips))
 
-    kept = Kept(samples, beginnings(index, spec.rows, seed=seed))
-    more = Kept(kept, training_clips(index, spec.rows, seed=seed) if budget_s is not None else {})
+    moving = beginnings(index, spec.rows, seed=seed)
+    training = training_clips(index, spec.rows, seed=seed) if budget_s is not None else {}
+    wanted = sample_clips(index, max_frames, seed=seed) | set(moving) | set(training)
+    kept = Kept(_samples(version, spec.name, groups, wanted), moving)
+    more = Kept(kept, training)
     latents = diagnose_latents(more, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames, index=index)
     order = max(latents.order, 1)
     motion = diagnose_motion(kept.clips, spec.frame_rate, group_kind=kind, order=order, seed=seed, sound=sound)
@@ -184,11 +187,12 @@ def _groups(version: Version, name: str) -> tuple[str, dict[str, str]]:
     return describe_speaker_kinds(speakers["kind"]), group
 
 
-def _samples(version: Version, name: str, group: Mapping[str, str]) -> Starts:
-    """A function that starts a pass over the clips."""
+def _samples(version: Version, name: str, group: Mapping[str, str], clips: Collection[str] | None = None) -> Starts:
+    """A function that starts a pass over the clips, or those of them: nothing of the others is read."""
+    where = None if clips is None or len(clips) >= len(group) else pc.field("clip").isin(sorted(clips))
 
     def start() -> Iterator[tuple[str, str, np.ndarray]]:
-        for sample in version.samples(name):
+        for sample in version.samples(name, where=where):
             yield sample.key, group[sample.key], sample.array
 
     return start
