@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import known_codes
+import known_costs
 import known_directions
 import known_latents
 import known_mixtures
@@ -37,6 +38,7 @@ CHECKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "read-out": known_latents.read_outs,
     "motion": known_motion.motion,
     "mixture": known_mixtures.mixtures,
+    "cost": known_costs.costs,
 }
 
 
