@@ -1,6 +1,6 @@
 """Prints what each model of the portfolio makes of the built-in codec's codes of speech, and their mixture.
 
-    python benchmarks/code_rate_speech.py FOLDER... [--budget-s 600] [--every 6]
+    python benchmarks/code_rate_speech.py FOLDER... [--budget-s 600] [--every 6] [--workers 2]
 
 Each FOLDER holds audio and a `transcripts.tsv` with columns file and speaker. There is no known answer here: the tests
 have those. `--every N` also measures every Nth frame only: as few frames as the same audio has at 75 / N per second.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import time
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,15 @@ from auricle.diagnostics.codes.members import Member
 from auricle.diagnostics.pool.pool_member import Pool
 from auricle.extractors.coding.codebooks import codebook_vectors
 from auricle.extractors.coding.registry import build, load_codec
+from auricle.pipelines.work.processes import Processes
 from auricle.schemas.config import RepresentationConfig
 
 CONFIG = RepresentationConfig(codec="builtin", kind="codes")
+
+
+def spent_s() -> float:
+    """CPU seconds of this process and of those that ended."""
+    return sum(os.times()[:4])
 
 
 def codes_of(folders: list[Path]) -> list[tuple[str, str, np.ndarray]]:
@@ -63,22 +69,24 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--budget-s", type=float, help="also a neural member, trained for so long")
     parser.add_argument("--every", type=int, help="also only every so many frames: a lower frame rate")
+    parser.add_argument("--workers", type=int, help="processes; default one per core")
     options = parser.parse_args()
+    jobs = Processes(options.workers)
     found = codes_of(options.folders)
     frames = sum(codes.shape[1] for _, _, codes in found)
     print(f"{len(found)} recordings, {frames / 75 / 60:.1f} minutes, {len({s for _, s, _ in found})} speakers\n")
     vectors = codebook_vectors(load_codec(CONFIG), found[0][2].shape[0])
     print("| codes | model | bit/s | |\n|---|---|---|---|")
     for every in dict.fromkeys((1, options.every or 1)):
-        members: dict[str, Member] = {"pool": Pool(vectors)}
+        members: dict[str, Member] = {"pool": Pool(vectors, jobs=jobs)}
         if options.budget_s:
             from auricle.diagnostics.neural.language_model import LanguageModel
 
-            members["neural"] = LanguageModel(options.budget_s, vectors=vectors)
-        begin = time.process_time()
+            members["neural"] = LanguageModel(options.budget_s, vectors=vectors, jobs=jobs)
+        begin = spent_s()
         samples = [(key, speaker, codes[:, ::every]) for key, speaker, codes in found]
-        result = diagnose_codes(samples, 75 / every, 1024, group_kind="speaker", members=members)
-        report(f"8 x 1024, {75 / every:g} Hz", result, time.process_time() - begin)
+        result = diagnose_codes(samples, 75 / every, 1024, group_kind="speaker", members=members, jobs=jobs)
+        report(f"8 x 1024, {75 / every:g} Hz", result, spent_s() - begin)
 
 
 if __name__ == "__main__":

@@ -333,3 +333,26 @@ def test_unknown_columns_of_a_newer_minor_are_ignored_in_the_tables(copy: Path) 
     found = {s.key: (s.array.shape, crc(s.array)) for s in newer.samples(name)}
     assert found == ARRAYS[name]
     assert verify(str(copy)) == []
+
+
+NAMED = "loud_first-12769d4800cb"
+
+
+def test_its_named_curriculum_says_what_it_said(copy: Path) -> None:
+    (file,) = (GOLDEN.parent / "named_curriculum").iterdir()
+    shutil.copy(file, copy / "derived/000001")
+    version = open_version(str(copy))
+    curriculum = version.named_curriculum(NAMED)
+    assert curriculum.id == NAMED
+    document = curriculum.document
+    assert [(s.name, s.clips, s.tokens, s.speakers, s.quotas) for s in document.stages] == [
+        ("gold", 2, 272, 2, {}), ("rest", 1, 120, 1, {"tones": 1}),
+    ]  # fmt: skip
+    assert [(p.epoch, p.measure, p.repeats, p.shares) for p in document.phases] == [
+        (0, "clips", {"gold": 2.0}, {}), (1, "frames", {}, {"gold": 0.4, "rest": 0.6}),
+    ]  # fmt: skip
+    assert document.inputs.version_sha256 == version.sha256
+    rows = {row["clip"]: (row["stage"], row["left_out"], row["quota"]) for row in curriculum.table.to_pylist()}
+    assert rows == {A: (0, None, None), B0: (0, None, None), B1: (1, None, "tones"), C: (None, "quota", None)}
+    opened = [sample.key for sample in version.samples("tone-codes-50hz", stage="gold", curriculum="loud_first")]
+    assert sorted(opened) == sorted([A, B0])
