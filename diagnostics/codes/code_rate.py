@@ -83,7 +83,7 @@ def code_rate(
     fold_of_clip = np.array([folds.fold_of(*clip) for clip in zip(store.keys, store.groups, strict=True)], np.int64)
     positions, parts = _training_frames(store, fold_of_clip, seed, max_train_frames)
     starts = np.cumsum(store.lengths) - store.lengths
-    if jobs.workers > 1:
+    if jobs.workers > 1 and jobs.one_disk:
         store.share()
     scored = {name: member(store, fold_of_clip) for name, member in (members or {}).items()}
     others = _best_checks(scored, [int(store.lengths[clips].sum()) for clips in check_clips(store, fold_of_clip)])

@@ -15,6 +15,9 @@ class Jobs(Protocol):
     `work` is a function of a module, and jobs and results can be pickled.
     """
 
+    one_disk: bool
+    """Whether whoever does them reads the files of this process."""
+
     @property
     def workers(self) -> int:
         """How many jobs are done at once."""
@@ -27,6 +30,7 @@ class Here:
     """One job after the other, in this process."""
 
     workers = 1
+    one_disk = True
 
     def __call__(self, work: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
         return map(work, jobs)

@@ -53,7 +53,8 @@ class LanguageModel:
         jobs = where_worth(self.jobs, bits.size)
         progress = self.progress
         if jobs.workers > 1:
-            store.share()
+            if jobs.one_disk:
+                store.share()
             # what another process says arrives nowhere
             progress = _say_nothing
         seconds = self.budget_s * min(jobs.workers, num_folds) / num_folds

@@ -55,7 +55,7 @@ class Pool:
         check: list[np.ndarray] = [np.zeros(0)] * num_folds
         curve = np.zeros(3)
         jobs = where_worth(self.jobs, bits.size)
-        if jobs.workers > 1:
+        if jobs.workers > 1 and jobs.one_disk:
             store.share()
         alone = replace(self, progress=_say_nothing, jobs=Here())
         tasks = [_FoldJob(alone, store, fold_of_clip, fold) for fold in range(num_folds)]

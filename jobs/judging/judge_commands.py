@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..terminal.options import DatasetArg, Json, Quiet
+
+if TYPE_CHECKING:
+    from ...pipelines.work.pool import Pool
 
 Representations = Annotated[
     list[str] | None,
@@ -102,6 +107,14 @@ def diagnose(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count and train at once; default one per core")
     ] = None,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster",
+            help="Count and train on the workers of Ray: of the cluster in RAY_ADDRESS, else of this machine. "
+            "An interrupted diagnosis goes on",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -123,24 +136,27 @@ def diagnose(
     if compare and representation:
         raise ConfigError("--compare names its two representations; --representation does not go with it")
     version, budget_s = open_version(dataset), _seconds(budget) if budget is not None else None
+    how: dict[str, Any] = {"budget_s": budget_s, "pool": pool, "reconstruct": reconstruct, "workers": workers}
     if compare:
-        with console.working("comparing", quiet) as tell:
-            found = compare_two(
-                version, *compare, budget_s=budget_s, pool=pool, reconstruct=reconstruct, workers=workers, begin=tell
-            )
+        with console.working("comparing", quiet) as tell, _workers_of_ray(cluster, workers) as on:
+            found = compare_two(version, *compare, **how, on=on, begin=tell)
         answer(as_json, found, lambda: print_comparison(found))
         return
-    with console.working("diagnosing", quiet) as tell:
-        record = diagnose_version(
-            version,
-            representation,
-            budget_s=budget_s,
-            pool=pool,
-            reconstruct=reconstruct,
-            workers=workers,
-            begin=tell,
-        )
+    with console.working("diagnosing", quiet) as tell, _workers_of_ray(cluster, workers) as on:
+        record = diagnose_version(version, representation, **how, on=on, begin=tell)
     answer(as_json, record, lambda: print_diagnosis(record))
+
+
+@contextlib.contextmanager
+def _workers_of_ray(wanted: bool, workers: int | None) -> Iterator[Pool | None]:
+    if not wanted:
+        yield None
+        return
+    from ...pipelines.work.pool import Pool
+    from ...schemas.config import Workers
+
+    with Pool(Workers(num=workers)) as pool:
+        yield pool
 
 
 def _seconds(budget: str) -> float:

@@ -9,6 +9,7 @@ from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
 from ...schemas.errors import ConfigError, IntegrityError
+from ..work.pool import Pool
 from .comparisons import MIN_GROUPS
 from .diagnose import diagnose, streams
 from .reconstruction import NUM_CLIPS, UNITS
@@ -27,6 +28,7 @@ def compare(
     pool: bool = True,
     reconstruct: int = NUM_CLIPS,
     workers: int | None = None,
+    on: Pool | None = None,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """b minus a in every measure that both have, paired over the clips and speakers that both have.
@@ -61,6 +63,7 @@ def compare(
             pool=pool,
             reconstruct=reconstruct,
             workers=workers,
+            on=on,
             begin=begin,
         )
     both = {name: record["representations"][name] for name in (first, second)}

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ...diagnostics.estimates.folds import sample_clips
+from ...diagnostics.estimates.jobs import Jobs
 from ...diagnostics.estimates.samples import Kept
 from ...diagnostics.motion.acoustic_change import ROWS
 from ...diagnostics.motion.clips import Clips, beginnings, training_clips
@@ -20,8 +21,11 @@ from ...loaders.reading.version import Version
 from ...loaders.storage.layout import derived_path
 from ...schemas.derived import DIAGNOSTICS_SCHEMA
 from ...schemas.errors import IntegrityError
+from ...schemas.keys import digest
 from ...schemas.representation import RepresentationSpec
 from ..policy.speakers import describe_speaker_kinds, version_speakers
+from ..spread.unit_jobs import UnitJobs
+from ..work.pool import Pool
 from ..work.processes import Processes
 from .clip_sound import clip_sound
 from .code_members import members, outside_members
@@ -48,6 +52,7 @@ def diagnose(
     pool: bool = True,
     reconstruct: int = NUM_CLIPS,
     workers: int | None = None,
+    on: Pool | None = None,
     begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Diagnose `representations` (prefixes; default all) of a version; returns the record of these.
@@ -58,6 +63,7 @@ def diagnose(
     pool: whether a pool of contexts is mixed with the counts, which takes some three times as long as they do.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
     workers: processes that count and train at once; default one per core. What is counted does not depend on it.
+    on: workers that do this instead, on any nodes, each piece with a receipt; one that was interrupted goes on.
 
     Adds them to `derived/<version>/diagnostics.json`, where other representations stay as they are, and writes what is
     known of each clip: one `difficulty-<representation>.parquet` per codes representation, one
@@ -66,7 +72,6 @@ def diagnose(
     """
     require_none(version.store)
     names = [version.representation(r).name for r in representations or sorted(version.document.representations)]
-    jobs = Processes(workers)
     record: dict[str, Any] = {"schema": DIAGNOSTICS_SCHEMA, "version": version.document.number, "seed": seed}
     found: dict[str, Any] = {}
     measured: dict[str, Measured] = {}
@@ -82,6 +87,7 @@ def diagnose(
                 named = identity(spec.fingerprint, label, index, kind, seed, vectors)
                 kept = KeptNetwork(version, label, named)
                 outside, absent = outside_members(spec, entries)
+                jobs = _jobs(version, workers, on, begin, (named, label, seed, pool, budget_s, *sorted(outside)))
                 codes = diagnose_codes(
                     _rows(samples, rows),
                     spec.frame_rate,
@@ -92,6 +98,8 @@ def diagnose(
                     members=members(vectors, kept, budget_s, seed, begin, pool=pool, jobs=jobs) | outside,
                     jobs=jobs,
                 )
+                if isinstance(jobs, UnitJobs):
+                    jobs.forget()
                 beside = {"trained": spec.trained, "reconstruction": left.to_dict(), "absent_members": absent}
                 found[label] = codes.to_dict() | beside
                 measured[label] = Measured.of_codes(codes, left)
@@ -107,6 +115,15 @@ def diagnose(
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
+
+
+def _jobs(
+    version: Version, workers: int | None, on: Pool | None, say: Callable[[str], None], made_from: tuple[Any, ...]
+) -> Jobs:
+    """Who does the pieces of one stream. made_from: all that they depend on besides the version."""
+    if on is None:
+        return Processes(workers)
+    return UnitJobs(version.store, digest("diagnose/1", version.sha256, *map(str, made_from)), on, say)
 
 
 def _latents(

@@ -17,6 +17,8 @@ Done = TypeVar("Done")
 class Processes:
     """`diagnostics.estimates.jobs.Jobs`: what is found does not depend on how many there are."""
 
+    one_disk = True
+
     def __init__(self, workers: int | None = None) -> None:
         """workers: at once; default a core each."""
         self.workers = workers or os.cpu_count() or 1

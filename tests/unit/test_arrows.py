@@ -75,7 +75,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "policy": {"tables"},
         "publishing": {"tables", "audio", "work"},
         "upkeep": {"publishing", "work", "passes", "audio"},
-        "derived": {"policy", "tables", "audio", "work"},
+        "spread": {"work", "nodes"},
+        "derived": {"spread", "policy", "tables", "audio", "work"},
         "curricula": {"derived", "policy"},
         "trial": {"policy", "passes", "audio", "work"},
         TOP: {
