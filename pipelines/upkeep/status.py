@@ -11,6 +11,7 @@ from ...loaders.reading.pending import pending
 from ...loaders.reading.refs import readable, tags
 from ...loaders.reading.version import open_version
 from ...loaders.storage.json_record import read_record
+from ...loaders.storage.layout import run_verb
 from ...loaders.storage.store import Store
 from ...schemas.records import PURGED_SCHEMA
 from ...schemas.version import VersionDocument
@@ -42,7 +43,7 @@ class UnfinishedRun:
 
     run: str
     verb: str
-    """The command that left it and resumes it: run or relabel."""
+    """The command that left it and resumes it: run, relabel or diagnose."""
     state: RunState
     files: int
     num_bytes: int
@@ -115,9 +116,8 @@ def _newest(d: VersionDocument, now: datetime) -> Newest:
 
 
 def _run(store: Store, left: RunLeft, held_by: str | None, now: datetime) -> UnfinishedRun:
-    verb = "relabel" if left.run.startswith("relabel-") else "run"
     age_s = max(now.timestamp() - left.modified_s, 0.0)
-    return UnfinishedRun(left.run, verb, _state(store, left, held_by), left.files, left.num_bytes, age_s)
+    return UnfinishedRun(left.run, run_verb(left.run), _state(store, left, held_by), left.files, left.num_bytes, age_s)
 
 
 def _state(store: Store, left: RunLeft, held_by: str | None) -> RunState:

@@ -54,6 +54,7 @@ def test_before_the_first_version_there_may_be_a_run(tmp_path: Path) -> None:
 def test_unfinished_work_is_named_with_its_verb_and_what_to_do(store: Store) -> None:
     store.put_new(f"runs/{RUN}/score/plan.parquet", b"x")
     store.put_new("runs/relabel-0123456789ab/relabel/plan.parquet", b"x")
+    store.put_new("runs/diagnose-0123456789ab/diagnose/plan.parquet", b"x")
     refused = open_version(store).document.model_copy(update={"gate": GateResult(verdict="critical")})
     keep_candidate(store, "20260102T000000-bbbbbb", refused)
     store.put_new("pulling/x", b"")
@@ -61,6 +62,7 @@ def test_unfinished_work_is_named_with_its_verb_and_what_to_do(store: Store) -> 
     assert [(r.verb, r.state) for r in found.unfinished] == [
         ("run", "unfinished"),
         ("run", "refused by the gate"),
+        ("diagnose", "unfinished"),
         ("relabel", "unfinished"),
     ]
     assert found.interrupted_pull
