@@ -1,0 +1,90 @@
+"""What a diagnosis costs: CPU microseconds per code and per latent frame, and core-hours for 10 000 hours of audio.
+
+    OMP_NUM_THREADS=1 python benchmarks/diagnostics_cost.py [--frames 40000] [--dims 64 512]
+
+Codes are eight walks over 1024 entries. Models are fitted on as many frames in both of two runs, of which the second
+has five times as many frames to score: the difference is what a further code costs, the rest is the fit. The pool's is
+the cost of both less that of the counts. Latents are AR(1). They are sampled, so a larger corpus costs no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from auricle.diagnostics.codes.codes_diagnosis import diagnose_codes
+from auricle.diagnostics.codes.members import Member
+from auricle.diagnostics.latents.latents_diagnosis import diagnose_latents
+from auricle.diagnostics.pool.pool_member import Pool
+from auricle.pipelines.derived.diagnose import MAX_LATENT_FRAMES
+
+BOOKS, ENTRIES, RATE, CLIP = 8, 1024, 75.0, 500
+HOURS = 10_000
+TRAINED = {"counts": 2_000_000, "pool": 500_000}
+"""Frames on which a large corpus is fitted (`diagnose_codes`, `Pool`)."""
+MORE = 5
+
+
+def codes(frames: int) -> list[tuple[str, str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    steps = rng.integers(-20, 21, (frames // CLIP, BOOKS, CLIP))
+    return [(f"{i:06d}", f"s{i % 40}", each) for i, each in enumerate(np.cumsum(steps, axis=2) % ENTRIES)]
+
+
+def latents(frames: int, dim: int) -> list[tuple[str, str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(frames // CLIP):
+        clip = rng.standard_normal((dim, CLIP))
+        for t in range(1, CLIP):
+            clip[:, t] += 0.9 * clip[:, t - 1]
+        found.append((f"{i:06d}", f"s{i % 40}", clip.astype(np.float32)))
+    return found
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def of_codes(frames: int, members: dict[str, Member]) -> tuple[float, float]:
+    """(microseconds per further code, seconds of the fit on `frames` frames)."""
+    spent = [
+        cpu_s(lambda n=n: diagnose_codes(
+            codes(n), RATE, ENTRIES, group_kind="speaker", max_train_frames=frames, members=members
+        ))
+        for n in (frames, MORE * frames)
+    ]  # fmt: skip
+    per_code = (spent[1] - spent[0]) / ((MORE - 1) * frames * BOOKS)
+    return per_code * 1e6, spent[0] - per_code * frames * BOOKS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=40_000)
+    parser.add_argument("--dims", type=int, nargs="*", default=[64, 512])
+    options = parser.parse_args()
+    frames, total = options.frames, HOURS * 3600 * RATE * BOOKS
+    print(f"| codes {BOOKS} x {ENTRIES}, {RATE:g} Hz | us a code | fit, s at {frames} frames | {HOURS} h, core-hours |")
+    print("|---|---|---|---|")
+    vectors = np.random.default_rng(1).standard_normal((BOOKS, ENTRIES, 32))
+    counts = of_codes(frames, {})
+    both = of_codes(frames, {"pool": Pool(vectors, max_train_frames=frames)})
+    pool = both[0] - counts[0], both[1] - counts[1]
+    for name, (each, fit) in (("counts", counts), ("pool", pool)):
+        hours = (each * total / 1e6 + fit * TRAINED[name] / frames) / 3600
+        print(f"| {name} | {each:.1f} | {fit:.0f} | {hours:.0f} |", flush=True)
+    print(f"\n| latents | us a frame | {HOURS} h ({MAX_LATENT_FRAMES} frames of them), core-hours |\n|---|---|---|")
+    for dim in options.dims:
+        given = latents(frames, dim)
+        spent = cpu_s(lambda given=given: diagnose_latents(given, 12.5, group_kind="speaker", max_frames=frames))
+        each = spent / frames
+        print(f"| D = {dim} | {each * 1e6:.0f} | {each * MAX_LATENT_FRAMES / 3600:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
