@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Never, TypeVar
 
 from ...schemas.errors import WorkerError
 from .hang import Step
@@ -29,6 +29,6 @@ class Processes:
             return map(work, jobs)
         return run_each(work, jobs, self._died, self.workers)
 
-    def _died(self, job: object, code: int | None, _: Step | None) -> Done:
+    def _died(self, job: object, code: int | None, _: Step | None) -> Never:
         why = "where memory ran out, ask for fewer at once: --workers 1"
         raise WorkerError(f"a process of the diagnosis ended with code {code}; {why}")

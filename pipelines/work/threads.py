@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.abc
+import importlib.util
 import os
 import sys
 import warnings
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -44,9 +47,31 @@ def one_thread_here() -> None:
 
 
 def all_cores_for_tables() -> None:
-    """Arrow, which takes the number for its own, reads tables with every core again: no result depends on that."""
+    """Arrow, which takes the number for its own, reads tables with every core again: no result depends on that. Where
+    it is not there yet, as soon as it is."""
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.set_cpu_count(os.cpu_count() or 1)
+    else:
+        sys.meta_path.insert(0, _WithAllCores())
+
+
+class _WithAllCores(importlib.abc.MetaPathFinder):
+    """Finds arrow as others do, and sets its cores when it has loaded."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        if fullname != "pyarrow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                load(module)
+                module.set_cpu_count(os.cpu_count() or 1)
+
+            spec.loader.exec_module = exec_module
+        return spec
 
 
 def arrow_without_pandas() -> None:
