@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..terminal import console
-from .motion_lines import motion_lines
+from .motion_lines import direction_line, motion_lines
 
 TAUS_MS = (80.0, 160.0, 320.0)
 MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
@@ -34,6 +34,8 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
             console.say(f"{name}: {_mixture(r['mixture_density'])}")
         for line in motion_lines(r["motion"]) if r.get("motion") else ():
             console.say(f"{name}: {line}")
+        if r.get("directions"):
+            console.say(f"{name}: {direction_line(r['directions'])}")
         if r["kind"] == "codes" and r.get("reconstruction"):
             console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
         if r.get("within") and r["code_rate"]["value"] is not None:

@@ -104,6 +104,9 @@ def diagnose(
     reconstruct: Annotated[
         int, typer.Option(min=0, help="Clips of each codes representation to decode and compare with the recordings")
     ] = 20,
+    directions: Annotated[
+        bool, typer.Option("--directions", help="Also split the steps of latents into direction and length; slow")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count and train at once; default one per core")
     ] = None,
@@ -143,7 +146,7 @@ def diagnose(
         answer(as_json, found, lambda: print_comparison(found))
         return
     with console.working("diagnosing", quiet) as tell, _workers_of_ray(cluster, workers) as on:
-        record = diagnose_version(version, representation, **how, on=on, begin=tell)
+        record = diagnose_version(version, representation, **how, directions=directions, on=on, begin=tell)
     answer(as_json, record, lambda: print_diagnosis(record))
 
 

@@ -15,6 +15,15 @@ def motion_lines(motion: Mapping[str, Any]) -> Iterator[str]:
     yield from _rollout(motion["rollout"])
 
 
+def direction_line(found: Mapping[str, Any]) -> str:
+    """What the past says of the direction and of the length of steps, beside shuffled frames."""
+    each = (
+        f"direction {_signed(found['dir_gain_excess'])} nat/frame, cosine {_signed(found['dir_cos_excess'])}, "
+        f"R2 of log length {_signed(found['logmag_r2_excess'])}, all above shuffled frames"
+    )
+    return f"steps as direction and length: gain {_signed(found['gain'])} nat/frame over frames by themselves; {each}"
+
+
 def _rollout(found: Mapping[str, Any]) -> Iterator[str]:
     if not found["steps"]:
         yield f"predictions several frames ahead not measured: {found['reason']}"

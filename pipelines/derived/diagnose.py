@@ -14,7 +14,13 @@ from ...diagnostics.estimates.jobs import Jobs
 from ...diagnostics.estimates.samples import Kept
 from ...diagnostics.motion.acoustic_change import ROWS
 from ...diagnostics.motion.clips import Clips, beginnings, training_clips
-from ...diagnostics.summary import LatentsDiagnosis, diagnose_codes, diagnose_latents, diagnose_motion
+from ...diagnostics.summary import (
+    LatentsDiagnosis,
+    diagnose_codes,
+    diagnose_directions,
+    diagnose_latents,
+    diagnose_motion,
+)
 from ...loaders.reading.derived import diagnostics_record
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Version
@@ -51,6 +57,7 @@ def diagnose(
     budget_s: float | None = None,
     pool: bool = True,
     reconstruct: int = NUM_CLIPS,
+    directions: bool = False,
     workers: int | None = None,
     on: Pool | None = None,
     begin: Callable[[str], None] = lambda _: None,
@@ -62,6 +69,7 @@ def diagnose(
     a mixture density network is trained as long, and not kept.
     pool: whether a pool of contexts is mixed with the counts, which takes some three times as long as they do.
     reconstruct: clips of each codes representation that are decoded and compared with their recordings.
+    directions: whether steps of latents are also split into direction and length, on the sample of `motion`.
     workers: processes that count and train at once; default one per core. What is counted does not depend on it.
     on: workers that do this instead, on any nodes, each piece with a receipt; one that was interrupted goes on.
 
@@ -106,7 +114,7 @@ def diagnose(
             keep_difficulty(version, name, codes)
         else:
             index = _index(version, name, groups)
-            latents, more = _latents(version, spec, groups, index, kind, seed, max_frames, budget_s, begin)
+            latents, more = _latents(version, spec, groups, index, kind, seed, max_frames, budget_s, directions, begin)
             beside = {"trained": spec.trained, "reconstruction": left.to_dict()}
             found[name] = latents.to_dict() | more | beside
             measured[name] = Measured.of_latents(latents)
@@ -135,6 +143,7 @@ def _latents(
     seed: int,
     max_frames: int,
     budget_s: float | None,
+    directions: bool,
     begin: Callable[[str], None],
 ) -> tuple[LatentsDiagnosis, dict[str, Any]]:
     """What the past says about frames; and, of samples of clips that are taken on the way, how they move and what a
@@ -158,7 +167,13 @@ def _latents(
 
         clips = Clips.of(more.clips, group_kind=kind, seed=seed)
         mixture = mixture_gain(clips, order, budget_s, group_kind=kind, seed=seed, progress=begin).to_dict()
-    return latents, {"motion": motion.to_dict(), "mixture_density": mixture}
+    steps = None
+    if directions:
+        clips = [(key, group, frames) for key, (group, frames) in kept.clips.items()]
+        found = diagnose_directions(clips, group_kind=kind, seed=seed)
+        # archetypes are those of `motion`
+        steps = found and {name: each for name, each in found.to_dict().items() if not name.startswith("arche_")}
+    return latents, {"motion": motion.to_dict(), "mixture_density": mixture, "directions": steps}
 
 
 def _merged(version: Version, record: dict[str, Any]) -> dict[str, Any]:

@@ -309,6 +309,24 @@ def test_archetypes_of_latents_are_on_record_and_said(
         assert "whether archetypes change with F0, energy and flux was not measured: no features" in said
 
 
+def test_steps_are_split_into_direction_and_length_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dataset_factory, "payload", walks_and_sound)
+    latents = LATENTS.model_copy(update={"name": "walk-latents-50hz", "frame_rate": 50.0, "frame_size": 320})
+    recordings = [Recording(f"w{i}", speaker=f"s{i % 8}", num_samples=16_000 * 4) for i in range(24)]
+    write_version(f"{tmp_path}/dataset", recordings, representations=[latents])
+    version = open_version(f"{tmp_path}/dataset")
+    assert diagnose(version)["representations"]["walk-latents-50hz"]["directions"] is None
+    record = diagnose(version, directions=True)
+    found = record["representations"]["walk-latents-50hz"]["directions"]
+    assert found["gain"]["low"] > 0, "a walk goes on from where it is"
+    assert not [name for name in found if name.startswith("arche_")]
+    print_diagnosis(record)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"steps as direction and length: gain {found['gain']['value']:+.3f}" in said
+
+
 def flips(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
     """Latents that no linear prediction sees anything of."""
     return SignFlip(4, 0.9).sample(1, 100, int(recording.key[:8], 16))[0].astype(np.float32)
