@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,7 @@ from .labels.read import Tally, label_files, rows_of
 from .labels.registry import formats
 from .labels.resolve import resolve
 from .labels.rows import LABELS
+from .listing.archived import is_named_archive
 
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".txt", ".ctm", ".stm", ".rttm")
 MOST_CANDIDATES = 24
@@ -58,8 +59,10 @@ def found_labels(source: Source, files: pa.Table, limit: int) -> list[FoundLabel
     """
     paths = sorted(files["path"].to_pylist())
     place = Place(source.path, source.name, lambda: paths)
+    own = source.path.rstrip("/").rpartition("/")[2]
+    below = f"{own}/" if is_named_archive(own) and not Path(source.path).expanduser().is_dir() else ""
     found = []
-    for name in islice(candidates(place, paths), MOST_CANDIDATES):
+    for name in islice(candidates(place, paths, below), MOST_CANDIDATES):
         try:
             tried = Source.model_validate({"path": source.path, "name": source.name, "transcripts": name})
             counted = _counted(tried, files, paths, limit)
@@ -68,11 +71,15 @@ def found_labels(source: Source, files: pa.Table, limit: int) -> list[FoundLabel
             continue
         if counted.recordings:
             found.append(counted)
-    return sorted(found, key=lambda f: (-f.recordings, -f.with_text, -f.lines, f.transcripts))
+    # a list has its labels, where it has any
+    return sorted(found, key=lambda f: (f.transcripts != own, -f.recordings, -f.with_text, -f.lines, f.transcripts))
 
 
-def candidates(place: Place, paths: Sequence[str]) -> Iterator[str]:
-    """What `transcripts` might be: endings of files beside the recordings, folders of Kaldi, tables."""
+def candidates(place: Place, paths: Sequence[str], below: str = "") -> Iterator[str]:
+    """What `transcripts` might be: endings of files beside the recordings, folders of Kaldi, tables.
+
+    below: what names of tables begin with; of one archive, its own: what lies beside it is of others.
+    """
     stems = {os.path.splitext(path)[0] for path in paths}
     looked_at = [paths[k * len(paths) // LOOKED_AT] for k in range(LOOKED_AT)] if len(paths) > LOOKED_AT else paths
     beside = Counter[str]()
@@ -87,6 +94,8 @@ def candidates(place: Place, paths: Sequence[str]) -> Iterator[str]:
     grouped: dict[str, list[str]] = {}
     called: dict[str, list[str]] = {}
     for name in islice(place.walk("**/*"), MOST_NAMES):
+        if not name.startswith(below):
+            continue
         base = PurePosixPath(name).name
         if base == "wav.scp":
             yield str(PurePosixPath(name).parent)

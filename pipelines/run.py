@@ -29,6 +29,7 @@ from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
 from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
 from .listing.contents import Contents, Wanted, here_first
+from .listing.files import require_there
 from .listing.list_pass import ARCHIVES_PER_UNIT, ListRecipe
 from .nodes.resources import Resources
 from .passes.declared import cut_freely, resources
@@ -214,6 +215,7 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
     """One attempt on the newest version; None when another run published meanwhile."""
     config, store = this.config, this.store
     if not numbers(store):
+        require_there(config.sources)
         # there will be something to do: workers start while the sources are listed
         this.get_ready()
     with open_state(store) as state:
@@ -347,8 +349,10 @@ def judged(this: Run, parent: Version | None, candidate: VersionDocument) -> Ver
     if result[0].verdict == "critical":
         failed = [c for c in result[0].checks if not c.success and c.severity == "critical"]
         lines = "".join(f"\n  {c.expectation}: required {c.required}, observed {c.observed}" for c in failed)
+        dropped = sorted(candidate.dropped_by_reason.items(), key=lambda reason: -reason[1])
+        why = f"\n  dropped: {', '.join(f'{reason} {count:,}' for reason, count in dropped)}" if dropped else ""
         raise GateError(
-            f"the gate refused the candidate of version {candidate.number}; nothing was published.{lines}\n"
+            f"the gate refused the candidate of version {candidate.number}; nothing was published.{lines}{why}\n"
             f"The candidate is {this.store.url}/{path}. Change the rules, the sources or the gate, and run again."
         )
     return candidate

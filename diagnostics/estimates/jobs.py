@@ -41,5 +41,5 @@ MANY_CODES = 200_000
 
 
 def where_worth(jobs: Jobs, codes: int) -> Jobs:
-    """`jobs`, or this process where there are few codes."""
-    return jobs if codes >= MANY_CODES else Here()
+    """`jobs`; this process where other ones of this machine would have to start for few codes."""
+    return Here() if jobs.one_disk and codes < MANY_CODES else jobs

@@ -45,7 +45,11 @@ def print_version(version: Version) -> None:
             f"{source} {100 * s.share:.1f} % ({100 * s.low:.1f} to {100 * s.high:.1f})" for source, s in worst[:SOURCES]
         )
         more = f" and {len(worst) - SOURCES} more sources" if len(worst) > SOURCES else ""
-        console.say(f"wrong texts by {score}, estimated: {said}{more}; bounds on it are meant for these shares")
+        if said:
+            console.say(
+                f"wrong texts by {score}, estimated: {said}{more}. A bound on {score} is moved by its source's share, "
+                "so that it means what it does where half of the texts are wrong (docs/transcript_trust.md)"
+            )
     reasons = [("dropped", r, n) for r, n in d.dropped_by_reason.items()]
     passing = {r: n for r, n in d.failed_by_reason.items() if kind_of(r) is FailureClass.MOMENT}
     reasons += [("failed", r, n) for r, n in d.failed_by_reason.items() if r not in passing]

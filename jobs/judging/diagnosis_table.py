@@ -157,9 +157,13 @@ def _portfolio(p: Mapping[str, Any]) -> str:
     """What each model costs, and what mixing them took off: how far apart bounds of the same thing are."""
     each = ", ".join(f"{name} {bits:.2f}" for name, bits in p["members"].items())
     beside = "".join(f"; {name}: {note}" for name, note in p.get("notes", {}).items())
-    low, high = p.get("saved_low"), p.get("saved_high")
+    low, high, saved = p.get("saved_low"), p.get("saved_high"), p["saved"]
+    where = "below"
+    if saved < 0:
+        where, saved = "above", -saved
+        low, high = (None, None) if low is None else (-high, -low)
     interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
-    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {p['saved']:.2f}{interval} below the best of them{beside}"
+    return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {saved:.2f}{interval} {where} the best of them{beside}"
 
 
 def _within(w: Mapping[str, float], portfolio: Mapping[str, Any] | None) -> str:

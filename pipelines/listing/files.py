@@ -44,6 +44,19 @@ def list_sources(sources: Iterable[Source], notices: list[str], lister: Lister =
     notices.extend(left_out(archives))
 
 
+def require_there(sources: Iterable[Source]) -> None:
+    """Raises `ConfigError` for a folder or file of this machine that is not there."""
+    for source in sources:
+        if "://" not in source.path and not (root := _root(source)).exists():
+            raise ConfigError(
+                f"source {source.name!r}: {root} does not exist. Check `path` (it is relative to where you are)."
+            )
+
+
+def _root(source: Source) -> Path:
+    return Path(source.path).expanduser().absolute()
+
+
 def archives_of(sources: Iterable[Source]) -> list[Archives]:
     """Of each source those that are found in it, none yet."""
     return [Archives(source, rank) for rank, source in enumerate(sources)]
@@ -99,11 +112,8 @@ def _rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> 
 
 
 def _local(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:
-    root = Path(source.path).expanduser().absolute()
-    if not root.exists():
-        raise ConfigError(
-            f"source {source.name!r}: {root} does not exist. Check `path` (it is relative to where you are)."
-        )
+    require_there([source])
+    root = _root(source)
     if root.is_file():
         found = root.stat()
         if is_named_archive(root.name):

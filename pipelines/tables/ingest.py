@@ -71,7 +71,7 @@ def load_sources(
     ]
     state.table("label_tallies", label_lines.tallied(tallies))
     requirements.refuse_absent(state, config)
-    notices += _labels_of_nothing(state)
+    notices += [*_labels_of_nothing(state), *_recordings_without_labels(state, config)]
     _sources(state, config)
     (cues if config.segment.method == "speech" else _spans)(state)
     cut_by = _cut_by(config)
@@ -310,6 +310,20 @@ def _labels_of_nothing(state: State) -> list[str]:
     return [
         f"source {source!r}: {absent:,} of {named:,} recordings that its labels name are not there, for example {path}"
         for source, absent, named, path in rows
+    ]
+
+
+def _recordings_without_labels(state: State, config: RunConfig) -> list[str]:
+    """A line per source of whose recordings its labels describe none: a wrong pattern, and every text is gone."""
+    files, labelled = (
+        dict(state.sql(f"SELECT source, count(*) FROM {table} GROUP BY source").fetchall())
+        for table in ("files_listed", "labels")
+    )
+    return [
+        f"source {source.name!r}: its labels ({source.transcripts}) describe none of its {files[source.name]:,} "
+        "recordings; they are taken without text. `auricle inspect` shows which labels fit"
+        for source in config.sources
+        if source.transcripts is not None and source.name in files and source.name not in labelled
     ]
 
 

@@ -111,3 +111,16 @@ def test_the_limit_is_said_and_an_absent_source_is_refused(tmp_path: Path) -> No
     empty = inspect_source(str(tmp_path / "empty"))
     assert (empty.files, empty.hours, empty.labels) == (0, None, [])
     assert "no audio files" in "\n".join(lines(empty))
+
+
+def test_labels_of_others_beside_an_archive_or_a_list_are_not_proposed(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "clips" / "x.wav", 5).read_bytes()
+    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
+        for name, content in (("x.wav", data), ("x.txt", b"mine")):
+            item = tarfile.TarInfo(name)
+            item.size = len(content)
+            archive.addfile(item, io.BytesIO(content))
+    (tmp_path / "other.tsv").write_text("file\ttranscript\nx.wav\ttheirs\nclips/x.wav\ttheirs\n")
+    assert [found.transcripts for found in inspect_source(str(tmp_path / "mine.tar")).labels] == ["*.txt"]
+    (tmp_path / "list.jsonl").write_text(json.dumps({"audio_filepath": "clips/x.wav", "text": "mine"}) + "\n")
+    assert inspect_source(str(tmp_path / "list.jsonl")).labels[0].transcripts == "list.jsonl"

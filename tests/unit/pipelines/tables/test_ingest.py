@@ -15,6 +15,7 @@ from auricle.pipelines.passes.probe import _Probe
 from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run
 from auricle.pipelines.work.contract import Result, failure
+from auricle.schemas.errors import ConfigError, GateError
 
 
 @pytest.fixture
@@ -58,6 +59,32 @@ def test_labels_of_recordings_that_are_not_there_are_counted(corpus: Path) -> No
     assert found.notices == (
         "source 'corpus': 2 of 4 recordings that its labels name are not there, for example clip_0000.wav",
     )
+
+
+def test_labels_that_describe_no_recording_are_said(corpus: Path) -> None:
+    source = {"path": str(corpus / "audio"), "name": "corpus", "transcripts": "*.json"}
+    found = plan(config(Path("."), corpus / "data", sources=[source]))
+    assert found.notices == (
+        "source 'corpus': its labels (*.json) describe none of its 4 recordings; they are taken without text. "
+        "`auricle inspect` shows which labels fit",
+    )
+
+
+def test_a_refused_candidate_says_why_its_clips_were_dropped(corpus: Path) -> None:
+    keep = [{"score": "loudness_db", "min": 0, "reason": "quiet"}]
+    with pytest.raises(GateError, match=r"observed 0[\s\S]*dropped: quiet 4\n"):
+        run(config(corpus / "audio", corpus / "data", keep=keep, gate={"enabled": True}))
+
+
+def test_a_folder_that_is_not_there_is_refused_before_workers_start(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(*_: object) -> None:
+        raise AssertionError("workers were started")
+
+    monkeypatch.setattr("auricle.pipelines.run.Run.get_ready", started)
+    with pytest.raises(ConfigError, match="does not exist"):
+        run(config(corpus / "nowhere", corpus / "data"))
 
 
 def test_a_recording_that_was_cut_off_fails_until_the_configuration_accepts_it(corpus: Path) -> None:
