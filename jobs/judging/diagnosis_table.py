@@ -158,11 +158,11 @@ def _portfolio(p: Mapping[str, Any]) -> str:
     each = ", ".join(f"{name} {bits:.2f}" for name, bits in p["members"].items())
     beside = "".join(f"; {name}: {note}" for name, note in p.get("notes", {}).items())
     low, high, saved = p.get("saved_low"), p.get("saved_high"), p["saved"]
+    ends = [] if low is None or high is None else [low, high]
     where = "below"
     if saved < 0:
-        where, saved = "above", -saved
-        low, high = (None, None) if low is None else (-high, -low)
-    interval = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+        where, saved, ends = "above", -saved, [-end for end in reversed(ends)]
+    interval = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
     return f"bits per frame: {each}; mixed {p['mixed']:.2f}, {saved:.2f}{interval} {where} the best of them{beside}"
 
 
