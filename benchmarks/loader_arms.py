@@ -17,6 +17,7 @@ import shutil
 import sys
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,21 +52,25 @@ def pairs(samples: list[dict[str, Any]]) -> dict[str, Any]:
     return collate([(s["key"], s["array"]) for s in samples])
 
 
-class Arm:
+class Arm(ABC):
     """One loader. job: folder (its files), url (the same on an object store, or null), kind, workers, rows (clips in a
     batch), tokens (of a padded batch), scratch (an empty folder for copies)."""
 
-    def write(self, items: Iterator[Item], folder: Path, per_shard: int) -> None:
-        """Write the samples in this arm's format."""
-        raise NotImplementedError
-
+    @abstractmethod
     def batches(self, job: dict[str, Any]) -> Callable[[], Iterable[dict[str, Any]]]:
         """What gives the batches of one epoch each time it is called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def samples(self, job: dict[str, Any]) -> Callable[[], Iterable[Item]]:
         """The same for single arrays, in this process."""
-        raise NotImplementedError
+
+
+class Rival(Arm):
+    """A loader with a format of its own."""
+
+    @abstractmethod
+    def write(self, items: Iterator[Item], folder: Path, per_shard: int) -> None:
+        """Write the samples in it."""
 
 
 class Ours(Arm):
@@ -91,7 +96,7 @@ class OursForked(Ours):
     start = "fork"
 
 
-class WebDataset(Arm):
+class WebDataset(Rival):
     def write(self, items: Iterator[Item], folder: Path, per_shard: int) -> None:
         import webdataset
 
@@ -120,7 +125,7 @@ class WebDataset(Arm):
         return lambda: found
 
 
-class Mosaic(Arm):
+class Mosaic(Rival):
     def write(self, items: Iterator[Item], folder: Path, per_shard: int) -> None:
         from streaming import MDSWriter
 
@@ -156,7 +161,7 @@ class Mosaic(Arm):
         return lambda: ((s["key"], s["array"]) for s in found)
 
 
-class LitData(Arm):
+class LitData(Rival):
     def write(self, items: Iterator[Item], folder: Path, per_shard: int) -> None:
         from litdata.streaming import Cache
 
@@ -197,7 +202,7 @@ class _Cuts(torch.utils.data.Dataset):
         return collate([(cut.id, cut.load_custom("array")) for cut in cuts])
 
 
-class Lhotse(Arm):
+class Lhotse(Rival):
     def write(self, items: Iterator[Item], folder: Path, per_shard: int) -> None:
         from lhotse import MonoCut
         from lhotse.shar import SharWriter
@@ -288,6 +293,7 @@ def main() -> None:
         if job["do"] == "write":
             samples = Ours().samples({"url": None, "folder": job["from"], "kind": job["kind"]})()
             Path(job["folder"]).mkdir(parents=True)
+            assert isinstance(arm, Rival), f"{name} has no format of its own"
             arm.write(iter(samples), Path(job["folder"]), job["per_shard"])
             found: dict[str, Any] = {"bytes": sum(f.stat().st_size for f in Path(job["folder"]).rglob("*"))}
         else:

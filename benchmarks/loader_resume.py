@@ -28,7 +28,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from loader_arms import ARMS, Ours, pairs
+from loader_arms import ARMS, Ours, Rival, pairs
 from loader_corpus import write_dataset
 
 CLIPS, ROWS, MICROBATCHES = 200, 8, 4
@@ -151,7 +151,9 @@ def table(scratch: Path, only: list[str], cases: list[str]) -> None:
     for name in [name for name in here if name != "auricle"]:
         (scratch / name).mkdir()
         items = Ours().samples({"url": None, "folder": str(scratch / "auricle"), "kind": "codes"})()
-        ARMS[name][1]().write(iter(items), scratch / name, 25)
+        arm = ARMS[name][1]()
+        assert isinstance(arm, Rival), f"{name} has no format of its own"
+        arm.write(iter(items), scratch / name, 25)
     print(f"{CLIPS} clips, batches of {ROWS}, {MICROBATCHES} batches a step; twice / never")
     print(f"| case | {' | '.join(here)} |\n|-|{'-|' * len(here)}")
     for case in cases:

@@ -231,6 +231,9 @@ def _round(this: Run, curators: Sequence[Curator], specs: Sequence[Representatio
             if parent and same and not this.paranoid and not this.retry_failed:
                 if state.one("SELECT count(*) FROM archives_opened"):
                     remember(store, parent.document.number, state.arrow("SELECT * FROM archives_now"))
+                if "list" in this.stages:
+                    # what it listed is remembered, and there is nothing to go on with
+                    close_run(store, this.run, parent.document)
                 return Outcome("unchanged", parent)
             take_in(this, state)
             score(this, state)
@@ -265,7 +268,8 @@ def find_files(this: Run, state: State) -> list[str]:
     def lister(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Contents]]:
         recipe, runs = ListRecipe(), sorted({this.run, *unfinished_runs(this.store)})
         items = plan_listing(state, this.store, runs, recipe, wanted)
-        this.do(state, recipe, items, len(wanted), then=score_recipe(this.config))
+        known = len(wanted) - int(state.one(f"SELECT count(*) FROM {items}"))
+        this.do(state, recipe, items, known, then=score_recipe(this.config))
         return listed_by_units(state, this.store, runs, recipe, wanted)
 
     return ingest.load_sources(

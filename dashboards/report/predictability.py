@@ -70,10 +70,7 @@ def _tightness(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
     drawn = []
     for kind, (name, record) in _some(found, "motion"):
         sizes = _rows(_inside(record, "motion", "archetypes", "sizes"))
-        drawn.append(
-            _measured(name, kind, [(s.get("num_archetypes"), s.get("tightness")) for s in sizes])
-            + _null(name, kind, [(s.get("num_archetypes"), s.get("tightness_shuffled")) for s in sizes])
-        )
+        drawn.append(_beside_null(name, kind, sizes, "num_archetypes", "tightness"))
     across = "archetypes"
     return _figure("Archetypes against shuffled frames", note, drawn, across, "tightness, cosine", from_zero=False)
 
@@ -86,10 +83,7 @@ def _rollout(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
     drawn = []
     for kind, (name, record) in _some(found, "motion"):
         steps = _rows(_inside(record, "motion", "rollout", "steps"))
-        drawn.append(
-            _measured(name, kind, [(s.get("ms"), s.get("frame_cos")) for s in steps])
-            + _null(name, kind, [(s.get("ms"), s.get("frame_cos_shuffled")) for s in steps])
-        )
+        drawn.append(_beside_null(name, kind, steps, "ms", "frame_cos"))
     return _figure("Predictions that are fed back", note, drawn, "ahead, ms", "cosine")
 
 
@@ -137,6 +131,12 @@ def _measured(name: str, kind: int, rows: Sequence[tuple[Any, Any]]) -> list[Lin
         if _is_number(estimate.get("low")) and _is_number(estimate.get("high")):
             spread.append((x, estimate["low"], estimate["high"]))
     return [Line(name, points, kind, spread)]
+
+
+def _beside_null(name: str, kind: int, rows: Sequence[Mapping[str, Any]], across: str, measure: str) -> list[Line]:
+    """The lines of a measure and of the same with frames in random order, by the names that they have in a record."""
+    measured = _measured(name, kind, [(row.get(across), row.get(measure)) for row in rows])
+    return measured + _null(name, kind, [(row.get(across), row.get(f"{measure}_shuffled")) for row in rows])
 
 
 def _null(name: str, kind: int, rows: Sequence[tuple[Any, Any]]) -> list[Line]:

@@ -43,3 +43,7 @@ MANY_CODES = 200_000
 def where_worth(jobs: Jobs, codes: int) -> Jobs:
     """`jobs`; this process where other ones of this machine would have to start for few codes."""
     return Here() if jobs.one_disk and codes < MANY_CODES else jobs
+
+
+def say_nothing(_: str) -> None:
+    """Progress of a job in another process, which arrives nowhere."""

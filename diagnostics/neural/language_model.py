@@ -14,7 +14,7 @@ import torch
 
 from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
-from ..estimates.jobs import Here, Jobs, where_worth
+from ..estimates.jobs import Here, Jobs, say_nothing, where_worth
 from .frame_model import FrameModel
 from .training import one_thread, train
 
@@ -55,8 +55,7 @@ class LanguageModel:
         if jobs.workers > 1:
             if jobs.one_disk:
                 store.share()
-            # what another process says arrives nowhere
-            progress = _say_nothing
+            progress = say_nothing
         seconds = self.budget_s * min(jobs.workers, num_folds) / num_folds
         alone = replace(self, budget_s=seconds, progress=progress, jobs=Here())
         tasks = [_FoldJob(alone, store, fold_of_clip, fold) for fold in range(num_folds)]
@@ -137,10 +136,6 @@ def _train_and_score(job: _FoldJob) -> _ScoredFold:
         own = [_clip_bits(model, store, clip) for clip in np.flatnonzero(job.fold_of_clip == fold)]
         check = [_clip_bits(model, store, clip) for clip in sampled[(fold + 1) % len(sampled)]]
     return _ScoredFold(own, check, {f"fold{fold}.{n}": w.numpy().copy() for n, w in model.state_dict().items()})
-
-
-def _say_nothing(_: str) -> None:
-    pass
 
 
 def _mean_nats(model: FrameModel, clips: list[torch.Tensor]) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
 from ..estimates.folds import sample_clips, training_shares
-from ..estimates.jobs import Here, Jobs, where_worth
+from ..estimates.jobs import Here, Jobs, say_nothing, where_worth
 from .log_linear import fit_weights, nats
 from .sound_classes import SoundClasses
 from .tables import count, log_probabilities
@@ -57,7 +57,7 @@ class Pool:
         jobs = where_worth(self.jobs, bits.size)
         if jobs.workers > 1 and jobs.one_disk:
             store.share()
-        alone = replace(self, progress=_say_nothing, jobs=Here())
+        alone = replace(self, progress=say_nothing, jobs=Here())
         tasks = [_FoldJob(alone, store, fold_of_clip, fold) for fold in range(num_folds)]
         for fold, found in enumerate(jobs(_score_fold, tasks)):
             self.progress(f"contexts pooled for fold {fold + 1} of {num_folds}")
@@ -70,10 +70,6 @@ class Pool:
         note = "" if self.vectors is not None else "the codec gives no codebook vectors: contexts of symbols only"
         quarter, half, whole = (curve / store.lengths.sum()).tolist()
         return Scored(bits, np.concatenate(check).astype(np.float32), (quarter, half, whole), note)
-
-
-def _say_nothing(_: str) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

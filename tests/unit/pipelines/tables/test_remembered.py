@@ -264,6 +264,24 @@ def test_a_run_that_was_interrupted_lists_no_archive_twice(
     assert not list(Store(str(tmp_path / "data")).list("runs"))
 
 
+def test_archives_that_were_only_touched_leave_no_run_behind(
+    tmp_path: Path, clips: list[bytes], opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tars = [add(tmp_path / "in" / f"{n}.tar", clips, [(f"{n}.wav", n, 100)], 1_000) for n in range(6)]
+    run(settings(tmp_path))
+    monkeypatch.setattr(contents, "HERE_S", -1.0)
+    monkeypatch.setattr(contents, "MANY", 4)
+    for tar in tars:
+        os.utime(tar, (2_000, 2_000))
+    opened.clear()
+    assert run(settings(tmp_path)).status == "unchanged"
+    assert len(opened.names) == 6
+    assert not list(Store(str(tmp_path / "data")).list("runs"))
+    opened.clear()
+    assert run(settings(tmp_path)).status == "unchanged"
+    assert opened.names == []
+
+
 def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
