@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+
+@lru_cache(1 << 10)
 def language_code(text: str | None) -> str | None:
     """`en` of `en`, `EN`, `en-GB` and `en_US.UTF-8`: small letters, no region; None of nothing.
 

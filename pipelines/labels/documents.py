@@ -155,7 +155,7 @@ def moshi_list(place: Place, name: str, options: Options) -> Iterator[Row | Unus
         where, cells = record
         path = place.relative(str(cells.get("path") or ""), folder_of(name))
         if path is None:
-            yield Unusable("it names no recording inside the source", where)
+            yield Unusable("it names no recording inside the source", where())
             continue
         words = str(PurePosixPath(path).with_suffix(".json"))
         if place.has(words):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 
 from .formats import Found, LabelFormat, Options
-from .place import Index, Place, folder_of
+from .place import HERE, Index, Place, folder_of
 from .rows import Row, Unusable, UnusableError, channel_number, label, reference_of, shown, span
 
 FILES = ("wav.scp", "text", "segments", "utt2spk")
@@ -84,7 +84,7 @@ def _recording(place: Place, folder: PurePosixPath, recording: str, where: str |
     if where.endswith("|") or where.startswith("|"):
         raise UnusableError("its recording is a command in wav.scp, which is never run: write the file out and name it")
     # files of a data folder are named from where the recipe runs, or from anywhere
-    return place.relative(where, PurePosixPath(".")), reference_of(where)
+    return place.relative(where, HERE), reference_of(where)
 
 
 def _fits(found: Found) -> bool:

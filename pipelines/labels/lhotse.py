@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .formats import Found, LabelFormat, Options
-from .place import Index, Place
+from .place import HERE, Index, Place
 from .rows import Row, Unusable, UnusableError, label, reference_of, span, words_of
 from .tables import json_lines
 
@@ -30,9 +30,9 @@ def rows(place: Place, name: str, options: Options) -> Iterator[Row | Unusable]:
             try:
                 yield from _rows(place, files, cells, options)
             except UnusableError as error:
-                yield Unusable(str(error), where)
+                yield Unusable(str(error), where())
             except (KeyError, TypeError, AttributeError, ValueError, IndexError):
-                yield Unusable("it is no cut, supervision or recording as lhotse writes them", where)
+                yield Unusable("it is no cut, supervision or recording as lhotse writes them", where())
 
 
 def _rows(place: Place, files: Index, cells: Mapping[str, Any], options: Options) -> Iterator[Row]:
@@ -63,7 +63,7 @@ def _rows(place: Place, files: Index, cells: Mapping[str, Any], options: Options
         found = files.get(named)
         if found == COMMAND:
             raise UnusableError(COMMAND)
-        path = place.relative(found, PurePosixPath(".")) if found else None
+        path = place.relative(found, HERE) if found else None
         reference = reference_of(found or named)
         yield _supervision(cells, {}, (path, reference), 0.0, None, options)
     else:
@@ -84,7 +84,7 @@ def _file(place: Place, recording: Mapping[str, Any], named: str) -> tuple[str |
             raise UnusableError(COMMAND)
         if source.get("type") in ("file", "url") and (file := str(source.get("source") or "")):
             # files are named from where the recipe ran, or from anywhere
-            return place.relative(file, PurePosixPath(".")), reference_of(file)
+            return place.relative(file, HERE), reference_of(file)
     return None, reference_of(named)
 
 

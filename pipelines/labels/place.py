@@ -210,7 +210,7 @@ class Place:
         """`file`, as a label file in `folder` names it, relative to the source; None when it is empty or outside."""
         if not file:
             return None
-        if folder == HERE and file[0] not in "/\\" and ODD.isdisjoint(file.split("/")):
+        if folder is HERE and file[0] not in "/\\" and ODD.isdisjoint(file.split("/")):
             # as nearly every label file has it; paths as objects take longer than all else here
             return file
         if self._list is not None:
@@ -244,7 +244,8 @@ def bounded(file: TextIO) -> Iterator[str]:
 
 def folder_of(name: str) -> PurePosixPath:
     """Folder of a label file, relative to its source."""
-    return PurePosixPath(name).parent
+    folder = PurePosixPath(name).parent
+    return HERE if folder == HERE else folder
 
 
 class Index:

@@ -100,7 +100,7 @@ def _usable(source: Source, rows: Iterable[Row | Unusable], name: str, tally: Ta
         if isinstance(found, Unusable):
             tally.add(found)
             continue
-        if not all(_is_text(found[key]) for key in ("path", "reference")):
+        if not (_is_text(found["path"]) and _is_text(found["reference"])):
             tally.add(Unusable("its recording's name is no UTF-8", name))
             continue
         yield found | {"source": source.name, "label_file": name}

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -40,8 +41,10 @@ CONVENTIONS = (
     "Emilia (wav), Coqui (audio_file), DeepSpeech (wav_filename)"
 )
 ROWS_PER_BATCH = 1 << 12
-Record = tuple[str, Mapping[str, Any]]
-"""Where it is, for notices, and its cells."""
+Where = Callable[[], str]
+"""Says where a record is, for notices: most are never told of."""
+Record = tuple[Where, Mapping[str, Any]]
+"""Where it is, and its cells."""
 
 
 def rows_of(
@@ -52,7 +55,7 @@ def rows_of(
     nemo: a duration without an offset is the beginning of the recording; elsewhere it only states its length.
     Raises `ConfigError` where no record has a column that names a recording.
     """
-    chosen: dict[tuple[str, ...], Mapping[str, str]] = {}
+    chosen: dict[tuple[str, ...], Sequence[str | None]] = {}
     folder, usual, odd = folder_of(name), False, None
     for record in records:
         if isinstance(record, Unusable):
@@ -63,16 +66,17 @@ def rows_of(
         if header not in chosen:
             if len(chosen) > 1000:
                 chosen.clear()
-            chosen[header] = columns_of(header, options.columns)
+            found = columns_of(header, options.columns)
+            chosen[header] = [found.get(ours) for ours in NAMES]
         columns = chosen[header]
-        if "file" in columns:
+        if columns[0] is not None:
             usual = True
         elif odd is None:
             odd = cells
         try:
             yield _row(place, folder, columns, cells, options, nemo)
         except UnusableError as error:
-            yield Unusable(str(error), where)
+            yield Unusable(str(error), where())
     if odd is not None and not usual:
         raise ConfigError(no_file_column(place, name, odd, options))
 
@@ -109,37 +113,35 @@ def no_file_column(place: Place, name: str, cells: Mapping[str, Any], options: O
 def _row(
     place: Place,
     folder: PurePosixPath,
-    columns: Mapping[str, str],
+    columns: Sequence[str | None],
     cells: Mapping[str, Any],
     options: Options,
     nemo: bool,
 ) -> Row:
-    def cell(ours: str) -> Any:
-        return cells.get(columns[ours]) if ours in columns else None
-
-    file = cell("file")
+    file, transcript, speaker, language, channel, start, end, duration = (
+        cells.get(column) if column is not None else None for column in columns
+    )
     if not isinstance(file, str | int) or isinstance(file, bool) or not (file := str(file).strip()):
         raise UnusableError("no recording is named")
     path = place.relative(file, folder)
     if path is None:
         raise UnusableError("its recording is outside the source")
-    start, end, duration = cell("start_s"), cell("end_s"), cell("duration_s")
     start_s, duration_s = span(start, end=end, duration=duration)
     if not nemo and start in (None, "") and end in (None, ""):
         start_s = duration_s = None
-    if isinstance(cell("transcript"), list | dict):
+    if isinstance(transcript, list | dict):
         raise UnusableError("its transcript is no text")
     return label(
         path,
         # a name without folder and ending is no path
         reference=file if "/" not in file and reference_of(file) == file else None,
-        transcript=cell("transcript"),
-        language=cell("language"),
-        speaker=cell("speaker"),
+        transcript=transcript,
+        language=language,
+        speaker=speaker,
         start_s=start_s,
         duration_s=duration_s,
-        channel=channel_number(cell("channel")),
-        carried={name: cells.get(name) for name in options.carry},
+        channel=channel_number(channel),
+        carried={name: cells.get(name) for name in options.carry} if options.carry else None,
     )
 
 
@@ -165,7 +167,7 @@ def delimited(
             except csv.Error:
                 yield Unusable("it is no line of a table", f"line {reader.line_num}")
                 continue
-            if not any(cell.strip() for cell in cells):
+            if not any(map(str.strip, cells)):
                 continue
             if names is None:
                 names = [c.strip() for c in cells] if header else [str(i + 1) for i in range(len(cells))]
@@ -181,8 +183,14 @@ def delimited(
                 why = f"it has not the {len(names)} columns of the first line"
                 yield Unusable(why, f"line {reader.line_num}: {shown(delimiter.join(cells))}")
                 continue
-            where = f"line {reader.line_num}: {shown(delimiter.join(cells[:4]))}"
-            yield where, dict(zip(names, (cell.strip() for cell in cells), strict=True))
+            yield (
+                partial(_line, reader.line_num, delimiter, cells[:4]),
+                dict(zip(names, map(str.strip, cells), strict=True)),
+            )
+
+
+def _line(number: int, delimiter: str, cells: Sequence[str]) -> str:
+    return f"line {number}: {shown(delimiter.join(cells))}"
 
 
 def _require_file(place: Place, name: str, cells: Mapping[str, Any], options: Options) -> None:
@@ -196,16 +204,16 @@ def json_lines(place: Place, name: str, options: Options) -> Iterator[Record | U
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            where = f"line {number}: {shown(line)}"
+            where = partial(_line, number, "", (line,))
             try:
                 cells = json.loads(line)
             except (ValueError, RecursionError):
-                yield Unusable("it is not JSON", where)
+                yield Unusable("it is not JSON", where())
                 continue
             if isinstance(cells, dict):
                 yield where, cells
             else:
-                yield Unusable("it is not a JSON object", where)
+                yield Unusable("it is not a JSON object", where())
 
 
 def packed_rows(place: Place, name: str, options: Options) -> Iterator[Record | Unusable]:
@@ -226,14 +234,14 @@ def packed_rows(place: Place, name: str, options: Options) -> Iterator[Record | 
             # one after the other: a table is one file, read from one place
             members = list(table.members()) if own else []
             for at, cells in enumerate(table.cells(names)):
-                where = f"row {at + 1}"
+                where = partial("row {}".format, at + 1)
                 if not own:
                     yield where, cells
                 elif isinstance(member := members[at], Member):
                     # whatever else it calls itself
                     yield where, cells | {"file": f"{PurePosixPath(name).name}/{member.name}"}
                 else:
-                    yield Unusable(f"its recording {member.why}", where)
+                    yield Unusable(f"its recording {member.why}", where())
         except (pa.ArrowException, ArchiveError) as error:
             raise ConfigError(
                 f"source {place.source!r}: {name} is no readable Parquet or Arrow file ({error})"

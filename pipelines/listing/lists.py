@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..labels.formats import Options
 from ..labels.place import Place
 from ..labels.read import Tally
 from ..labels.rows import Unusable, shown
-from ..labels.tables import columns_of, delimited, json_lines, no_file_column
+from ..labels.tables import Where, columns_of, delimited, json_lines, no_file_column
 from ..sources.kinds import Recording, SourceKind
 from ..sources.looking import LOOKED_AT, Facts, Looking
 from .archived import Archives, Found, Row, included_by, is_named_archive
@@ -104,15 +105,15 @@ def _paths(source: Source, tally: Tally) -> Iterator[str]:
             path = listed_path(address, source.path)
             path.encode()
         except UnicodeEncodeError:
-            tally.add(Unusable("its recording's name is no UTF-8", where))
+            tally.add(Unusable("its recording's name is no UTF-8", where()))
         except ValueError as error:
-            tally.add(Unusable(str(error), where))
+            tally.add(Unusable(str(error), where()))
         else:
             yield path
 
 
-def _records(source: Source) -> Iterator[tuple[str, str] | Unusable]:
-    """(where it is, the address) of each line."""
+def _records(source: Source) -> Iterator[tuple[Where, str] | Unusable]:
+    """(what says where it is, the address) of each line."""
     name = source.path.rstrip("/").rpartition("/")[2]
     place, options = Place(source.path, source.name), _options(source)
     if not place.has(name):
@@ -122,7 +123,7 @@ def _records(source: Source) -> Iterator[tuple[str, str] | Unusable]:
         with place.lines(name) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip() and not line.startswith("#"):
-                    yield f"line {number}: {shown(line)}", line
+                    yield partial(_line, number, line), line
         return
     if ending in (".tsv", ".csv"):
         records = delimited(place, name, options, "\t" if ending == ".tsv" else ",", quoted=ending == ".csv")
@@ -139,6 +140,10 @@ def _records(source: Source) -> Iterator[tuple[str, str] | Unusable]:
         yield where, _text(cells, column)
     if odd is not None and not usual:
         raise ConfigError(no_file_column(place, name, odd, options))
+
+
+def _line(number: int, line: str) -> str:
+    return f"line {number}: {shown(line)}"
 
 
 def _text(cells: Mapping[str, Any], column: str | None) -> str:

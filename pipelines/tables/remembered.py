@@ -59,8 +59,12 @@ def members_of_archives(state: State, archives: Sequence[Archives], lister: List
         for number, each in enumerate(archives)
         for found, _ in each.waiting
     ]
+    if not rows:
+        state.table("archives_opened", OPENED.empty_table())
+        state.table("archives_now", ARCHIVES.empty_table())
+        return
     state.table("archives_waiting", pa.Table.from_pylist(rows, WAITING))
-    _recognise(state, remembered(state) if rows and not paranoid else ARCHIVES.empty_table())
+    _recognise(state, remembered(state) if not paranoid else ARCHIVES.empty_table())
     before = _take_known(state, archives)
     opened: list[dict[str, Any]] = []
 
