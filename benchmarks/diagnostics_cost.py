@@ -15,12 +15,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from auricle.diagnostics.codes.code_store import CodeStore
 from auricle.diagnostics.codes.codes_diagnosis import diagnose_codes
 from auricle.diagnostics.codes.members import check_clips
 from auricle.diagnostics.latents.latents_diagnosis import diagnose_latents
+from auricle.diagnostics.ngrams.code_store import CodeStore
 from auricle.diagnostics.pool.pool_member import Pool, _FoldPool
-from auricle.pipelines.derived.diagnose import MAX_LATENT_FRAMES
+from auricle.pipelines.diagnosis.diagnose import MAX_LATENT_FRAMES
 
 BOOKS, ENTRIES, RATE, CLIP = 8, 1024, 75.0, 500
 HOURS = 10_000

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auricle.diagnostics.codes.counts import NgramCounts, pack
-from auricle.diagnostics.codes.kneser_ney import KneserNey
 from auricle.diagnostics.known.sources import SparseMarkov
+from auricle.diagnostics.ngrams.counts import NgramCounts, pack
+from auricle.diagnostics.ngrams.kneser_ney import KneserNey
 
 
 def ngram_counts(clips: np.ndarray, cardinality: int, order: int) -> NgramCounts:

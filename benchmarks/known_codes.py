@@ -9,8 +9,8 @@ from held_out_chains import held_out, ngram_counts
 from known_rows import SEEDS, Row, codes
 from scipy.stats import rankdata
 
-from auricle.diagnostics.codes.kneser_ney import KneserNey
 from auricle.diagnostics.known.sources import HiddenMarkov, ResidualQuantiser, SparseMarkov
+from auricle.diagnostics.ngrams.kneser_ney import KneserNey
 
 
 def discrete_sources(large: bool) -> Iterator[Row]:

@@ -8,11 +8,11 @@ import numpy as np
 from held_out_chains import ngram_counts
 from known_rows import Row
 
-from auricle.diagnostics.codes.counts import merge
 from auricle.diagnostics.estimates.interval import ratio
 from auricle.diagnostics.known.processes import VectorAutoregression
 from auricle.diagnostics.known.sources import SparseMarkov
 from auricle.diagnostics.latents.lag_moments import LagMoments
+from auricle.diagnostics.ngrams.counts import merge
 
 
 def exact_statistics(large: bool) -> Iterator[Row]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import counted
 from ..estimates.interval import ratio
-from .code_store import CodeStore
+from ..ngrams.code_store import CodeStore
 from .codebook_rate import CodebookRate
 from .members import MixedMembers
 

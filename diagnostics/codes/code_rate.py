@@ -16,12 +16,13 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, sample_clips, training_shares
 from ..estimates.interval import ratio
 from ..estimates.jobs import Here, Jobs
+from ..ngrams.code_store import CodeStore
+from ..ngrams.codebook_model import NUM_BUCKETS
+from ..ngrams.contexts import MAX_LAG
 from .code_gates import MIN_EXPONENT, MIN_GROUPS, Within, how_far_off, judge
-from .code_store import CodeStore
 from .codebook_job import CodebookJob, sampled, score_codebook
-from .codebook_model import NUM_BUCKETS
 from .codebook_rate import CodebookRate
-from .contexts import MAX_LAG
+from .fitted_codes import FittedCodes
 from .members import Member, MixedMembers, Scored, check_clips, mix_members
 
 
@@ -54,13 +55,17 @@ class CodeRate:
     """(seconds, bit/s) with contexts that reach back no further than this, on validation folds."""
     within: Within | None
     """How far the bound may still be off; None where nothing could be cross-fitted."""
+    fitted: FittedCodes | None
+    """For further clips; None where nothing could be cross-fitted."""
 
     @classmethod
     def unmeasured(cls, num_clips: int, reason: str) -> CodeRate:
         """Nothing could be held out."""
         rate = Estimate.unresolved(reason, f"audio of at least {MIN_GROUPS} speakers or recordings", "bit/s")
         nothing, none = np.full(num_clips, np.nan), np.zeros(num_clips, np.int64)
-        return cls(rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, (), None)
+        return cls(
+            rate, (), nothing, np.zeros(0, np.float32), nothing, rate, none, None, (), None, None, (), None, None
+        )
 
 
 def code_rate(
@@ -93,7 +98,8 @@ def code_rate(
     ]
     code_bits = np.zeros((int(store.lengths.sum()), store.num_codebooks), np.float32)
     small_bits, saved = np.zeros(len(store)), np.zeros(len(store))
-    books, checks, curve, by_lag = [], [], np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
+    books, mixtures, checks = [], [], []
+    curve, by_lag = np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
     for q, found in enumerate(jobs(score_codebook, tasks)):
         code_bits[:, q] = found.bits
         small_bits += found.small_bits
@@ -101,13 +107,14 @@ def code_rate(
         curve += found.curve
         by_lag += found.by_lag
         books.append(found.record)
+        mixtures.append(found.mixtures)
         checks.append(found.check_bits)
-    portfolio = None
+    portfolio = weights = None
     if members:
         quarter, half, whole = (curve / store.lengths.sum()).tolist()
         check_bits = np.concatenate([np.stack(each, axis=1) for each in zip(*checks, strict=True)])
         every = {"counts": Scored(code_bits, check_bits, (quarter, half, whole))} | scored
-        code_bits, portfolio = mix_members(every, store, fold_of_clip)
+        code_bits, portfolio, weights = mix_members(every, store, fold_of_clip)
         falling = {name: each.curve for name, each in every.items() if each.curve is not None}
         curve = np.array(falling[min(falling, key=lambda name: portfolio.members[name])]) * store.lengths.sum()
     frame_bits = code_bits.sum(1)
@@ -137,6 +144,9 @@ def code_rate(
         _extrapolated(rates, exponent),
         tuple((lag / frame_rate, float(rate * frame_rate)) for lag, rate in enumerate(by_lag)),
         off,
+        FittedCodes(
+            store, fold_of_clip, positions, parts, mixtures, {n: each.further for n, each in scored.items()}, weights
+        ),
     )
 
 

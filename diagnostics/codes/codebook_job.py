@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .code_store import CodeStore
-from .codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel
+from ..ngrams.code_store import CodeStore
+from ..ngrams.codebook_model import ENTRIES_ONLY, NUM_BUCKETS, CodebookModel, Mixture
 from .codebook_rate import CodebookRate, summarise
 from .members import check_clips
 
@@ -48,6 +48,8 @@ class ScoredCodebook:
     """`[MAX_LAG + 1]` bits per code on validation folds with contexts that reach back so far."""
     check_bits: list[np.ndarray]
     """Of every fold `[S]` float32 of the codes of `check_clips`, by models that saw neither it nor the one before."""
+    mixtures: list[Mixture]
+    """What was chosen for every fold."""
     record: CodebookRate
 
 
@@ -74,7 +76,7 @@ def score_codebook(job: CodebookJob) -> ScoredCodebook:
         after = (fold + 1) % num_folds
         choice = model.choose(fold, check_at[after], None if job.others is None else job.others[after])
         fitted, small = model.fit(choice.mixture, fold), model.fit(ENTRIES_ONLY, fold)
-        for at, clip, within in _chunks(store, clips):
+        for at, clip, within in scoring_chunks(store, clips):
             cost = fitted.bits(at)
             bits[starts[clip] + within] = cost
             small_bits += np.bincount(clip, small.bits(at), len(store))
@@ -91,9 +93,9 @@ def score_codebook(job: CodebookJob) -> ScoredCodebook:
             check_bits[after] = model.fit(choice.mixture, fold, after).bits(check_at[after]).astype(np.float32)
     chain_gain = float(saved.sum()) / store.lengths[sampled(store, fold_of_clip)].sum()
     by_lag = np.mean([choice.by_lag for choice in choices], axis=0)
-    return ScoredCodebook(
-        bits, small_bits, saved, curve, by_lag, check_bits, summarise(model, choices, total, chain_gain)
-    )
+    record = summarise(model, choices, total, chain_gain)
+    mixtures = [choice.mixture for choice in choices]
+    return ScoredCodebook(bits, small_bits, saved, curve, by_lag, check_bits, mixtures, record)
 
 
 def _sample(store: CodeStore, clips: np.ndarray) -> np.ndarray:
@@ -101,7 +103,8 @@ def _sample(store: CodeStore, clips: np.ndarray) -> np.ndarray:
     return clips[:: max(1, int(store.lengths[clips].sum()) // _SAMPLE_FRAMES)]
 
 
-def _chunks(store: CodeStore, clips: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def scoring_chunks(store: CodeStore, clips: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """`CodeStore.frames` of these clips, some of them at a time."""
     ends = np.cumsum(store.lengths[clips])
     for group in np.split(clips, np.flatnonzero(np.diff(ends // _SCORING_FRAMES)) + 1):
         yield store.frames(group)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .codebook_model import Choice, CodebookModel
-from .contexts import describe
+from ..ngrams.codebook_model import Choice, CodebookModel
+from ..ngrams.contexts import describe
 
 # Above this missing mass plug-in entropies are more than a percent too low.
 _PLUG_IN_MISSING = 0.01

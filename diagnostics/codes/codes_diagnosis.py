@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,13 +11,15 @@ import numpy as np
 
 from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
-from ..estimates.jobs import Here, Jobs, where_worth
+from ..estimates.interval import ratio
+from ..estimates.jobs import Here, Jobs, say_nothing, where_worth
 from ..estimates.samples import Samples, scalars, start
-from .clip_costs import ClipCosts, clip_costs
+from ..ngrams.code_store import CodeStore
+from .clip_costs import ClipBits, ClipCosts, sums_of_frames
 from .code_gates import Within
 from .code_rate import CodeRate, code_rate
-from .code_store import CodeStore
 from .codebook_rate import CodebookRate
+from .further_clips import PIECE_FRAMES, Corpus, pieces, score_further
 from .members import Member, MixedMembers
 
 
@@ -31,6 +33,8 @@ class CodesDiagnosis:
     num_groups: int
     num_clips: int
     num_frames: int
+    held_frames: int
+    """Of them that models were fitted and chosen on, and gates judged by."""
     total_seconds: float
     frame_rate: float
     cardinality: int
@@ -95,29 +99,39 @@ def diagnose_codes(
     sound: Mapping[str, np.ndarray] | None = None,
     members: Mapping[str, Member] | None = None,
     jobs: Jobs = Here(),
+    corpus: Corpus | None = None,
+    say: Callable[[str], None] = say_nothing,
 ) -> CodesDiagnosis:
     """Diagnose codes `[K, T]`, integers in [0, cardinality), at `frame_rate` Hz.
 
-    One pass over the samples. Memory: two bytes per code (a temporary file beyond 512 MB) and up to 300 bytes per
-    training frame, of which there are at most `max_train_frames`; every clip is scored. A clip that is not what it
+    One pass over the samples. Memory: two bytes per code of them (a temporary file beyond 512 MB) and up to 300 bytes
+    per training frame, of which there are at most `max_train_frames`; every clip is scored. A clip that is not what it
     should be is left out and counted in `skipped`; with nothing left every estimate is unresolved.
 
     sound: of each clip `[2, T]`, the level in dB and the voicing of every frame (`sound.SOUND_ROWS`), as the `features`
     representation has them: without it, difficulty cannot be told from level and pauses.
     members: further models by name, as `neural.language_model.LanguageModel`, mixed with the counts.
     jobs: does codebooks one after the other, or several at once where there are many.
+    corpus: all clips, where `samples` are only those to hold in memory, at least one of every fold: the others are read
+    and scored in pieces, which are jobs as well, by models that were fitted on those held. Raises ValueError for
+    members that cannot.
+    say: told of progress.
     """
     store, skipped = CodeStore(cardinality), Counter[str]()
     seen: set[str] = set()
+    left_out: set[str] = set()
     for key, group, codes in start(samples):
         reason = "duplicate_key" if key in seen else store.add(key, group, codes)
         if reason:
             skipped[reason] += 1
+            left_out.add(key)
         else:
             seen.add(key)
     store.close()
-    index = list(zip(store.keys, store.groups, store.lengths.tolist(), strict=True))
+    held = list(zip(store.keys, store.groups, store.lengths.tolist(), strict=True))
+    index = held if corpus is None else corpus.index
     folds = folds_of_clips(index, group_kind=group_kind, seed=seed)
+    jobs = where_worth(jobs, sum(frames for _, _, frames in index) * store.num_codebooks)
     raw = frame_rate * store.num_codebooks * float(np.log2(cardinality))
     if folds.num_folds < 3:
         result = CodeRate.unmeasured(len(store), f"{len(store)} clips, cross-fitting needs 3")
@@ -130,20 +144,35 @@ def diagnose_codes(
             seed=seed,
             max_train_frames=max_train_frames,
             members=members,
-            jobs=where_worth(jobs, int(store.lengths.sum()) * store.num_codebooks),
+            jobs=jobs,
         )
+    clips, sums = sums_of_frames(store, result, frame_rate, sound)
+    keys, groups, parts = list(store.keys), list(store.groups), [clips]
+    if corpus is not None and result.fitted is not None:
+        result.fitted.require_further()
+        tasks = list(pieces(result.fitted, sums, folds, corpus, seen | left_out, PIECE_FRAMES))
+        for number, more in enumerate(jobs(score_further, tasks), start=1):
+            say(f"{number} of {len(tasks)} further pieces of the corpus scored")
+            keys += more.keys
+            groups += more.groups
+            parts.append(more.clips)
+            skipped.update(more.skipped)
+    clips = ClipBits.joined(parts)
+    seconds = clips.lengths / frame_rate
+    rate = result.rate if len(parts) == 1 else _over(result.rate, clips.bits, seconds, groups)
     return CodesDiagnosis(
         group_kind=group_kind,
         folds=folds.describe(),
-        num_groups=len(set(store.groups)),
-        num_clips=len(store),
-        num_frames=int(store.lengths.sum()),
-        total_seconds=float(store.lengths.sum() / frame_rate),
+        num_groups=len(set(groups)),
+        num_clips=len(keys),
+        num_frames=int(clips.lengths.sum()),
+        held_frames=int(store.lengths.sum()),
+        total_seconds=float(clips.lengths.sum() / frame_rate),
         frame_rate=frame_rate,
         cardinality=cardinality,
         rate_raw=raw,
-        code_rate=result.rate,
-        efficiency=result.rate.scaled(1 / raw if raw else 0.0, "of the raw rate"),
+        code_rate=rate,
+        efficiency=rate.scaled(1 / raw if raw else 0.0, "of the raw rate"),
         chain_gain=result.chain_gain,
         codebooks=result.codebooks,
         learning_curve=result.curve,
@@ -151,11 +180,19 @@ def diagnose_codes(
         learning_limit=result.extrapolated,
         context_gain=result.context_gain,
         skipped=dict(skipped),
-        clip_keys=store.keys,
-        groups=store.groups,
-        bits=result.bits,
-        seconds=store.lengths / frame_rate,
+        clip_keys=keys,
+        groups=groups,
+        bits=clips.bits,
+        seconds=seconds,
         portfolio=result.portfolio,
         within=result.within,
-        clips=clip_costs(store, result, frame_rate, sound),
+        clips=ClipCosts.of(clips, groups, sums),
     )
+
+
+def _over(held: Estimate, bits: np.ndarray, seconds: np.ndarray, groups: list[str]) -> Estimate:
+    """The rate over all clips, judged by those held: the gates are about what models were fitted on."""
+    found = ratio(bits, seconds, groups)
+    if held.is_resolved:
+        return Estimate.resolved(found.value, found.low, found.high, held.unit, held.relation)
+    return Estimate.unresolved(held.reason, held.remedy, held.unit, found.value, held.relation)

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from ..estimates.interval import paired_difference
-from .code_store import CodeStore
-from .mixture import fit_weights
+from ..ngrams.code_store import CodeStore
+from ..ngrams.mixture import fit_weights
 
 CHECK_FRAMES = 50_000
 """Frames of a fold, about, on which weights are chosen."""
+
+
+class Further(Protocol):
+    """Scores clips of one fold by the model that it had of this fold. It can be pickled."""
+
+    def __call__(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int, clips: np.ndarray) -> np.ndarray:
+        """`[F, Q]` float32 of the codes of these clips, end to end.
+
+        store: that which was scored, and after its clips those of `clips`, all of this fold.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +46,8 @@ class Scored:
     frames; None where that was not tried."""
     note: str = ""
     """What limits it, in words."""
+    further: Further | None = None
+    """Scores clips that came later; None for a member that cannot."""
 
 
 Member = Callable[[CodeStore, np.ndarray], Scored]
@@ -68,8 +82,8 @@ class MixedMembers:
 
 def mix_members(
     members: Mapping[str, Scored], store: CodeStore, fold_of_clip: np.ndarray
-) -> tuple[np.ndarray, MixedMembers]:
-    """Bits of every code under the members' mixture, `[F, Q]` float32.
+) -> tuple[np.ndarray, MixedMembers, np.ndarray]:
+    """Bits of every code under the members' mixture, `[F, Q]` float32; the members; weights, `[folds, Q, members]`.
 
     Each codebook of each fold has its own weights, chosen on the clips of the next fold. Probabilities of single codes
     are mixed, so the mixture is normalised over the entries of a codebook, and so are frames by the chain rule.
@@ -80,25 +94,24 @@ def mix_members(
     ends = np.cumsum([int(store.lengths[clips].sum()) for clips in sampled])
     num_folds, (num_frames, num_codebooks) = len(sampled), members[names[0]].bits.shape
     mixed = np.empty((num_frames, num_codebooks), np.float32)
-    total = np.zeros(len(names))
+    weights = np.empty((num_folds, num_codebooks, len(names)))
     for fold in range(num_folds):
         after = (fold + 1) % num_folds
         check = slice(ends[after - 1] if after else 0, ends[after])
         frames = np.flatnonzero(fold_of_frame == fold)
         for q in range(num_codebooks):
             chosen = np.stack([members[name].check[check, q] for name in names], axis=1).astype(np.float64)
-            weights = fit_weights(2.0**-chosen, smallest=0.0)
-            own = np.stack([members[name].bits[frames, q] for name in names], axis=1).astype(np.float64)
-            mixed[frames, q] = -np.log2(2.0**-own @ weights)
-            total += weights / (num_folds * num_codebooks)
+            weights[fold, q] = fit_weights(2.0**-chosen, smallest=0.0)
+            own = np.stack([members[name].bits[frames, q] for name in names], axis=1)
+            mixed[frames, q] = mixed_bits(own, weights[fold, q])
     alone = {name: float(found.bits.sum(1, dtype=np.float64).mean()) for name, found in members.items()}
     best = min(alone, key=lambda name: alone[name])
     saved = paired_difference(
         (_by_clip(members[best].bits, store), _by_clip(mixed, store)), (store.lengths, store.lengths), store.groups
     )
-    return mixed, MixedMembers(
+    found = MixedMembers(
         members=alone,
-        weights=dict(zip(names, total.tolist(), strict=True)),
+        weights=dict(zip(names, weights.mean((0, 1)).tolist(), strict=True)),
         mixed=float(mixed.sum(1, dtype=np.float64).mean()),
         best=best,
         saved=saved.value,
@@ -106,6 +119,12 @@ def mix_members(
         saved_high=saved.high if saved.has_width else None,
         notes={name: found.note for name, found in members.items() if found.note},
     )
+    return mixed, found, weights
+
+
+def mixed_bits(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Bits `[F]` of codes whose members give `[F, M]` bits, mixed with `[M]` weights."""
+    return -np.log2(2.0 ** -bits.astype(np.float64) @ weights)
 
 
 def _by_clip(bits: np.ndarray, store: CodeStore) -> np.ndarray:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..codes.counts import NgramCounts, pack
-from ..codes.kneser_ney import KneserNey
 from ..estimates.interval import Interval, paired_difference, ratio
+from ..ngrams.counts import NgramCounts, pack
+from ..ngrams.kneser_ney import KneserNey
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
 from ..estimates.jobs import Here, Jobs, say_nothing, where_worth
+from ..ngrams.code_store import CodeStore
 from .frame_model import FrameModel
 from .training import one_thread, train
 
@@ -66,7 +66,8 @@ class LanguageModel:
                 bits[starts[clip] : starts[clip] + store.lengths[clip]] = each
             check[(fold + 1) % num_folds] = found.check_bits
             self.weights |= found.weights
-        return Scored(bits, np.concatenate([each for part in check for each in part]))
+        further = _FurtherNeural(replace(alone, progress=say_nothing, weights=dict(self.weights)))
+        return Scored(bits, np.concatenate([each for part in check for each in part]), further=further)
 
     def of_fold(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int) -> FrameModel:
         """The model of one fold, trained for all of `budget_s` unless its weights are there."""
@@ -109,6 +110,18 @@ class LanguageModel:
             max_steps=self.max_steps,
             say=say,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _FurtherNeural:
+    """`members.Further`, of a model whose weights are there."""
+
+    model: LanguageModel
+
+    def __call__(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int, clips: np.ndarray) -> np.ndarray:
+        with one_thread(self.model.seed + fold), torch.no_grad():
+            model = self.model.of_fold(store, fold_of_clip, fold)
+            return np.concatenate([_clip_bits(model, store, int(clip)) for clip in clips])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,8 +12,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...schemas.errors import ConfigError
-from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
+from ..ngrams.code_store import CodeStore
 
 PIECE_FRAMES = 2048
 """Longer clips are given in pieces of so many frames, each of which begins without a past: a looser bound, in bounded
@@ -55,7 +55,12 @@ class OutsideMember:
         self._require_order(_codes(store, 0)[:PIECE_FRAMES], store.cardinality)
         each = [self._bits(_codes(store, clip), store.cardinality) for clip in range(len(store))]
         check = [each[clip] for clips in check_clips(store, fold_of_clip) for clip in clips]
-        return Scored(np.concatenate(each), np.concatenate(check), note="trained elsewhere, on what is not known here")
+        note = "trained elsewhere, on what is not known here"
+        return Scored(np.concatenate(each), np.concatenate(check), note=note, further=self.further)
+
+    def further(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int, clips: np.ndarray) -> np.ndarray:
+        """`members.Further`: it is the same for every fold."""
+        return np.concatenate([self._bits(_codes(store, clip), store.cardinality) for clip in clips])
 
     def _bits(self, codes: np.ndarray, cardinality: int) -> np.ndarray:
         """`[T, Q]` float32."""

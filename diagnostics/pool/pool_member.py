@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..codes.code_store import CodeStore
 from ..codes.members import Scored, check_clips
 from ..estimates.folds import sample_clips, training_shares
 from ..estimates.jobs import Here, Jobs, say_nothing, where_worth
+from ..ngrams.code_store import CodeStore
 from .log_linear import fit_weights, nats
 from .sound_classes import SoundClasses
 from .tables import count, log_probabilities
@@ -69,7 +69,8 @@ class Pool:
                 bits[starts[clip] : starts[clip] + end - begin] = found.bits[begin:end]
         note = "" if self.vectors is not None else "the codec gives no codebook vectors: contexts of symbols only"
         quarter, half, whole = (curve / store.lengths.sum()).tolist()
-        return Scored(bits, np.concatenate(check).astype(np.float32), (quarter, half, whole), note)
+        check_bits = np.concatenate(check).astype(np.float32)
+        return Scored(bits, check_bits, (quarter, half, whole), note, _FurtherPool(alone))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,18 @@ class _FoldJob:
     store: CodeStore
     fold_of_clip: np.ndarray
     fold: int
+
+
+@dataclass(frozen=True, slots=True)
+class _FurtherPool:
+    """`members.Further`: fits the pool of the fold again."""
+
+    pool: Pool
+
+    def __call__(self, store: CodeStore, fold_of_clip: np.ndarray, fold: int, clips: np.ndarray) -> np.ndarray:
+        sampled = check_clips(store, fold_of_clip)
+        model = _FoldPool(self.pool, store, fold_of_clip, fold, sampled[(fold + 1) % len(sampled)])
+        return np.concatenate([model.bits(part).astype(np.float32) for part in _chunks(store.lengths, clips)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..codes.kneser_ney import discounts
+from ..ngrams.kneser_ney import discounts
 
 
 def count(context: np.ndarray, codes: np.ndarray, num_contexts: int, cardinality: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def count(context: np.ndarray, codes: np.ndarray, num_contexts: int, cardinality
 def log_probabilities(counts: np.ndarray) -> np.ndarray:
     """log p(code | context) in nat, `[num_contexts, cardinality]` float32: interpolated Kneser-Ney of one symbol.
 
-    Equal to `codes.kneser_ney.KneserNey` of order 1 (Chen and Goodman 1999) in every context.
+    Equal to `ngrams.kneser_ney.KneserNey` of order 1 (Chen and Goodman 1999) in every context.
     """
     cardinality = counts.shape[1]
     if not counts.any():

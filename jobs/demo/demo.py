@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ...pipelines.derived.diagnose import diagnose
+from ...pipelines.diagnosis.diagnose import diagnose
 from ...pipelines.run import run
 from ...schemas.errors import AuricleError, ConfigError
 from ..datasets.show import print_version

@@ -129,8 +129,8 @@ def diagnose(
     Example: auricle diagnose ./speech-dataset@3 --compare mimi-codes encodec24-codes
     """
     from ...loaders.reading.version import open_version
-    from ...pipelines.derived.compare import compare as compare_two
-    from ...pipelines.derived.diagnose import diagnose as diagnose_version
+    from ...pipelines.diagnosis.compare import compare as compare_two
+    from ...pipelines.diagnosis.diagnose import diagnose as diagnose_version
     from ...schemas.errors import ConfigError
     from ..terminal import console
     from ..terminal.answer import answer

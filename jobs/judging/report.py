@@ -20,8 +20,8 @@ from ...loaders.reading.derived import derived_record, diagnostics_record
 from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import derived_path
 from ...pipelines.audio.listen import clip_audio, wav_bytes
-from ...pipelines.derived.diagnose import diagnose
 from ...pipelines.derived.judge import judgement
+from ...pipelines.diagnosis.diagnose import diagnose
 from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.errors import AuricleError, ClipError
 from ...schemas.score import PROVENANCE

@@ -28,7 +28,7 @@ from ...schemas.errors import ConfigError
 from ...schemas.keys import sha256_bytes
 from ...schemas.pass_tables import DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
-from ..derived.diagnose import diagnose
+from ..diagnosis.diagnose import diagnose
 from .facts import Facts, check_scores, distinct, read_facts
 from .paced import codes_of
 from .stages import Placed, place

@@ -18,7 +18,7 @@ from ...schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from ...schemas.errors import ConfigError
 from ...schemas.pass_tables import DIFFICULTY_SCHEMA
 from ...schemas.tables import Status
-from ..derived.diagnose import diagnose
+from ..diagnosis.diagnose import diagnose
 
 
 def curriculum(

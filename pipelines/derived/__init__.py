@@ -1,3 +1,3 @@
-"""What is made from a version and kept beside it: judgement, diagnostics, speech units.
+"""What is made from a version: judgement, decoded codes, estimates of cost, speech units.
 
 In: an open version. Out: rebuildable files under `derived/`. Imports `policy`, `tables`, `audio`, `work`."""

@@ -8,11 +8,11 @@ import pickle
 import numpy as np
 import pytest
 
-from auricle.diagnostics.codes.code_store import CodeStore
 from auricle.diagnostics.codes.codes_diagnosis import CodesDiagnosis, diagnose_codes
 from auricle.diagnostics.estimates import jobs as estimates_jobs
 from auricle.diagnostics.estimates.jobs import Here, Jobs
 from auricle.diagnostics.neural.language_model import LanguageModel
+from auricle.diagnostics.ngrams.code_store import CodeStore
 from auricle.diagnostics.pool.pool_member import Pool
 from auricle.pipelines.work.processes import Processes
 from auricle.schemas.errors import WorkerError

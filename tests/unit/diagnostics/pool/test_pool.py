@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from auricle.diagnostics.codes.code_store import CodeStore
-from auricle.diagnostics.codes.counts import NgramCounts, pack
-from auricle.diagnostics.codes.kneser_ney import KneserNey
 from auricle.diagnostics.known.sources import HiddenMarkov, SparseMarkov
+from auricle.diagnostics.ngrams.code_store import CodeStore
+from auricle.diagnostics.ngrams.counts import NgramCounts, pack
+from auricle.diagnostics.ngrams.kneser_ney import KneserNey
 from auricle.diagnostics.pool.kmeans import NestedClasses
 from auricle.diagnostics.pool.log_linear import fit_weights, nats
 from auricle.diagnostics.pool.pool_member import Pool

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from auricle.diagnostics.codes.code_store import CodeStore
+from auricle.diagnostics.ngrams.code_store import CodeStore
 from auricle.diagnostics.outside.language_model import CodeLanguageModel, OutsideMember
 from auricle.extractors.codecs import encodec_lm
 from auricle.extractors.coding.weights import resolve

@@ -19,8 +19,8 @@ from auricle.loaders import open_version
 from auricle.loaders.copies.pull import pull
 from auricle.loaders.reading.refs import tag
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.derived.diagnose import diagnose
 from auricle.pipelines.derived.judge import judge
+from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.publishing.lease import holder, lease
 from auricle.pipelines.run import run
 from auricle.pipelines.trial.shadow import compare_codec, find_comparison

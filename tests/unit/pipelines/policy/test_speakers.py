@@ -11,8 +11,8 @@ from inprocess import without_ray
 
 from auricle.curators import registry
 from auricle.curators.voices.voice_embedding import DIMENSIONS, to_bytes
-from auricle.pipelines.derived.diagnose import diagnose
 from auricle.pipelines.derived.judge import judge
+from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.policy.speakers import SPEAKERS, describe_speaker_kinds, group_by_speaker, version_speakers
 from auricle.pipelines.run import run
 from auricle.schemas.keys import fingerprint

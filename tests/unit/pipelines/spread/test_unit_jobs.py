@@ -16,7 +16,7 @@ from inprocess import OneProcess
 from auricle.diagnostics.estimates import jobs as estimates_jobs
 from auricle.loaders.reading.version import open_version
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.derived.diagnose import diagnose
+from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.spread.packed import pack, unpack
 from auricle.pipelines.spread.unit_jobs import UnitJobs
 from auricle.schemas.errors import WorkerError

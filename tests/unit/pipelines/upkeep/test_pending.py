@@ -19,9 +19,9 @@ from auricle.loaders.reading.refs import readable
 from auricle.loaders.reading.tombstones import TOMBSTONES, put_tombstones
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.curricula.paced import curriculum
-from auricle.pipelines.derived.diagnose import diagnose
 from auricle.pipelines.derived.fit_speech_units import Heard, fit_version
 from auricle.pipelines.derived.judge import judge
+from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.trial.promoted import candidate, promote, roll_back
 from auricle.pipelines.trial.shadow import compare_codec, compare_curator
 from auricle.pipelines.upkeep import carry_out as steps

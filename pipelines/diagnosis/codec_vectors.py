@@ -9,7 +9,7 @@ from ...extractors.coding.registry import load_codec
 from ...loaders.reading.version import Version
 from ...schemas.errors import ConfigError, MissingExtraError, WeightsError
 from ...schemas.representation import RepresentationSpec
-from .decoder import config_of, require_same
+from ..derived.decoder import config_of, require_same
 
 
 def codebook_vectors_of(version: Version, spec: RepresentationSpec) -> np.ndarray | None:

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from ...diagnostics.codes.code_store import CodeStore
 from ...diagnostics.codes.members import Member, Scored
 from ...diagnostics.estimates.jobs import Here, Jobs
+from ...diagnostics.ngrams.code_store import CodeStore
 from ...diagnostics.outside.language_model import OutsideMember
 from ...diagnostics.outside.registry import installed
 from ...diagnostics.pool.pool_member import Pool

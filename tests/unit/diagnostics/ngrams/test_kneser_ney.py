@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.diagnostics.codes.counts import NgramCounts, merge, pack
-from auricle.diagnostics.codes.kneser_ney import KneserNey, discounts
 from auricle.diagnostics.known.sources import SparseMarkov
+from auricle.diagnostics.ngrams.counts import NgramCounts, merge, pack
+from auricle.diagnostics.ngrams.kneser_ney import KneserNey, discounts
 
 
 def ngrams(clips, cardinality, order):

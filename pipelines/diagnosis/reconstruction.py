@@ -20,7 +20,7 @@ from ...loaders.reading.version import Sample, Version
 from ...schemas.errors import AuricleError, ClipError
 from ...schemas.representation import RepresentationSpec
 from ..audio.listen import clip_audio
-from .decoder import Decoder
+from ..derived.decoder import Decoder
 
 NUM_CLIPS = 20
 LONGEST_S = 30.0

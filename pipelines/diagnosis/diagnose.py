@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from ...diagnostics.codes.further_clips import Corpus
+from ...diagnostics.codes.sound import SOUND_ROWS
 from ...diagnostics.estimates.folds import sample_clips
 from ...diagnostics.estimates.jobs import Jobs
 from ...diagnostics.estimates.samples import Kept
@@ -40,9 +42,13 @@ from .comparisons import Measured, comparisons
 from .kept_network import KeptNetwork, identity
 from .per_clip import keep_difficulty, keep_gains
 from .reconstruction import NUM_CLIPS, reconstruction
+from .stored_codes import StoredCodes
 
 MAX_LATENT_FRAMES = 400_000
 """Latent frames looked at by default: at D = 512 a core takes some seconds for them."""
+HELD_CODE_FRAMES = 4_000_000
+"""Frames of codes that are held in memory: twice what counts are fitted on, 64 MB for eight codebooks. Clips beyond
+them are scored in pieces (`diagnostics.codes.further_clips`)."""
 
 Starts = Callable[[], Iterator[tuple[str, str, np.ndarray]]]
 """Starts a pass over (key, group, `[rows, frames]`)."""
@@ -89,13 +95,18 @@ def diagnose(
         kind, groups = _groups(version, name)
         left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
-            sound, vectors = clip_sound(version, spec), codebook_vectors_of(version, spec)
-            samples, index = _samples(version, name, groups), _index(version, name, groups)
+            index, vectors = _index(version, name, groups), codebook_vectors_of(version, spec)
+            held = sample_clips(index, HELD_CODE_FRAMES, seed=seed)
+            all_held = len(held) == len(index)
+            samples = _samples(version, name, groups, held)
+            sound = clip_sound(version, spec, SOUND_ROWS, None if all_held else held)
             for label, rows, entries in streams(spec):
                 named = identity(spec.fingerprint, label, index, kind, seed, vectors)
                 kept = KeptNetwork(version, label, named)
                 outside, absent = outside_members(spec, entries)
-                jobs = _jobs(version, workers, on, begin, (named, label, seed, pool, budget_s, *sorted(outside)))
+                made_from = (named, label, seed, pool, budget_s, HELD_CODE_FRAMES, *sorted(outside))
+                jobs = _jobs(version, workers, on, begin, made_from)
+                source = StoredCodes(version.store, version.document.number, name, rows)
                 codes = diagnose_codes(
                     _rows(samples, rows),
                     spec.frame_rate,
@@ -105,6 +116,8 @@ def diagnose(
                     sound=sound,
                     members=members(vectors, kept, budget_s, seed, begin, pool=pool, jobs=jobs) | outside,
                     jobs=jobs,
+                    corpus=None if all_held else Corpus(index, source),
+                    say=begin,
                 )
                 if isinstance(jobs, UnitJobs):
                     jobs.forget()

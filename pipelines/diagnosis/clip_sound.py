@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
+import pyarrow.compute as pc
 
 from ...diagnostics.codes.sound import SOUND_ROWS
 from ...loaders.reading.version import Version
@@ -29,10 +30,10 @@ def clip_sound(
         times = entry.spec.frame_rate / beside.frame_rate
         if entry.spec.codec == "features" and times >= 1 and abs(times - round(times)) < 1e-6:
             rows = [FEATURE_ROWS.index(row) for row in names]
+            where = None if clips is None else pc.field("clip").isin(sorted(clips))
             return {
                 sample.key: _averaged(sample.array[rows].astype(np.float32), round(times))
-                for sample in version.samples(name)
-                if clips is None or sample.key in clips
+                for sample in version.samples(name, where=where)
             }
     return None
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from auricle.diagnostics.codes.code_store import CodeStore
-from auricle.diagnostics.codes.contexts import describe, is_past_only, portfolio
+from auricle.diagnostics.ngrams.code_store import CodeStore
+from auricle.diagnostics.ngrams.contexts import describe, is_past_only, portfolio
 
 
 def filled(memory_bytes=1 << 20):

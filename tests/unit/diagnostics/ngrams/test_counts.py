@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.diagnostics.codes.counts import NgramCounts, max_order, merge, pack
+from auricle.diagnostics.ngrams.counts import NgramCounts, max_order, merge, pack
 
 symbols = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 4)), max_size=60)
 

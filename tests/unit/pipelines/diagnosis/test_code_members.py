@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dataset_factory import CODES
 
-from auricle.pipelines.derived.code_members import outside_members
+from auricle.pipelines.diagnosis.code_members import outside_members
 
 ENCODEC = CODES.model_copy(update={"codec": "encodec24", "rows": 2, "cardinality": 1024, "frame_rate": 75.0})
 MODEL = """

@@ -81,6 +81,16 @@ class CodeStore:
         """Frames of each clip, `[N]`."""
         self._starts = np.cumsum(self.lengths + MAX_LAG) - self.lengths
 
+    def joined(self, more: CodeStore) -> CodeStore:
+        """A closed store with the clips of this one, where they are, and after them those of another."""
+        both = CodeStore(self.cardinality)
+        both.num_codebooks = self.num_codebooks
+        both.keys, both.groups = [*self.keys, *more.keys], [*self.groups, *more.groups]
+        both._lengths = [*self._lengths, *more._lengths]
+        both._blocks = [each._codes for each in (self, more) if each._codes is not None and len(each)]
+        both.close()
+        return both
+
     def share(self) -> None:
         """Have the codes of a closed store in a file, where other processes read them; it goes with this store."""
         if self._shared is None and self._codes is not None and self._codes.size:

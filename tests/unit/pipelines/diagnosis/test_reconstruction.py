@@ -14,10 +14,10 @@ from pystoi import stoi
 from auricle.curators.waveform import resample
 from auricle.jobs.judging.diagnosis_table import print_diagnosis
 from auricle.loaders.reading.version import Version, open_version
-from auricle.pipelines.derived import reconstruction as module
-from auricle.pipelines.derived.comparisons import Measured, comparisons
-from auricle.pipelines.derived.diagnose import diagnose
-from auricle.pipelines.derived.reconstruction import distances, reconstruction
+from auricle.pipelines.diagnosis import reconstruction as module
+from auricle.pipelines.diagnosis.comparisons import Measured, comparisons
+from auricle.pipelines.diagnosis.diagnose import diagnose
+from auricle.pipelines.diagnosis.reconstruction import distances, reconstruction
 from auricle.schemas.errors import ClipError
 from auricle.schemas.tables import FailureReason
 

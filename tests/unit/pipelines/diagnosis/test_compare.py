@@ -13,9 +13,9 @@ from scipy.signal import lfilter
 
 from auricle.jobs.judging.diagnosis_table import print_comparison
 from auricle.loaders.reading.version import Version, open_version
-from auricle.pipelines.derived import compare as module
-from auricle.pipelines.derived.compare import compare
-from auricle.pipelines.derived.comparisons import Measured, comparisons
+from auricle.pipelines.diagnosis import compare as module
+from auricle.pipelines.diagnosis.compare import compare
+from auricle.pipelines.diagnosis.comparisons import Measured, comparisons
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.representation import RepresentationSpec
 

@@ -22,8 +22,8 @@ from auricle.jobs.judging.judge_commands import _seconds
 from auricle.loaders.reading.derived import diagnostics_record
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.curricula.paced import curriculum
-from auricle.pipelines.derived.diagnose import diagnose, streams
-from auricle.pipelines.derived.kept_network import identity
+from auricle.pipelines.diagnosis.diagnose import diagnose, streams
+from auricle.pipelines.diagnosis.kept_network import identity
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.representation import RepresentationSpec
@@ -364,13 +364,13 @@ def test_of_a_large_corpus_only_the_sample_is_read(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Version, "samples", counted)
     monkeypatch.setattr(
-        "auricle.pipelines.derived.diagnose.beginnings", lambda index, dim, seed: {key: n for key, _, n in index[:12]}
+        "auricle.pipelines.diagnosis.diagnose.beginnings", lambda index, dim, seed: {key: n for key, _, n in index[:12]}
     )
     some = diagnose(version, max_frames=600, reconstruct=0)
     assert len(set(read)) < len(recordings) / 2
     read.clear()
     monkeypatch.setattr(
-        "auricle.pipelines.derived.diagnose.sample_clips", lambda index, *_, **__: {k for k, *_ in index}
+        "auricle.pipelines.diagnosis.diagnose.sample_clips", lambda index, *_, **__: {k for k, *_ in index}
     )
     assert diagnose(version, max_frames=600, reconstruct=0) == some
     assert len(set(read)) == len(recordings)
