@@ -195,7 +195,12 @@ def print_plan(plan: Plan) -> None:
             "new and changed files are hashed, decoded, scored, and extracted when they are kept, on top of that"
         )
     for name in plan.unfinished:
-        state = f"is in progress ({plan.held_by})" if plan.held_by else "is unfinished, the next run resumes it"
+        if plan.held_by:
+            state = f"is in progress ({plan.held_by})"
+        elif name in plan.refused:
+            state = f"was refused by the gate ({plan.refused[name]}); the next run judges it again, with what changed"
+        else:
+            state = "is unfinished, the next run resumes it"
         console.say(f"run {name} {state}: what it has done is counted as done")
     if plan.held_by and not plan.unfinished:
         console.say(f"{plan.held_by} holds the dataset now: a run would wait with --wait, else exit with 75")
