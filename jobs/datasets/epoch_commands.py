@@ -85,7 +85,11 @@ def _print(found: EpochSummary) -> None:
         f"epoch {found.epoch}: {found.steps:,} steps of {found.microbatches} microbatches"
         + (f" ({found.empty} of them empty)" if found.empty else "")
     )
-    console.say(f"{found.draws:,} draws of {found.clips:,} clips, {found.frames:,} frames, {found.tokens:,} tokens")
+    codes = "" if found.codes is None else f"; {found.codes:,} codes (frames times codebooks: tokens of a curriculum)"
+    console.say(
+        f"{found.draws:,} draws of {found.clips:,} clips, {found.frames:,} frames, {found.tokens:,} tokens in rows "
+        f"(what --batch-tokens limits: one for each frame){codes}"
+    )
     console.say(f"padding efficiency {found.efficiency:.3f}")
     left = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in found.left_out.items() if count)
     if left:

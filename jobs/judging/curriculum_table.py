@@ -20,7 +20,9 @@ def print_made(curriculum: NamedCurriculum, path: str, new: bool) -> None:
     rows: list[tuple[Any, ...]] = [
         (s.name, s.clips, round(s.hours, 3), s.tokens, s.speakers, s.median_difficulty) for s in document.stages
     ]
-    console.table("", ("stage", "clips", "hours", "tokens", "speakers", "median difficulty, bit/s"), rows)
+    console.table(
+        "", ("stage", "clips", "hours", "tokens (all codebooks)", "speakers", "median difficulty, bit/s"), rows
+    )
     for phase in document.phases:
         kind = f"shares of {phase.measure}" if phase.shares else "repeats"
         console.say(

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
-from dataset_factory import voices, write_version
+from dataset_factory import CODES, voices, write_version
+from typer.testing import CliRunner
 
-from auricle.jobs import cli
+from auricle.jobs import cli, commands
 from auricle.loaders.storage.store import Store
 
 ROWS = (Path(__file__).parents[4] / "docs" / "command.md").read_text().splitlines()
+whole = typer.Typer()
+commands.register(whole)
 SPEC: dict[str, Any] = {"name": "mine", "strata": [], "stages": [{"name": "every", "tiers": ["gold"]}]}
 
 
@@ -122,3 +126,20 @@ def test_a_dataset_or_a_request_for_help_is_told_from_a_verb(auricle: Auricle) -
     assert "a DATASET is required" in auricle("--opens", "0.5")[2]
     assert "no version 9" in auricle("DATA@9", "--spec", auricle.spec())[2]
     assert "has no curriculum 'nobody'" in " ".join(auricle("diff", "DATA", "nobody", "mine")[2].split())
+
+
+def test_plan_epoch_counts_the_tokens_of_a_curriculum_as_codes_and_shows_the_stages(auricle: Auricle) -> None:
+    stages = [{"name": "short", "rules": [{"score": "duration_s", "max": 1.1}]}, {"name": "rest"}]
+    made = json.loads(auricle("DATA", "--spec", auricle.spec(stages=stages), "--json")[1])
+    done = CliRunner().invoke(
+        whole, ["plan-epoch", auricle.url, "-r", "toy-codes", "--curriculum", "mine", "--json"], catch_exceptions=False
+    )
+    found = json.loads(done.stdout)
+    assert found["codes"] == sum(stage["tokens"] for stage in made["stages"])
+    assert found["tokens"] == found["frames"] == found["codes"] // CODES.rows
+    shown = [(share["value"], share["clips"], share["frames"] * CODES.rows) for share in found["shares"]["stage"]]
+    assert shown == [(stage["name"], stage["clips"], stage["tokens"]) for stage in made["stages"]]
+    said = CliRunner().invoke(whole, ["plan-epoch", auricle.url, "-r", "toy-codes", "--curriculum", "mine"]).stdout
+    assert f"{found['codes']:,} codes (frames times codebooks: tokens of a curriculum)" in said
+    latents = CliRunner().invoke(whole, ["plan-epoch", auricle.url, "-r", "toy-latents", "--json"])
+    assert json.loads(latents.stdout)["codes"] is None
