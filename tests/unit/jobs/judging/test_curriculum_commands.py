@@ -143,3 +143,32 @@ def test_plan_epoch_counts_the_tokens_of_a_curriculum_as_codes_and_shows_the_sta
     assert f"{found['codes']:,} codes (frames times codebooks: tokens of a curriculum)" in said
     latents = CliRunner().invoke(whole, ["plan-epoch", auricle.url, "-r", "toy-latents", "--json"])
     assert json.loads(latents.stdout)["codes"] is None
+
+
+def test_what_no_difficulty_could_mend_is_refused_before_any_is_measured(
+    auricle: Auricle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        raise AssertionError("a difficulty was measured first")
+
+    monkeypatch.setattr("auricle.pipelines.curricula.named.diagnose", measured)
+    half = [{"score": "difficulty", "max": 0.5}]
+    for stages, why in (
+        ([{"name": "easy", "quantiles": half, "rules": [{"score": "snr_db", "min": 99}]}], "the stage 'easy' is empty"),
+        ([{"name": "all"}, {"name": "easy", "quantiles": half}], "the stage 'easy' is empty: 0 of 6"),
+        (
+            [{"name": "easy", "quantiles": half, "quotas": {"by": "language", "clips": {"en": 7}}}],
+            "7 of 'en', of which there are 6",
+        ),
+    ):
+        code, _, err = auricle("DATA", "--spec", auricle.spec(stages=stages))
+        assert code == 2
+        assert why in " ".join(err.split())
+
+
+def test_it_says_when_it_measures_difficulties_first(auricle: Auricle) -> None:
+    easy = [{"name": "easy", "quantiles": [{"score": "difficulty", "max": 0.5}]}, {"name": "rest"}]
+    err = auricle("DATA", "--spec", auricle.spec(stages=easy))[2]
+    assert "measuring the difficulty of each clip in toy-codes-50hz" in err
+    again = auricle("DATA", "--spec", auricle.spec(stages=easy, name="again"))[2]
+    assert "measuring" not in again
