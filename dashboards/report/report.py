@@ -19,6 +19,7 @@ from ...schemas.condition import Rule
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import TRIES, kind_of
 from ...schemas.undecided import Undecided
+from ...schemas.unscored import Unscored
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
@@ -91,6 +92,7 @@ def render(
         certainty=[(found.reason, chart) for found in undecided if (chart := _certainty(found))],
         wrong_texts=_wrong_texts(document, rules),
         undecided=undecided,
+        unscored=_unscored(document, profile, rules),
         before=_before(previous_profile),
         failures=_failures(document),
         tries=TRIES,
@@ -209,6 +211,16 @@ def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[
         for score, sources in document.wrong_texts.items()
         for source, found in sorted(sources.items(), key=lambda item: -item[1].share)[:GROUPS_SHOWN]
     ]
+
+
+def _unscored(document: VersionDocument, profile: Mapping[str, Any], rules: Sequence[Rule]) -> list[Unscored]:
+    """What rules kept without a score."""
+    scores, texts = profile.get("scores") or {}, set[str]()
+    for name, entry in document.curators.items():
+        if "transcript" in entry.inputs:
+            texts |= {score for score, about in scores.items() if about.get("curator") == name}
+    kept = {rule: (scores.get(rule.score, {}).get("nulls") or {}).get("kept", 0) for rule in rules}
+    return [Unscored.of(rule, clips, rule.score in texts) for rule, clips in kept.items() if clips]
 
 
 def _matrix(profile: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -190,6 +190,8 @@ def print_plan(plan: Plan) -> None:
     rows.append(("kept/dropped flips", plan.flips, None))
     console.table("", ("what", "count", "hours"), rows)
     print_undecided(plan.undecided)
+    for one in plan.unscored:
+        console.say(one.line)
     if plan.new_files or plan.changed_files:
         console.say(
             "new and changed files are hashed, decoded, scored, and extracted when they are kept, on top of that"

@@ -41,6 +41,7 @@ keep:                                 # rules; a clip that breaks one is dropped
   - {score: clip_ratio, max: 0.001, reason: clipped}
   - {score: transcript_trust, min: 0.5, reason: transcript}   # more likely right than wrong, by the share of wrong
                                       # texts in the source, which is estimated; clips without a transcript are kept
+# - {score: text_empty, equals: false, missing: drop, reason: no_text}   # drops clips without a transcript
 
 # drop_groups:                        # drop all of a source, speaker or language if too many of its clips are bad
 #   - {by: source, max_share: 0.3, counting: [transcript], reason: bad_source}
