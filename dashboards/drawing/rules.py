@@ -34,6 +34,36 @@ def meant_in(rule: Rule, document: VersionDocument, source: str | None) -> Rule:
     return rule.for_share(found.used) if found else rule
 
 
+def limits_meant(rule: Rule, document: VersionDocument) -> list[tuple[str, float]]:
+    """What a chart of all sources draws of a rule: each bound as it was meant, at its lowest and at its highest."""
+    limits = dict.fromkeys(limit for meant in _meant(rule, document) for limit in meant.limits)
+    found: list[tuple[str, float]] = []
+    for word in ("min", "max"):
+        values = [value for name, value in limits if name == word]
+        found += [(word, value) for value in sorted({min(values), max(values)})] if values else []
+    return found
+
+
+def moved_words(rule: Rule, document: VersionDocument) -> str:
+    """Where a share of wrong texts moved the bounds of a rule: from what to what; empty where none was moved."""
+    meant = _meant(rule, document)
+    if all(one.limits == rule.limits for one in meant):
+        return ""
+    said = []
+    for at, (word, bound) in enumerate(rule.limits):
+        values = [one.limits[at][1] for one in meant]
+        low, high = number(min(values)), number(max(values))
+        said.append(f"{word} {number(bound)} means {low if low == high else f'{low} to {high}'}")
+    where = "the share of wrong texts that the rule gives" if rule.wrong_share else "each source's share of wrong texts"
+    return f"{' and '.join(said)}, for {where}"
+
+
+def _meant(rule: Rule, document: VersionDocument) -> list[Rule]:
+    """The rule in each source whose share of wrong texts is known; as it stands where there is none."""
+    sources = document.wrong_texts.get(rule.score) or {"": None}
+    return [meant_in(rule, document, source) for source in sources]
+
+
 def breaks(rule: Rule, value: Any, reason: str | None = None, sigma: float | None = None) -> bool:
     """Whether a score of the clip table is outside the rule. reason: why it is missing, where it is; sigma: how far it
     may be off, where that is known."""

@@ -23,7 +23,7 @@ from ...schemas.unscored import Unscored
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import describe_reason, meant_in, rules_of
+from ..drawing.rules import describe_reason, limits_meant, meant_in, moved_words, rules_of
 from . import diagnosis
 from .curricula import differences, shown
 from .decoded import Decoded, pairs
@@ -98,7 +98,7 @@ def render(
         tries=TRIES,
         matrix=_matrix(profile),
         carried=profile.get("carried") or {},
-        scores=_scores(profile, rules, previous_profile),
+        scores=_scores(document, profile, rules, previous_profile),
         compared=previous_profile is not None,
         judged=_judged(judgement),
         medians=[name for name in MEDIANS if name in (profile.get("scores") or {})],
@@ -239,17 +239,20 @@ def _matrix(profile: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"reasons": names, "rows": rows}
 
 
-def _scores(profile: Mapping[str, Any], rules: list[Rule], previous: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _scores(
+    document: VersionDocument, profile: Mapping[str, Any], rules: list[Rule], previous: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
     """Scores that rules test come first."""
     ruled = [rule.score for rule in rules]
     old = (previous or {}).get("scores") or {}
     cards = []
     for name, score in (profile.get("scores") or {}).items():
-        limits = [limit for rule in rules if rule.score == name for limit in rule.limits]
+        limits = [limit for rule in rules if rule.score == name for limit in limits_meant(rule, document)]
+        moved = [said for rule in rules if rule.score == name and (said := moved_words(rule, document))]
         chart = charts.histogram(name, score, limits, old.get(name)) if score.get("histogram") else None
         missing = sum((score.get("nulls") or {}).values())
         main = name in ruled or name in MAIN_SCORES
-        cards.append(dict(score) | {"name": name, "chart": chart, "missing": missing, "main": main})
+        cards.append(dict(score) | {"name": name, "chart": chart, "missing": missing, "main": main, "moved": moved})
     return sorted(cards, key=lambda card: (card["name"] not in ruled, card["chart"] is None, card["curator"]))
 
 
