@@ -129,21 +129,22 @@ def print_clips(found: Clips) -> None:
     console.say(f"{len(rows):,} of {found.total:,} clips{condition}{more}")
 
 
-def print_diff(found: Diff) -> None:
-    """What changed between two versions."""
-    console.say(f"from version {found.a} to version {found.b}")
+def print_diff(found: Diff, newest: bool = False) -> None:
+    """What changed between two versions. newest: the second was left to the command."""
+    console.say(
+        f"from version {found.a}{', its parent,' if found.a == found.parent else ''} to version {found.b}"
+        f"{', the newest' if newest else ''}"
+    )
     console.table("", ("count", str(found.a), str(found.b)), [(name, *pair) for name, pair in found.counts.items()])
     moves = [("came in", why, n) for why, n in found.came.items()]
     moves += [("went out", why, n) for why, n in found.went.items()]
+    moves += [("only after", why, n) for why, n in found.new.items()]
+    moves += [("only before", why, n) for why, n in found.gone.items()]
     moves += [("status", why, n) for why, n in found.flips.items()]
     moves += [("label", why, n) for why, n in found.relabelled.items() if n]
     if moves:
         console.table("", ("clips", "why", "n"), moves)
-    shifted = [
-        (s.score, s.unit, *s.mean, s.changed, s.mean_change)
-        for s in found.scores
-        if s.changed or s.mean[0] != s.mean[1]
-    ]
+    shifted = [(s.score, s.unit, *s.mean, s.changed, s.mean_change) for s in found.scores if s.changed]
     if shifted:
         console.table("", ("score", "unit", "mean before", "mean after", "changed", "by"), shifted)
     hours = [(h.by, h.value or "-", round(h.a, 3), round(h.b, 3)) for h in found.hours if h.a != h.b]

@@ -18,7 +18,9 @@ def add(app: typer.Typer) -> None:
 
 def diff(
     dataset: DatasetOnly,
-    a: Annotated[str, typer.Argument(metavar="A", help="Version or tag to compare from")],
+    a: Annotated[
+        str | None, typer.Argument(metavar="A", help="Version or tag to compare from; default the parent of B")
+    ] = None,
     b: Annotated[
         str | None, typer.Argument(metavar="B", help="Version or tag to compare with; default the newest")
     ] = None,
@@ -27,7 +29,7 @@ def diff(
 ) -> None:
     """Show what changed between two versions: clips in and out by reason, scores, hours, settings.
 
-    Example: auricle diff ./speech-dataset 3 4
+    Example: auricle diff ./speech-dataset 3 4 (without versions: the newest against its parent)
     """
     from ...loaders.copies.diff import diff as compare
     from ..terminal import console
@@ -36,7 +38,7 @@ def diff(
 
     with console.working("comparing", quiet):
         found = compare(reading(dataset), a, b)
-    answer(as_json, vars(found), lambda: print_diff(found))
+    answer(as_json, vars(found), lambda: print_diff(found, newest=b is None))
 
 
 def tag(
