@@ -1,15 +1,11 @@
-"""Versions, plans and tables as people read them."""
+"""Versions, plans and differences as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from ...loaders.reading.version import Version
-from ...loaders.reading.where import Where
 from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
 
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
 
 SOURCES = 5
 """Sources whose share of wrong texts is printed."""
-CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
 
 
 def print_version(version: Version) -> None:
@@ -79,54 +74,6 @@ def print_undecided(found: Iterable[Undecided]) -> None:
     for one in found:
         for line in one.lines:
             console.say(line)
-
-
-@dataclass(frozen=True)
-class Clips:
-    """The first clips of a version for which a condition holds."""
-
-    where: str | None
-    total: int
-    """Clips for which it holds; `clips` may be the first of them only."""
-    clips: list[dict[str, Any]]
-    """`CLIP_COLUMNS` of each, and the columns that the condition reads."""
-
-
-def clips_where(version: Version, where: str | None, limit: int) -> Clips:
-    """The first `limit` clips for which `where` holds, in the order of the table, with their keys.
-
-    Raises `ConfigError` for a condition that cannot be used.
-    """
-    files = version.files()
-    test = Where(where, pq.read_schema(files[-1])) if where and files else None
-    found: list[dict[str, Any]] = []
-    total = 0
-    for file in files:
-        names = pq.read_schema(file).names
-        read = dict.fromkeys([*CLIP_COLUMNS, *(test.columns if test else ())])
-        table = pq.read_table(file, columns=[name for name in read if name in names])
-        if test is not None:
-            table = table.filter(test.mask(table))
-        total += table.num_rows
-        found += table.slice(0, limit - len(found)).to_pylist()
-    return Clips(where, total, found)
-
-
-def print_clips(found: Clips) -> None:
-    """The clips, and how many more there are."""
-    rows = [
-        (
-            row["clip"],
-            row["status"],
-            row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ()),
-            *(row[name] for name in ("duration_s", "speaker", "language", "path", "channel")),
-        )
-        for row in found.clips
-    ]
-    console.table("", ("clip", "status", "tier or reasons", "s", "speaker", "lang", "path", "ch"), rows)
-    more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
-    condition = f" where {found.where}" if found.where else ""
-    console.say(f"{len(rows):,} of {found.total:,} clips{condition}{more}")
 
 
 def print_diff(found: Diff, newest: bool = False) -> None:

@@ -88,8 +88,8 @@ class Diff:
 def diff(dataset: str | Store, a: int | str | None = None, b: int | str | None = None, *, top: int = 20) -> Diff:
     """What changed from version `a` to `b`.
 
-    b: default the newest. a: default the parent of `b`; so it is where `a` alone is given, and is the newest, unless that
-    is the first.
+    b: default the newest. a: default the parent of `b`; so it is where `a` alone is given, and is the newest, unless
+    that is the first.
     top: rows per grouping of hours, those that changed most.
     Raises `MissingExtraError` without DuckDB, `ConfigError` for a version that is not there, or has no parent.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from dataset_factory import voices, write_version
 from typer.testing import CliRunner
 
 from auricle.jobs import commands
+from auricle.schemas.errors import ConfigError
 
 app = typer.Typer()
 commands.register(app)
@@ -51,3 +53,24 @@ def test_a_diff_has_no_row_of_a_score_that_changed_for_no_clip(dataset: str) -> 
     assert "snr_db" in out
     assert "transcript_trust" not in out
     assert "snr_db" not in said("diff", dataset, "1", "2")
+
+
+def test_clips_come_with_their_transcript_their_start_and_the_scores_asked_for(dataset: str) -> None:
+    found = json.loads(said("show", dataset, "--clips", "--columns", "snr_db, snr_reason,source", "--json"))
+    first = found["clips"][0]
+    assert (first["transcript"], first["start_s"], first["snr_db"], first["snr_reason"], first["source"]) == (
+        "sentence v 0", 0.0, 22.0, None, "voices",
+    )  # fmt: skip
+    out = said("show", dataset, "--clips", "--columns", "snr_db")
+    assert "sentence v 0" in out
+    assert "snr_db" in out.splitlines()[0]
+    assert "snr_db" not in said("show", dataset, "--clips")
+
+
+def test_a_column_that_is_not_there_is_refused_with_the_nearest(dataset: str) -> None:
+    for columns, words in (("snr", "did you mean 'snr_db'?"), ("nothing", "There are: ")):
+        with pytest.raises(ConfigError) as refused:
+            said("show", dataset, "--clips", "--columns", columns)
+        assert words in str(refused.value)
+    with pytest.raises(ConfigError, match="give --clips too"):
+        said("show", dataset, "--columns", "snr_db")
