@@ -425,7 +425,10 @@ class Workers(Strict):
 class RunConfig(Strict):
     """A dataset: where it lives, what feeds it, what is kept, and what is extracted."""
 
-    dataset: str = Field(description="Folder or s3:// prefix of the dataset; created by the first run")
+    dataset: str = Field(
+        description="Folder or s3:// prefix of the dataset; created by the first run. A relative one is in the folder "
+        "in which the command runs, not in that of this file; so is `path` of a source"
+    )
     sources: list[Source] = Field(
         min_length=1, description="Where recordings come from; if two have the same recording, the first one wins"
     )

@@ -15,6 +15,7 @@ from ...schemas.errors import ConfigError
 
 EXAMPLE = """\
 # Where recordings come from, which clips are kept, what is extracted. `auricle plan` shows what a run would do.
+# Relative paths are taken from the folder in which the command runs.
 dataset: ./speech-dataset             # a folder or s3://bucket/prefix; made by the first run
 
 sources:                              # if two have the same recording, the one listed first wins

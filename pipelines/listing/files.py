@@ -48,8 +48,10 @@ def require_there(sources: Iterable[Source]) -> None:
     """Raises `ConfigError` for a folder or file of this machine that is not there."""
     for source in sources:
         if "://" not in source.path and not (root := _root(source)).exists():
+            written = f" (`path: {source.path}`)" if str(root) != source.path else ""
             raise ConfigError(
-                f"source {source.name!r}: {root} does not exist. Check `path` (it is relative to where you are)."
+                f"source {source.name!r}: {root} does not exist{written}. Paths in a configuration are relative to the "
+                f"folder in which the command runs ({Path.cwd()}), not to the configuration's own."
             )
 
 

@@ -29,6 +29,14 @@ def test_a_source_that_is_absent_is_refused(tmp_path: Path) -> None:
         listed(source(tmp_path / "unmounted"))
 
 
+def test_of_a_relative_path_the_place_that_was_tried_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        listed(Source.model_validate({"path": "./recordings"}))
+    assert f"{tmp_path}/recordings does not exist (`path: ./recordings`)" in str(refused.value)
+    assert f"relative to the folder in which the command runs ({tmp_path})" in str(refused.value)
+
+
 def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> None:
     import os
 
