@@ -134,9 +134,10 @@ def print_scores(scored: Scored, columns: str | None) -> None:
             _print_clip(scored, row)
     else:
         _print_many(scored, rows, names)
-    if scored.judge.at_even_odds:
+    at_even_odds = [name for name in scored.judge.at_even_odds if any(row[name] is not None for row in rows)]
+    if at_even_odds:
         console.say(
-            f"{', '.join(scored.judge.at_even_odds)}: judged as if half of the texts were wrong; a run estimates the "
+            f"{', '.join(at_even_odds)}: judged as if half of the texts were wrong; a run estimates the "
             "share of each source, or give the rule a wrong_share"
         )
     if scored.judge.unjudged:

@@ -16,6 +16,8 @@ from ..archives.member import PACKED, SUFFIXES, End, member_uri
 from ..sources.looking import LeftOut
 from .contents import Contents, Lister, Wanted
 
+EVERYTHING = ["**/*"]
+"""`include` where it was left out."""
 WHOLE = " of "
 """In the mark of a member that changes as its archive does: between its place and the archive's state."""
 
@@ -117,7 +119,8 @@ class Archives:
         for why, found in sorted(self._left_out.items()):
             yield f"{source}: {found.count:,} members of archives are left out. Each {why}, for example {found.shown()}"
         if not self.files:
-            yield f"{source}: no audio files in {self.source.path} that `include` takes"
+            narrowed = f" that `include` {self.source.include} takes" if self.source.include != EVERYTHING else ""
+            yield f"{source}: no audio files in {self.source.path}{narrowed}"
 
 
 class Opened(NamedTuple):

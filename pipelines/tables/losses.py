@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...schemas.config import RunConfig
 from ...schemas.errors import LossError
 from ...schemas.sql import literal
-from ..listing.lists import EVERYTHING
+from ..listing.archived import EVERYTHING
 from .state import State
 
 EXAMPLES = 3

@@ -128,7 +128,9 @@ def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> No
 def test_a_source_without_audio_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     _, notices = listed(source(tmp_path))
-    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` takes"]
+    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path}"]
+    _, notices = listed(source(tmp_path, include=["*.flac"]))
+    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` ['*.flac'] takes"]
 
 
 def test_globs_choose_below_the_source(tmp_path: Path) -> None:
