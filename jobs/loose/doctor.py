@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from ...curators.registry import build
 from ...extractors.coding.registry import describe
 from ...extractors.coding.weights import PUBLISHED, cached_path, locate
 from ...schemas.config import RepresentationConfig, RunConfig
@@ -108,11 +109,20 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
 
 
 def _read_config(path: str) -> tuple[RunConfig | None, str]:
-    """The configuration, or why it cannot be run."""
+    """The configuration, where it can be read, and why it cannot be run."""
     try:
-        return load_config(Path(path)), ""
+        config = load_config(Path(path))
     except AuricleError as error:
         return None, str(error)
+    try:
+        from ...pipelines.policy.decide import check_rules  # with the database, which a base install lacks
+
+        check_rules(config, build(config.score.curators, config.score.options))
+    except AuricleError as error:
+        return config, f"{path}: {error}"
+    except ModuleNotFoundError:
+        pass  # the line of the extra says so
+    return config, ""
 
 
 def _sources(config: RunConfig | None) -> Iterator[Finding]:

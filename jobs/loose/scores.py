@@ -18,6 +18,7 @@ from ...pipelines.policy.judge_clip import Judge
 from ...pipelines.score_files import score_files
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError, StorageError
+from ...schemas.near import did_you_mean
 from ...schemas.score import Curator, ScoreColumn, sigma_name, with_sigma
 from ..terminal import console
 from ..terminal.config_file import EXAMPLE, load_config
@@ -128,7 +129,8 @@ def print_scores(scored: Scored, columns: str | None) -> None:
     names = [] if columns in (None, "all") else [name.strip() for name in (columns or "").split(",")]
     unknown = [name for name in names if name not in scored.columns]
     if unknown:
-        raise ConfigError(f"--columns {unknown[0]!r}: not a score here. Scores: {', '.join(scored.columns)}")
+        near = did_you_mean(unknown[0], scored.columns)
+        raise ConfigError(f"--columns {unknown[0]!r}: not a score here{near} Scores: {', '.join(scored.columns)}")
     if columns == "all" or (not names and len(rows) <= FEW):
         for row in rows:
             _print_clip(scored, row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
+from ...schemas.near import did_you_mean
 
 EXAMPLE = """\
 # Where recordings come from, which clips are kept, what is extracted. `auricle plan` shows what a run would do.
@@ -177,9 +177,9 @@ def _explain(model: type[BaseModel], error: dict[str, Any]) -> str:
     found = error.get("input")
     if error["type"] == "extra_forbidden":
         allowed = _allowed(model, error["loc"])
-        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"{location}: unknown key{hint} Allowed here: {', '.join(allowed)}"
+        return (
+            f"{location}: unknown key{did_you_mean(str(error['loc'][-1]), allowed)} Allowed here: {', '.join(allowed)}"
+        )
     if error["type"] == "missing":
         return f"{location}: required and absent"
     if error["type"] == "finite_number":

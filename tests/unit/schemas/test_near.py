@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from auricle.curators.registry import build
+from auricle.extractors.coding.registry import family
+from auricle.schemas.errors import ConfigError
 from auricle.schemas.near import did_you_mean
 
 
@@ -21,3 +24,10 @@ def test_the_nearest_name_is_named(written: str, meant: str) -> None:
 def test_where_no_name_is_near_the_sentence_just_ends() -> None:
     assert did_you_mean("loudness", ["snr_db", "transcript_trust"]) == "."
     assert did_you_mean("snr_db", []) == "."
+
+
+def test_errors_of_codecs_and_curators_name_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="codec 'mimmi' is not known; did you mean 'mimi'"):
+        family("mimmi")
+    with pytest.raises(ConfigError, match="unknown curator 'signals'; did you mean 'signal'"):
+        build(["signals"])
