@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from .condition import Rule
+from .counted import counted
 from .version import Record
 
 NO_TEXT = "{score: text_empty, equals: false, missing: drop, reason: no_text}"
@@ -29,5 +30,5 @@ class Unscored(Record):
     def line(self) -> str:
         """How many, and which rule drops them."""
         apart = f"; the rule {NO_TEXT} drops those without a text" if self.reads_text else ""
-        clips = f"{self.clips:,} kept clip{'s have' if self.clips != 1 else ' has'}"
+        clips = counted(self.clips, "kept clip has", "kept clips have")
         return f"{self.reason}: {clips} no {self.score}. `missing: drop` in the rule drops them{apart}"

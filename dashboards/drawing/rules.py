@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...schemas.condition import Rule, dtype_of
+from ...schemas.counted import counted
 from ...schemas.requirement import reason_word
 from ...schemas.version import VersionDocument
 from .text import number
@@ -81,11 +82,11 @@ def describe_reason(config: Mapping[str, Any], reason: str) -> str:
                 said.append(f"{name} is {' or '.join(wanted)} (source {source.get('name', '')})")
     for rule in config.get("drop_groups") or ():
         if rule.get("reason") == reason:
-            counted = " or ".join(rule.get("counting") or ()) or "any reason"
-            said.append(f"at most {number(100 * rule['max_share'])} % of the {rule['by']}'s clips bad ({counted})")
+            reasons = " or ".join(rule.get("counting") or ()) or "any reason"
+            said.append(f"at most {number(100 * rule['max_share'])} % of the {rule['by']}'s clips bad ({reasons})")
     for quota in config.get("quotas") or ():
         if quota.get("reason") == reason:
             bounds = [f"{number(quota['max_hours'])} h"] if quota.get("max_hours") is not None else []
-            bounds += [f"{number(quota['max_clips'])} clips"] if quota.get("max_clips") is not None else []
+            bounds += [counted(quota["max_clips"], "clip")] if quota.get("max_clips") is not None else []
             said.append(f"within {' and '.join(bounds)} per {quota['by']}")
     return "; ".join(said)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from ...loaders.reading.curricula import NamedCurriculum
 from ...schemas.condition import Rule
+from ...schemas.counted import counted
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import TRIES, kind_of
 from ...schemas.undecided import Undecided
@@ -150,8 +151,8 @@ def _verdict(document: VersionDocument) -> tuple[str, str]:
     """(class, words) of the gate's badge."""
     failed = sum(not check.success for check in document.gate.checks)
     return {
-        "passed": ("good", f"gate passed, {len(document.gate.checks)} checks"),
-        "warning": ("warn", f"gate passed with {failed} warning{'s' * (failed != 1)}"),
+        "passed": ("good", f"gate passed, {counted(len(document.gate.checks), 'check')}"),
+        "warning": ("warn", f"gate passed with {counted(failed, 'warning')}"),
         "critical": ("bad", "gate: critical, not to be published"),
         "off": ("plain", "gate off: nothing was checked"),
     }[document.gate.verdict]

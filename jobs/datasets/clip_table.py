@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ...loaders.reading.filters import FilterColumn, filter_columns
 from ...loaders.reading.version import Version
 from ...loaders.reading.where import Where
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.near import did_you_mean
 from ..terminal import console
@@ -92,7 +93,7 @@ def print_clips(found: Clips, columns: Sequence[str] = ()) -> None:
     console.table("", heads, rows)
     more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
     condition = f" where {found.where}" if found.where else ""
-    console.say(f"{len(rows):,} of {found.total:,} clips{condition}{more}")
+    console.say(f"{len(rows):,} of {counted(found.total, 'clip')}{condition}{more}")
 
 
 def _named(names: Sequence[str], schema: pa.Schema) -> list[FilterColumn]:

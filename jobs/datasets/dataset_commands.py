@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet
 
 
@@ -144,14 +145,14 @@ def pull(
         result = pull_version(url, dest, representation, version=version, where=where, progress=tell)
 
     def printed() -> None:
-        samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
+        samples = ", ".join(f"{counted(n, 'sample')} of {name}" for name, n in result.live.items())
         if result.status == "unchanged":
             console.say(f"{result.dest} already has version {result.number}: {samples}; nothing was copied")
         else:
             console.say(
                 f"pulled version {result.number} into {result.dest}: {samples}; shards copied whole: {result.copied}, "
                 f"packed from live samples: {result.packed}, already there: {result.reused}; "
-                f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
+                f"{result.bytes_written / 1e6:,.1f} MB written, {counted(result.clips, 'clip')} in the table"
             )
 
     answer(as_json, {"version": result.number} | vars(result), printed)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...loaders.reading.version import Version
+from ...schemas.counted import counted
 from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
 
@@ -121,7 +122,8 @@ def print_plan(plan: Plan) -> None:
         console.say(f"{count:,} failed for now {TRIES} times ({reason}): a run tries them again with --retry-failed")
     if plan.unchanged:
         console.say(
-            f"nothing new against {base}: {plan.files:,} files are unchanged; a run would do and publish nothing"
+            f"nothing new against {base}: {counted(plan.files, 'file is', 'files are')} unchanged; a run would do and "
+            "publish nothing"
         )
         return
     console.say(f"against {base}, a run would:")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.dataset_argument import existing, reading
 from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet, Wait
 
@@ -126,7 +127,7 @@ def verify(
 
     answer(as_json, {"findings": findings}, printed)
     if findings:
-        raise IntegrityError(f"{dataset}: {len(findings)} findings; each is listed with what to do")
+        raise IntegrityError(f"{dataset}: {counted(len(findings), 'finding')}; each is listed with what to do")
 
 
 def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_json: Json = False) -> None:
@@ -149,7 +150,8 @@ def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_js
             console.say("every shard of the newest version is undamaged: nothing to repair")
         else:
             console.say(
-                f"version {number} leaves out {len(made.shards)} damaged shards; run again to extract their samples"
+                f"version {number} leaves out {counted(len(made.shards), 'damaged shard')}; run again to extract the "
+                "samples in them"
             )
 
     answer(as_json, {"version": number, "shards_left_out": made.shards}, printed)
@@ -195,8 +197,8 @@ def export(
 
     def printed() -> None:
         console.say(
-            f"{made.clips:,} clips of version {made.version} in {made.files} files, {made.num_bytes / 1e6:,.1f} MB: "
-            f"{made.dest}"
+            f"{counted(made.clips, 'clip')} of version {made.version} in {counted(made.files, 'file')}, "
+            f"{made.num_bytes / 1e6:,.1f} MB: {made.dest}"
         )
         for note in made.notes:
             console.say(note)

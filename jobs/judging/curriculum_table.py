@@ -7,6 +7,7 @@ from typing import Any
 
 from ...loaders.copies.curriculum_diff import CurriculumDiff
 from ...loaders.reading.curricula import NamedCurriculum
+from ...schemas.counted import counted
 from ...schemas.curriculum import LEFT_OUT
 from ..terminal import console
 
@@ -31,9 +32,10 @@ def print_made(curriculum: NamedCurriculum, path: str, new: bool) -> None:
             + f" ({kind})"
         )
     for reason, clips in document.left_out.items():
-        console.say(f"in no stage: {clips:,} clips, {LEFT_OUT.get(reason, reason)}")
+        console.say(f"in no stage: {counted(clips, 'clip')}, {LEFT_OUT.get(reason, reason)}")
     if document.small_strata:
-        console.say(f"{document.small_strata:,} clips are in strata of fewer than 5: their quantiles say little")
+        small = counted(document.small_strata, "clip is", "clips are")
+        console.say(f"{small} in strata of fewer than 5: quantiles there say little")
     for key in document.audit[:AUDIT_SHOWN]:
         console.say(f"to hear: {key}")
     if len(document.audit) > AUDIT_SHOWN:
@@ -53,7 +55,7 @@ def print_diff(found: CurriculumDiff) -> None:
     console.say(f"{found.same_share:.1%} of the clips that both know are in the same place")
     for side, keys in found.audit.items():
         if keys:
-            console.say(f"set aside for audit only by {side}: {len(keys):,} clips")
+            console.say(f"set aside for audit only by {side}: {counted(len(keys), 'clip')}")
 
 
 def _short(value: Any) -> str:

@@ -19,6 +19,7 @@ from ...curators.registry import build
 from ...extractors.coding.registry import describe
 from ...extractors.coding.weights import PUBLISHED, cached_path, locate
 from ...schemas.config import RepresentationConfig, RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import AuricleError
 from ..terminal.config_file import load_config
 
@@ -266,9 +267,9 @@ def _extras() -> Iterator[Finding]:
         absent = [distribution for module, distribution in modules if find_spec(module) is None]
         name = f"extra [{extra}]"
         if not absent:
-            yield Finding(name, "ok", f"{len(modules)} of {len(modules)} packages")
+            yield Finding(name, "ok", f"{len(modules)} of {counted(len(modules), 'package')}")
         else:
-            present = f"{len(modules) - len(absent)} of {len(modules)} packages; without {', '.join(absent)}"
+            present = f"{len(modules) - len(absent)} of {counted(len(modules), 'package')}; without {', '.join(absent)}"
             yield Finding(name, "missing", present, f"pip install 'auricle[{extra}]'")
 
 

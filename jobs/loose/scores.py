@@ -17,6 +17,7 @@ from ...curators.registry import build
 from ...pipelines.policy.judge_clip import Judge
 from ...pipelines.score_files import score_files
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError, StorageError
 from ...schemas.near import did_you_mean
 from ...schemas.score import Curator, ScoreColumn, sigma_name, with_sigma
@@ -182,12 +183,12 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
             (_below(root, row["path"]), row["channel"], *(_with_sigma(row, name) for name in columns), _verdict(row))
             for row in measured
         ]
-        console.table(f"{len(measured)} clips under {root}", ("path", "ch", *heads, "verdict"), shown)
+        console.table(f"{counted(len(measured), 'clip')} under {root}", ("path", "ch", *heads, "verdict"), shown)
     counts = Counter(row["status"] for row in rows)
     unsure = sum(bool(row["undecided"]) for row in rows)
     console.say(
         f"{counts['kept']} kept and {counts['dropped']} dropped by the rules of {scored.rules}, "
-        f"{counts['failed']} files failed" + (f"; {unsure} of the kept are undecided" if unsure else "")
+        f"{counted(counts['failed'], 'file')} failed" + (f"; {unsure} of the kept are undecided" if unsure else "")
     )
     _print_reasons(
         "dropped, and why",

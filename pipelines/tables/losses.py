@@ -7,6 +7,7 @@ etag): what was renamed or moved is not lost. Sources with `missing: keep` lose 
 from __future__ import annotations
 
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import LossError
 from ...schemas.sql import literal
 from ..listing.archived import EVERYTHING
@@ -39,7 +40,7 @@ def losses(state: State, config: RunConfig) -> list[str]:
     ).fetchall()
     places = {source.name: source for source in config.sources}
     return [
-        f"source {source!r} lost {lost:,} of its {had:,} files, for example {', '.join(examples)}"
+        f"source {source!r} lost {lost:,} of its {counted(had, 'file')}, for example {', '.join(examples)}"
         + (f"; no audio file in {places[source].path} fits `include` {places[source].include}" if bare else "")
         for source, lost, had, examples, bare in rows
     ]

@@ -78,13 +78,13 @@ def test_make_list_and_diff_answer_with_the_documented_keys(auricle: Auricle) ->
 def test_the_tables_say_what_json_says(auricle: Auricle) -> None:
     told = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
     assert re.search(r"every +5 ", told)
-    assert "in no stage: 1 clips, set aside for audit" in told
+    assert "in no stage: 1 clip, set aside for audit" in told
     assert told.count("to hear: ") == 1
     again = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
     assert "was there already, with the same content" in again
     auricle("DATA", "--spec", auricle.spec(name="other"))
     compared = auricle("diff", "DATA", "mine", "other")[1]
-    assert "set aside for audit only by a: 1 clips" in compared
+    assert "set aside for audit only by a: 1 clip" in compared
     assert re.search(r"out: audit +every +1", compared)
 
 

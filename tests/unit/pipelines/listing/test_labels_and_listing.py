@@ -52,8 +52,8 @@ def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> 
     (root / os.fsdecode(b"\xff.wav")).write_bytes(b"x")
     files, notices = listed(source(root))
     assert files["path"].to_pylist() == ["a.wav", "link_in.wav", "sub dir/é 音声 (1).FLAC"]
-    assert any("1 links lead out" in n for n in notices)
-    assert any("1 file names are not UTF-8" in n for n in notices)
+    assert any("1 link leads out" in n for n in notices)
+    assert any("1 file name is not UTF-8" in n for n in notices)
 
 
 def test_links_to_folders_and_dots_in_paths_do_not_leave_the_tree(tmp_path: Path) -> None:
