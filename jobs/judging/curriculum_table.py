@@ -8,7 +8,7 @@ from typing import Any
 from ...loaders.copies.curriculum_diff import CurriculumDiff
 from ...loaders.reading.curricula import NamedCurriculum
 from ...schemas.counted import counted
-from ...schemas.curriculum import LEFT_OUT
+from ...schemas.curriculum import LEFT_OUT, CurriculumDocument
 from ..terminal import console
 
 AUDIT_SHOWN = 10
@@ -36,11 +36,25 @@ def print_made(curriculum: NamedCurriculum, path: str, new: bool) -> None:
     if document.small_strata:
         small = counted(document.small_strata, "clip is", "clips are")
         console.say(f"{small} in strata of fewer than 5: quantiles there say little")
+    if rounded := _rounded_up(document):
+        console.say(rounded)
     for key in document.audit[:AUDIT_SHOWN]:
         console.say(f"to hear: {key}")
     if len(document.audit) > AUDIT_SHOWN:
         console.say(f"to hear: {len(document.audit) - AUDIT_SHOWN:,} more; --json lists all of them")
     console.say(path)
+
+
+def _rounded_up(document: CurriculumDocument) -> str:
+    """Where whole clips make the audit a larger share than was asked for: by how much; empty where they do not."""
+    share = (document.spec.get("audit") or {}).get("share")
+    clips = sum(stage.clips for stage in document.stages) + sum(
+        n for reason, n in document.left_out.items() if reason != "rules"
+    )
+    if share is None or not clips or len(document.audit) <= round(share * clips, 9):
+        return ""
+    taken = counted(len(document.audit), "whole clip")
+    return f"audit: {share:g} of {counted(clips, 'clip')} is {share * clips:.3g}, rounded up to {taken}"
 
 
 def print_diff(found: CurriculumDiff) -> None:

@@ -80,6 +80,9 @@ def test_the_tables_say_what_json_says(auricle: Auricle) -> None:
     assert re.search(r"every +5 ", told)
     assert "in no stage: 1 clip, set aside for audit" in told
     assert told.count("to hear: ") == 1
+    assert "audit: 0.1 of 6 clips is 0.6, rounded up to 1 whole clip" in told
+    half = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.5, "score": "duration_s"}, name="half"))[1]
+    assert "rounded up" not in half
     again = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
     assert "was there already, with the same content" in again
     auricle("DATA", "--spec", auricle.spec(name="other"))
