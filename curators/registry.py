@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..schemas.errors import ConfigError
+from ..schemas.near import did_you_mean
 from ..schemas.score import Curator
 
 CURATORS: dict[str, str] = {
@@ -57,11 +58,15 @@ def curator_class(name: str) -> type:
         return getattr(import_module(f".{module}", __package__), attribute)
     point = _third_party().get(name)
     if point is None:
-        raise ConfigError(f"unknown curator '{name}'. Curators: {', '.join(available())}")
+        raise ConfigError(f"unknown curator '{name}'{_known(name)}")
     try:
         return point.load()
     except Exception as error:
         raise ConfigError(f"curator '{name}' ({point.value}) cannot be imported: {error}") from error
+
+
+def _known(name: str) -> str:
+    return f"{did_you_mean(name, available())} Curators: {', '.join(available())}"
 
 
 def build(names: Sequence[str] | None = None, options: Mapping[str, Mapping[str, Any]] | None = None) -> list[Curator]:
@@ -77,7 +82,7 @@ def build(names: Sequence[str] | None = None, options: Mapping[str, Mapping[str,
             raise ConfigError(f"curator '{name}' is named twice")
     for name in options:
         if name not in available():
-            raise ConfigError(f"options for an unknown curator '{name}'. Curators: {', '.join(available())}")
+            raise ConfigError(f"options for an unknown curator '{name}'{_known(name)}")
         if name not in chosen:
             raise ConfigError(f"options for curator '{name}', which does not run. Running: {', '.join(chosen)}")
     curators = [_instance(name, options.get(name, {})) for name in chosen]

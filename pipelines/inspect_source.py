@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..schemas.config import Source
-from ..schemas.errors import ClipError
+from ..schemas.errors import ClipError, ConfigError
+from ..schemas.sources import is_list
 from .audio.decode import local_file, open_audio
 from .inspect_labels import FoundLabels, found_labels
 from .listing.archived import is_named_archive
@@ -55,14 +56,33 @@ class Inspection:
 def inspect_source(path: str, limit: int = 100_000) -> Inspection:
     """What lies in a folder, a file, an archive or a place in an object store.
 
-    limit: files listed and label lines read at most. Raises `ConfigError` for a path that is not there.
+    limit: files listed and label lines read at most. A table on this machine that does not say where recordings are is
+    taken for labels: its folder is inspected, and a notice says so. Raises `ConfigError` for a path that is not there.
     """
-    source = Source(path=path)
     found = Inspection(path)
-    table = _listed(source, limit, found)
+    try:
+        table = _listed(Source(path=path), limit, found)
+    except ConfigError as error:
+        if "://" in path or not (is_list(path) and Path(path).expanduser().is_file()):
+            raise
+        table = _of_its_folder(Path(path), limit, found, error)
+    source = Source(path=found.path)
     _open_some(table, found)
     found.labels = found_labels(source, table, limit)
     return found
+
+
+def _of_its_folder(labels: Path, limit: int, found: Inspection, why: ConfigError) -> pa.Table:
+    """What lies beside a file of labels. Raises `ConfigError` where nothing does."""
+    found.path = str(labels.parent)
+    table = _listed(Source(path=found.path), limit, found)
+    if not found.files:
+        raise ConfigError(f"{why}. Nor are there recordings beside it: inspect the folder that holds them") from why
+    found.notices.append(
+        f"{labels.name} does not say where recordings are, so it is no source of its own: this is its folder, of whose "
+        f"recordings it may be the labels (auricle inspect {found.path})"
+    )
+    return table
 
 
 def _listed(source: Source, limit: int, found: Inspection) -> pa.Table:

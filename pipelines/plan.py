@@ -9,17 +9,22 @@ from ..extractors.coding.registry import describe_all
 from ..loaders.care.apply_tombstones import tombstones_applied
 from ..loaders.reading.pending import pending
 from ..loaders.reading.tombstones import tombstones
+from ..loaders.storage.layout import run_path
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
 from ..schemas.errors import ClipError, NoDatasetError
 from ..schemas.undecided import Undecided
+from ..schemas.unscored import Unscored
+from ..schemas.version import GateCheck
 from .audio.decode import local_file
 from .passes.probe import ProbeRecipe
 from .policy.decide import check_rules, decide
 from .policy.undecided import undecided
+from .policy.unscored import unscored
 from .publishing import gate
 from .publishing.document import inputs_digest
 from .publishing.lease import holder
+from .publishing.refusal import refusal, words
 from .tables import ingest
 from .tables.losses import losses
 from .tables.remaining import clips_to_extract, clips_to_score, curators_of
@@ -59,6 +64,8 @@ class Plan:
     """Known clips that lack what their source requires (`require`), by reason: a run drops them."""
     unfinished: tuple[str, ...] = ()
     """Runs that would be resumed."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Of these the ones whose candidate the gate refused, and the checks that it failed."""
     held_by: str | None = None
     """Who holds the dataset while this is counted: the unfinished run is then going on."""
     notices: tuple[str, ...] = ()
@@ -66,6 +73,8 @@ class Plan:
     """Files and clips that failed for reasons of the moment, by reason: a run tries them again."""
     undecided: tuple[Undecided, ...] = ()
     """What rules with a confidence leave undecided of the known clips."""
+    unscored: tuple[Unscored, ...] = ()
+    """Known clips that rules let through because they have no such score."""
     given_up: dict[str, int] = field(default_factory=dict)
     """Those that were tried too often: a run tries them with `retry_failed` only."""
 
@@ -98,11 +107,19 @@ def plan(config: RunConfig) -> Plan:
             ingest.plan_probe(state, store, runs, ProbeRecipe(config.segment), config)
             ingest.live_tables(state, config)
             clips_to_score(state, store, runs, config)
-            unsure = tuple(undecided(state, config, decide(state, config, curators)))
+            scored = decide(state, config, curators)
+            unsure = tuple(undecided(state, config, scored))
+            untested = tuple(unscored(state, config, scored, apart="score_items"))
             clips_to_extract(state, store, runs, config)
             number = parent.document.number if parent else None
             found = _counts(state, number, tuple(runs), holder(store), tuple(notices))
-            return replace(found, to_try_again=again, given_up=given_up, undecided=unsure)
+            found = replace(found, unscored=untested)
+            refused = {run: words(checks) for run in runs if (checks := _refusal(store, run)) is not None}
+            return replace(found, to_try_again=again, given_up=given_up, undecided=unsure, refused=refused)
+
+
+def _refusal(store: Store, run: str) -> list[GateCheck] | None:
+    return refusal(store, [entry.path for entry in store.list(run_path(run))])
 
 
 def _counts(

@@ -40,6 +40,7 @@ from .policy.undecided import undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
+from .publishing.refusal import failed_checks, words
 from .tables import cues, ingest, label_lines
 from .tables.list_units import listed_by_units, plan_listing
 from .tables.losses import refuse_losses
@@ -351,8 +352,7 @@ def judged(this: Run, parent: Version | None, candidate: VersionDocument) -> Ver
     candidate = candidate.model_copy(update={"gate": result[0], "stages": list(this.stages.values())})
     path = keep_candidate(this.store, this.run, candidate)
     if result[0].verdict == "critical":
-        failed = [c for c in result[0].checks if not c.success and c.severity == "critical"]
-        lines = "".join(f"\n  {c.expectation}: required {c.required}, observed {c.observed}" for c in failed)
+        lines = "".join(f"\n  {words([check])}" for check in failed_checks(candidate))
         dropped = sorted(candidate.dropped_by_reason.items(), key=lambda reason: -reason[1])
         why = f"\n  dropped: {', '.join(f'{reason} {count:,}' for reason, count in dropped)}" if dropped else ""
         raise GateError(

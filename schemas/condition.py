@@ -39,7 +39,8 @@ class Condition(Strict):
     missing: Literal["auto", "keep", "drop"] = Field(
         default="auto",
         description="A null score: auto keeps it where the score does not apply to the clip (no transcript, language "
-        "without a model) and drops it where the clip is too bad to measure",
+        "without a model) and drops it where the clip is too bad to measure; keep and drop do so in any case. "
+        "That a clip must have a text is {score: text_empty, equals: false, missing: drop, reason: no_text}",
     )
 
     wrong_share: float | None = Field(

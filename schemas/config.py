@@ -331,12 +331,14 @@ class Gate(Strict):
 
 class Losses(Strict):
     """When files that are gone stop a run before any work: an unmounted disk must not look like a decision. Both
-    bounds must be passed. `auricle run --accept-losses` says that it is meant."""
+    bounds must be passed, or `include` fits no file any more. `auricle run --accept-losses` says that it is meant."""
 
     max_share: float = Field(
         default=0.2, ge=0, le=1, description="Largest share of a source's files that may be gone since the last version"
     )
-    min_files: int = Field(default=20, ge=1, description="Fewer files than this may always be gone")
+    min_files: int = Field(
+        default=20, ge=1, description="Fewer files than this may always be gone, unless none is left"
+    )
 
 
 class PassWorkers(Strict):
@@ -423,7 +425,10 @@ class Workers(Strict):
 class RunConfig(Strict):
     """A dataset: where it lives, what feeds it, what is kept, and what is extracted."""
 
-    dataset: str = Field(description="Folder or s3:// prefix of the dataset; created by the first run")
+    dataset: str = Field(
+        description="Folder or s3:// prefix of the dataset; created by the first run. A relative one is in the folder "
+        "in which the command runs, not in that of this file; so is `path` of a source"
+    )
     sources: list[Source] = Field(
         min_length=1, description="Where recordings come from; if two have the same recording, the first one wins"
     )

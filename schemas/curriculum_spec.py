@@ -61,7 +61,7 @@ class StageSpec(Strict):
 class Audit(Strict):
     """The clips that a person should hear before anything trains on them."""
 
-    share: float = Field(gt=0, lt=1, description="Share of the clips, rounded up to whole clips")
+    share: float = Field(gt=0, lt=1, description="Share of the clips, rounded up to whole clips: at least one")
     score: str = Field(default=DIFFICULTY, description="What they are ranked by")
     end: Literal["high", "low"] = Field(default="high", description="Which end of the score is set aside")
 

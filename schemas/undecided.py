@@ -8,6 +8,7 @@ from statistics import NormalDist
 from pydantic import Field
 
 from .condition import UNDECIDED, Rule
+from .counted import counted
 from .sql import literal
 from .version import Record
 
@@ -41,8 +42,8 @@ class Undecided(Record):
         apart = self.clips - self.open_clips
         also = f"; {apart:,} of them are dropped for another reason" if apart else ""
         return (
-            f"{self.reason}: {self.clips:,} clips ({_hours(self.hours)}) are undecided by {self.rule}. "
-            f"They are {done}{also}",
+            f"{self.reason}: {counted(self.clips, 'clip')} ({_hours(self.hours)}) {'is' if self.clips == 1 else 'are'} "
+            f"undecided by {self.rule}. {'It is' if self.clips == 1 else 'They are'} {done}{also}",
             f"keeping the other {self.open_clips:,} ({_hours(self.open_hours)}) keeps about {bad:,.0f} "
             f"({_hours(bad_hours)}) that break the rule; dropping them loses about {self.good_clips:,.0f} "
             f"({_hours(self.good_hours)}) that satisfy it"

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,10 @@ def rows_of(store: Store, name: str, recipe: WhereRecipe) -> list[dict[str, Any]
     return [row for file in files for row in pq.read_table(io.BytesIO(store.get(file))).to_pylist()]
 
 
-def cards(store: Store, recipe: WhereRecipe) -> dict[str, Any]:
-    """Four workers of half a card each, on a node with two."""
+def cards(folder: Path, store: Store, recipe: WhereRecipe) -> dict[str, Any]:
+    """Four workers of half a card each, on a node with two. Units wait until all four have come up."""
     each = Resources(cpus=0.5, gpus=0.5)
+    recipe = replace(recipe, meet=str(folder / "cards"), parties=4)
     with Pool(Workers(), {"extract": each}) as pool:
         room = pool.size(each)
         done = sum(o.done for o in pool.run(recipe, store, "cards", planned(store, "cards", recipe, 60), each))
@@ -130,7 +132,7 @@ def main() -> None:
     try:
         cluster.add_node(num_cpus=2, num_gpus=2, node_ip_address=HOST)
         ray.init(address=cluster.address, log_to_driver=False, _node_ip_address=HOST)
-        found = {"cards": cards(store, recipe), "no_card": no_card(folder)}
+        found = {"cards": cards(folder, store, recipe), "no_card": no_card(folder)}
         found |= {"elastic": elastic(store, recipe, cluster), "asked": asked(store, recipe)}
         # Ray prints about the node that was killed, when it likes
         (folder / "seen.json").write_text(json.dumps(found))

@@ -226,7 +226,7 @@ def _outline(plot: Plot, previous: Mapping[str, Any] | None, kept: float, step: 
 
 
 def _limits(plot: Plot, limits: Sequence[tuple[str, float]]) -> list[str]:
-    shapes = []
+    shapes: list[str] = []
     for word, value in limits:
         if not plot.start <= value <= plot.end:
             continue
@@ -235,7 +235,8 @@ def _limits(plot: Plot, limits: Sequence[tuple[str, float]]) -> list[str]:
         label = escape(f"{word} {number(value)}")
         shapes.append(
             f'<line class="limit" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP - 2}" y2="{HEIGHT - _BOTTOM}"/>'
-            f'<text class="limit-label" x="{at + offset:.1f}" y="{_TOP + 8}" text-anchor="{anchor}">{label}</text>'
+            f'<text class="limit-label" x="{at + offset:.1f}" y="{_TOP + 8 + 10 * len(shapes)}" '
+            f'text-anchor="{anchor}">{label}</text>'
         )
     return shapes
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...schemas.condition import Rule, dtype_of
+from ...schemas.counted import counted
 from ...schemas.requirement import reason_word
 from ...schemas.version import VersionDocument
 from .text import number
@@ -34,6 +35,36 @@ def meant_in(rule: Rule, document: VersionDocument, source: str | None) -> Rule:
     return rule.for_share(found.used) if found else rule
 
 
+def limits_meant(rule: Rule, document: VersionDocument) -> list[tuple[str, float]]:
+    """What a chart of all sources draws of a rule: each bound as it was meant, at its lowest and at its highest."""
+    limits = dict.fromkeys(limit for meant in _meant(rule, document) for limit in meant.limits)
+    found: list[tuple[str, float]] = []
+    for word in ("min", "max"):
+        values = [value for name, value in limits if name == word]
+        found += [(word, value) for value in sorted({min(values), max(values)})] if values else []
+    return found
+
+
+def moved_words(rule: Rule, document: VersionDocument) -> str:
+    """Where a share of wrong texts moved the bounds of a rule: from what to what; empty where none was moved."""
+    meant = _meant(rule, document)
+    if all(one.limits == rule.limits for one in meant):
+        return ""
+    said = []
+    for at, (word, bound) in enumerate(rule.limits):
+        values = [one.limits[at][1] for one in meant]
+        low, high = number(min(values)), number(max(values))
+        said.append(f"{word} {number(bound)} means {low if low == high else f'{low} to {high}'}")
+    where = "the share of wrong texts that the rule gives" if rule.wrong_share else "each source's share of wrong texts"
+    return f"{' and '.join(said)}, for {where}"
+
+
+def _meant(rule: Rule, document: VersionDocument) -> list[Rule]:
+    """The rule in each source whose share of wrong texts is known; as it stands where there is none."""
+    sources = document.wrong_texts.get(rule.score) or {"": None}
+    return [meant_in(rule, document, source) for source in sources]
+
+
 def breaks(rule: Rule, value: Any, reason: str | None = None, sigma: float | None = None) -> bool:
     """Whether a score of the clip table is outside the rule. reason: why it is missing, where it is; sigma: how far it
     may be off, where that is known."""
@@ -51,11 +82,11 @@ def describe_reason(config: Mapping[str, Any], reason: str) -> str:
                 said.append(f"{name} is {' or '.join(wanted)} (source {source.get('name', '')})")
     for rule in config.get("drop_groups") or ():
         if rule.get("reason") == reason:
-            counted = " or ".join(rule.get("counting") or ()) or "any reason"
-            said.append(f"at most {number(100 * rule['max_share'])} % of the {rule['by']}'s clips bad ({counted})")
+            reasons = " or ".join(rule.get("counting") or ()) or "any reason"
+            said.append(f"at most {number(100 * rule['max_share'])} % of the {rule['by']}'s clips bad ({reasons})")
     for quota in config.get("quotas") or ():
         if quota.get("reason") == reason:
             bounds = [f"{number(quota['max_hours'])} h"] if quota.get("max_hours") is not None else []
-            bounds += [f"{number(quota['max_clips'])} clips"] if quota.get("max_clips") is not None else []
+            bounds += [counted(quota["max_clips"], "clip")] if quota.get("max_clips") is not None else []
             said.append(f"within {' and '.join(bounds)} per {quota['by']}")
     return "; ".join(said)

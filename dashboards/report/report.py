@@ -16,13 +16,15 @@ from markupsafe import Markup
 
 from ...loaders.reading.curricula import NamedCurriculum
 from ...schemas.condition import Rule
+from ...schemas.counted import counted
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import TRIES, kind_of
 from ...schemas.undecided import Undecided
+from ...schemas.unscored import Unscored
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import describe_reason, meant_in, rules_of
+from ..drawing.rules import describe_reason, limits_meant, meant_in, moved_words, rules_of
 from . import diagnosis
 from .curricula import differences, shown
 from .decoded import Decoded, pairs
@@ -91,12 +93,13 @@ def render(
         certainty=[(found.reason, chart) for found in undecided if (chart := _certainty(found))],
         wrong_texts=_wrong_texts(document, rules),
         undecided=undecided,
+        unscored=_unscored(document, profile, rules),
         before=_before(previous_profile),
         failures=_failures(document),
         tries=TRIES,
         matrix=_matrix(profile),
         carried=profile.get("carried") or {},
-        scores=_scores(profile, rules, previous_profile),
+        scores=_scores(document, profile, rules, previous_profile),
         compared=previous_profile is not None,
         judged=_judged(judgement),
         medians=[name for name in MEDIANS if name in (profile.get("scores") or {})],
@@ -148,8 +151,8 @@ def _verdict(document: VersionDocument) -> tuple[str, str]:
     """(class, words) of the gate's badge."""
     failed = sum(not check.success for check in document.gate.checks)
     return {
-        "passed": ("good", f"gate passed, {len(document.gate.checks)} checks"),
-        "warning": ("warn", f"gate passed with {failed} warning{'s' * (failed != 1)}"),
+        "passed": ("good", f"gate passed, {counted(len(document.gate.checks), 'check')}"),
+        "warning": ("warn", f"gate passed with {counted(failed, 'warning')}"),
         "critical": ("bad", "gate: critical, not to be published"),
         "off": ("plain", "gate off: nothing was checked"),
     }[document.gate.verdict]
@@ -211,6 +214,16 @@ def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[
     ]
 
 
+def _unscored(document: VersionDocument, profile: Mapping[str, Any], rules: Sequence[Rule]) -> list[Unscored]:
+    """What rules kept without a score."""
+    scores, texts = profile.get("scores") or {}, set[str]()
+    for name, entry in document.curators.items():
+        if "transcript" in entry.inputs:
+            texts |= {score for score, about in scores.items() if about.get("curator") == name}
+    kept = {rule: (scores.get(rule.score, {}).get("nulls") or {}).get("kept", 0) for rule in rules}
+    return [Unscored.of(rule, clips, rule.score in texts) for rule, clips in kept.items() if clips]
+
+
 def _matrix(profile: Mapping[str, Any]) -> dict[str, Any] | None:
     """Drop reasons that occur together: the most frequent eight, each cell with its shade relative to its row."""
     found = profile.get("co_occurrence") or {}
@@ -227,17 +240,20 @@ def _matrix(profile: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"reasons": names, "rows": rows}
 
 
-def _scores(profile: Mapping[str, Any], rules: list[Rule], previous: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _scores(
+    document: VersionDocument, profile: Mapping[str, Any], rules: list[Rule], previous: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
     """Scores that rules test come first."""
     ruled = [rule.score for rule in rules]
     old = (previous or {}).get("scores") or {}
     cards = []
     for name, score in (profile.get("scores") or {}).items():
-        limits = [limit for rule in rules if rule.score == name for limit in rule.limits]
+        limits = [limit for rule in rules if rule.score == name for limit in limits_meant(rule, document)]
+        moved = [said for rule in rules if rule.score == name and (said := moved_words(rule, document))]
         chart = charts.histogram(name, score, limits, old.get(name)) if score.get("histogram") else None
         missing = sum((score.get("nulls") or {}).values())
         main = name in ruled or name in MAIN_SCORES
-        cards.append(dict(score) | {"name": name, "chart": chart, "missing": missing, "main": main})
+        cards.append(dict(score) | {"name": name, "chart": chart, "missing": missing, "main": main, "moved": moved})
     return sorted(cards, key=lambda card: (card["name"] not in ruled, card["chart"] is None, card["curator"]))
 
 

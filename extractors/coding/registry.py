@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from ...schemas.config import RepresentationConfig
 from ...schemas.errors import ConfigError
 from ...schemas.keys import canonical_json
+from ...schemas.near import did_you_mean
 from ...schemas.representation import RepresentationSpec
 from .codec import Codec, CodecFamily, Extractor
 
@@ -82,7 +83,7 @@ def family(name: str) -> CodecFamily:
     installed = _installed()
     if name not in installed:
         raise ConfigError(
-            f"codec '{name}' is not known: allowed are {', '.join(codecs())}. "
+            f"codec '{name}' is not known{did_you_mean(name, codecs())} Allowed are {', '.join(codecs())}. "
             f"A codec of another package registers under the entry-point group '{GROUP}'"
         )
     try:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet
 
 
@@ -74,12 +75,16 @@ def show(
     where: Annotated[
         str | None, typer.Option(help="With --clips: SQL condition, for example \"status = 'dropped' and snr_db < 5\"")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="With --clips: further columns, comma-separated, such as scores: snr_db,transcript_trust"),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="With --clips: show at most this many")] = 20,
     as_json: Json = False,
 ) -> None:
     """Show what a version contains. With --json: its document, or the clips, or the files.
 
-    Example: auricle show ./speech-dataset@7 --clips --where "speaker = 's1'"
+    Example: auricle show ./speech-dataset@7 --clips --where "speaker = 's1'" --columns snr_db,transcript_trust
 
     Example: duckdb -c "SELECT status, count(*) FROM read_parquet([$(auricle show ./speech-dataset --files
     | sed "s/.*/'&'/" | paste -sd,)], union_by_name = true) GROUP BY 1"
@@ -90,14 +95,18 @@ def show(
     from ...schemas.errors import ConfigError
     from ..terminal.answer import answer
     from ..terminal.dataset_argument import reading
-    from .show import clips_where, print_clips, print_version
+    from .clip_table import clips_where, print_clips
+    from .show import print_version
 
     if where is not None and not clips:
         raise ConfigError("--where chooses clips: give --clips too")
+    if columns is not None and not clips:
+        raise ConfigError("--columns are shown of clips: give --clips too")
     version = open_version(reading(dataset))
     if clips:
-        found = clips_where(version, where, limit)
-        answer(as_json, vars(found), lambda: print_clips(found))
+        further = [name.strip() for name in (columns or "").split(",") if name.strip()]
+        found = clips_where(version, where, limit, further)
+        answer(as_json, vars(found), lambda: print_clips(found, further))
     elif files:
         parts = [str(file) for file in version.files()]
         answer(as_json, {"files": parts}, lambda: typer.echo("".join(f"{part}\n" for part in parts), nl=False))
@@ -136,14 +145,14 @@ def pull(
         result = pull_version(url, dest, representation, version=version, where=where, progress=tell)
 
     def printed() -> None:
-        samples = ", ".join(f"{n:,} samples of {name}" for name, n in result.live.items())
+        samples = ", ".join(f"{counted(n, 'sample')} of {name}" for name, n in result.live.items())
         if result.status == "unchanged":
             console.say(f"{result.dest} already has version {result.number}: {samples}; nothing was copied")
         else:
             console.say(
                 f"pulled version {result.number} into {result.dest}: {samples}; shards copied whole: {result.copied}, "
                 f"packed from live samples: {result.packed}, already there: {result.reused}; "
-                f"{result.bytes_written / 1e6:,.1f} MB written, {result.clips:,} clips in the table"
+                f"{result.bytes_written / 1e6:,.1f} MB written, {counted(result.clips, 'clip')} in the table"
             )
 
     answer(as_json, {"version": result.number} | vars(result), printed)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.options import DatasetArg, Json, Quiet
 
 if TYPE_CHECKING:
@@ -82,10 +83,16 @@ def _print(found: EpochSummary) -> None:
     from ..terminal import console
 
     console.say(
-        f"epoch {found.epoch}: {found.steps:,} steps of {found.microbatches} microbatches"
+        f"epoch {found.epoch}: {counted(found.steps, 'step')} of "
+        f"{counted(found.microbatches, 'microbatch', 'microbatches')}"
         + (f" ({found.empty} of them empty)" if found.empty else "")
     )
-    console.say(f"{found.draws:,} draws of {found.clips:,} clips, {found.frames:,} frames, {found.tokens:,} tokens")
+    codes = "" if found.codes is None else f"; {found.codes:,} codes (frames times codebooks: tokens of a curriculum)"
+    console.say(
+        f"{counted(found.draws, 'draw')} of {counted(found.clips, 'clip')}, {counted(found.frames, 'frame')}, "
+        f"{counted(found.tokens, 'token')} in rows "
+        f"(what --batch-tokens limits: one for each frame){codes}"
+    )
     console.say(f"padding efficiency {found.efficiency:.3f}")
     left = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in found.left_out.items() if count)
     if left:

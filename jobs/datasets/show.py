@@ -1,15 +1,12 @@
-"""Versions, plans and tables as people read them."""
+"""Versions, plans and differences as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from ...loaders.reading.version import Version
-from ...loaders.reading.where import Where
+from ...schemas.counted import counted
 from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
 
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 
 SOURCES = 5
 """Sources whose share of wrong texts is printed."""
-CLIP_COLUMNS = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel")
 
 
 def print_version(version: Version) -> None:
@@ -81,69 +77,22 @@ def print_undecided(found: Iterable[Undecided]) -> None:
             console.say(line)
 
 
-@dataclass(frozen=True)
-class Clips:
-    """The first clips of a version for which a condition holds."""
-
-    where: str | None
-    total: int
-    """Clips for which it holds; `clips` may be the first of them only."""
-    clips: list[dict[str, Any]]
-    """`CLIP_COLUMNS` of each, and the columns that the condition reads."""
-
-
-def clips_where(version: Version, where: str | None, limit: int) -> Clips:
-    """The first `limit` clips for which `where` holds, in the order of the table, with their keys.
-
-    Raises `ConfigError` for a condition that cannot be used.
-    """
-    files = version.files()
-    test = Where(where, pq.read_schema(files[-1])) if where and files else None
-    found: list[dict[str, Any]] = []
-    total = 0
-    for file in files:
-        names = pq.read_schema(file).names
-        read = dict.fromkeys([*CLIP_COLUMNS, *(test.columns if test else ())])
-        table = pq.read_table(file, columns=[name for name in read if name in names])
-        if test is not None:
-            table = table.filter(test.mask(table))
-        total += table.num_rows
-        found += table.slice(0, limit - len(found)).to_pylist()
-    return Clips(where, total, found)
-
-
-def print_clips(found: Clips) -> None:
-    """The clips, and how many more there are."""
-    rows = [
-        (
-            row["clip"],
-            row["status"],
-            row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ()),
-            *(row[name] for name in ("duration_s", "speaker", "language", "path", "channel")),
-        )
-        for row in found.clips
-    ]
-    console.table("", ("clip", "status", "tier or reasons", "s", "speaker", "lang", "path", "ch"), rows)
-    more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
-    condition = f" where {found.where}" if found.where else ""
-    console.say(f"{len(rows):,} of {found.total:,} clips{condition}{more}")
-
-
-def print_diff(found: Diff) -> None:
-    """What changed between two versions."""
-    console.say(f"from version {found.a} to version {found.b}")
+def print_diff(found: Diff, newest: bool = False) -> None:
+    """What changed between two versions. newest: the second was left to the command."""
+    console.say(
+        f"from version {found.a}{', its parent,' if found.a == found.parent else ''} to version {found.b}"
+        f"{', the newest' if newest else ''}"
+    )
     console.table("", ("count", str(found.a), str(found.b)), [(name, *pair) for name, pair in found.counts.items()])
     moves = [("came in", why, n) for why, n in found.came.items()]
     moves += [("went out", why, n) for why, n in found.went.items()]
+    moves += [("only after", why, n) for why, n in found.new.items()]
+    moves += [("only before", why, n) for why, n in found.gone.items()]
     moves += [("status", why, n) for why, n in found.flips.items()]
     moves += [("label", why, n) for why, n in found.relabelled.items() if n]
     if moves:
         console.table("", ("clips", "why", "n"), moves)
-    shifted = [
-        (s.score, s.unit, *s.mean, s.changed, s.mean_change)
-        for s in found.scores
-        if s.changed or s.mean[0] != s.mean[1]
-    ]
+    shifted = [(s.score, s.unit, *s.mean, s.changed, s.mean_change) for s in found.scores if s.changed]
     if shifted:
         console.table("", ("score", "unit", "mean before", "mean after", "changed", "by"), shifted)
     hours = [(h.by, h.value or "-", round(h.a, 3), round(h.b, 3)) for h in found.hours if h.a != h.b]
@@ -173,7 +122,8 @@ def print_plan(plan: Plan) -> None:
         console.say(f"{count:,} failed for now {TRIES} times ({reason}): a run tries them again with --retry-failed")
     if plan.unchanged:
         console.say(
-            f"nothing new against {base}: {plan.files:,} files are unchanged; a run would do and publish nothing"
+            f"nothing new against {base}: {counted(plan.files, 'file is', 'files are')} unchanged; a run would do and "
+            "publish nothing"
         )
         return
     console.say(f"against {base}, a run would:")
@@ -190,12 +140,19 @@ def print_plan(plan: Plan) -> None:
     rows.append(("kept/dropped flips", plan.flips, None))
     console.table("", ("what", "count", "hours"), rows)
     print_undecided(plan.undecided)
+    for one in plan.unscored:
+        console.say(one.line)
     if plan.new_files or plan.changed_files:
         console.say(
             "new and changed files are hashed, decoded, scored, and extracted when they are kept, on top of that"
         )
     for name in plan.unfinished:
-        state = f"is in progress ({plan.held_by})" if plan.held_by else "is unfinished, the next run resumes it"
+        if plan.held_by:
+            state = f"is in progress ({plan.held_by})"
+        elif name in plan.refused:
+            state = f"was refused by the gate ({plan.refused[name]}); the next run judges it again, with what changed"
+        else:
+            state = "is unfinished, the next run resumes it"
         console.say(f"run {name} {state}: what it has done is counted as done")
     if plan.held_by and not plan.unfinished:
         console.say(f"{plan.held_by} holds the dataset now: a run would wait with --wait, else exit with 75")

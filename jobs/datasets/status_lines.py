@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...pipelines.upkeep.status import DatasetStatus, UnfinishedRun
+from ...schemas.counted import counted
 from ..terminal import console
 
 NEXT = {
@@ -31,7 +32,7 @@ def lines(found: DatasetStatus) -> Iterator[str]:
         n = found.newest
         yield (
             f"newest       version {n.version} by {n.kind}, {console.ago(n.age_s)} old ({n.created}): {n.kept:,} of "
-            f"{n.clips:,} clips kept, {console.hours(n.kept_hours)}; gate: {n.gate}"
+            f"{counted(n.clips, 'clip')} kept, {console.hours(n.kept_hours)}; gate: {n.gate}"
         )
     yield f"versions     {found.versions:,} can be opened" + _tags(found.tags)
     yield f"lease        {f'held by {found.held_by}' if found.held_by else 'free'}"
@@ -52,8 +53,8 @@ def lines(found: DatasetStatus) -> Iterator[str]:
 
 def _run(run: UnfinishedRun) -> Iterator[str]:
     yield (
-        f"unfinished   {run.verb} {run.run} ({run.state}): {run.files:,} files, {run.num_bytes / 1e6:,.1f} MB, last "
-        f"written {console.ago(run.age_s)} ago"
+        f"unfinished   {run.verb} {run.run} ({run.state}): {counted(run.files, 'file')}, "
+        f"{run.num_bytes / 1e6:,.1f} MB, last written {console.ago(run.age_s)} ago"
     )
     if NEXT[run.state]:
         yield f"             {NEXT[run.state].format(run=run.run)}"

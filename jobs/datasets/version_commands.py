@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.dataset_argument import existing, reading
 from ..terminal.options import DatasetArg, DatasetOnly, Json, Quiet, Wait
 
@@ -18,7 +19,9 @@ def add(app: typer.Typer) -> None:
 
 def diff(
     dataset: DatasetOnly,
-    a: Annotated[str, typer.Argument(metavar="A", help="Version or tag to compare from")],
+    a: Annotated[
+        str | None, typer.Argument(metavar="A", help="Version or tag to compare from; default the parent of B")
+    ] = None,
     b: Annotated[
         str | None, typer.Argument(metavar="B", help="Version or tag to compare with; default the newest")
     ] = None,
@@ -27,7 +30,7 @@ def diff(
 ) -> None:
     """Show what changed between two versions: clips in and out by reason, scores, hours, settings.
 
-    Example: auricle diff ./speech-dataset 3 4
+    Example: auricle diff ./speech-dataset 3 4 (without versions: the newest against its parent)
     """
     from ...loaders.copies.diff import diff as compare
     from ..terminal import console
@@ -36,7 +39,7 @@ def diff(
 
     with console.working("comparing", quiet):
         found = compare(reading(dataset), a, b)
-    answer(as_json, vars(found), lambda: print_diff(found))
+    answer(as_json, vars(found), lambda: print_diff(found, newest=b is None))
 
 
 def tag(
@@ -124,7 +127,7 @@ def verify(
 
     answer(as_json, {"findings": findings}, printed)
     if findings:
-        raise IntegrityError(f"{dataset}: {len(findings)} findings; each is listed with what to do")
+        raise IntegrityError(f"{dataset}: {counted(len(findings), 'finding')}; each is listed with what to do")
 
 
 def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_json: Json = False) -> None:
@@ -147,7 +150,8 @@ def repair(dataset: DatasetOnly, wait: Wait = False, quiet: Quiet = False, as_js
             console.say("every shard of the newest version is undamaged: nothing to repair")
         else:
             console.say(
-                f"version {number} leaves out {len(made.shards)} damaged shards; run again to extract their samples"
+                f"version {number} leaves out {counted(len(made.shards), 'damaged shard')}; run again to extract the "
+                "samples in them"
             )
 
     answer(as_json, {"version": number, "shards_left_out": made.shards}, printed)
@@ -193,8 +197,8 @@ def export(
 
     def printed() -> None:
         console.say(
-            f"{made.clips:,} clips of version {made.version} in {made.files} files, {made.num_bytes / 1e6:,.1f} MB: "
-            f"{made.dest}"
+            f"{counted(made.clips, 'clip')} of version {made.version} in {counted(made.files, 'file')}, "
+            f"{made.num_bytes / 1e6:,.1f} MB: {made.dest}"
         )
         for note in made.notes:
             console.say(note)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...schemas.counted import counted
 from ...schemas.tables import Status
 from .planted import Defect, Planted, Truth
 
@@ -112,7 +113,7 @@ def describe(results: Sequence[DefectResult], snr: SnrError) -> list[str]:
     if snr.mean_abs_db is not None:
         lines.append(
             f"SNR, estimated against planted: mean absolute error {snr.mean_abs_db:.1f} dB, bias {snr.bias_db:+.1f} dB "
-            f"over {snr.clips - snr.unmeasured} of {snr.clips} clips with added noise"
+            f"over {snr.clips - snr.unmeasured} of {counted(snr.clips, 'clip')} with added noise"
         )
     return lines
 

@@ -142,8 +142,8 @@ def _by_spec(version: Version, path: Path, representation: str | None, quiet: bo
 
     given = [] if representation is None else [f"representation={representation}"]
     spec = load_model(CurriculumSpec, path, given, example="curriculum --example")
-    with console.working("placing clips", quiet):
-        made = named_curriculum(version, spec)
+    with console.working("placing clips", quiet) as tell:
+        made = named_curriculum(version, spec, tell)
     document = made.curriculum.document
     facts: dict[str, Any] = {
         "version": version.document.number,
@@ -175,8 +175,8 @@ def _by_difficulty(version: Version, representation: str | None, opens: str, qui
         raise ConfigError(f"--opens {opens!r}: numbers between 0 and 1 are required, for example 0.5,0.8") from error
     if not shares or sorted(shares) != list(shares) or not all(0 < s < 1 for s in shares):
         raise ConfigError(f"--opens {opens!r}: shares must rise and lie between 0 and 1")
-    with console.working("ordering clips", quiet):
-        found = curriculum(version, representation, opens=shares)
+    with console.working("ordering clips", quiet) as tell:
+        found = curriculum(version, representation, opens=shares, begin=tell)
     rows = []
     for stage in range(len(shares) + 1):
         open_now = found.filter(pc.less_equal(found["stage"], stage))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...schemas.counted import counted
 from ..terminal import console
 from .motion_lines import direction_line, motion_lines
 
@@ -78,7 +79,7 @@ def _estimates(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _row(name: str, r: Mapping[str, Any]) -> tuple[str, ...]:
-    over = f"{r['num_clips']} clips, {r['num_groups']} by {r['group_kind']}"
+    over = f"{counted(r['num_clips'], 'clip')}, {r['num_groups']} by {r['group_kind']}"
     title, rate = _name(name, r), f"{r['frame_rate']:g}"
     if r["kind"] == "codes":
         told = f"{r['rate_raw']:,.0f}", _estimate(r["code_rate"]), _share(r["efficiency"]), *_left(r)
@@ -99,9 +100,9 @@ def _reconstruction(found: Mapping[str, Any]) -> str:
     """On what it was measured, or why it was not."""
     unresolved = {found[m]["reason"]: None for m in MEASURES if found[m]["value"] is None}
     if found["num_clips"]:
-        over = f"{found['num_groups']} groups, interval over {found['interval_over']}s"
+        over = f"{counted(found['num_groups'], 'group')}, interval over {found['interval_over']}s"
         each = (f"{name} {_estimate(found[m])}" for m, name in MEASURES.items() if found[m]["value"] is not None)
-        told = f"{', '.join(each)} of {found['num_clips']} decoded clips, {over}"
+        told = f"{', '.join(each)} of {counted(found['num_clips'], 'decoded clip')}, {over}"
         lost = "".join(f"; {count} could not be read: {reason}" for reason, count in found["skipped"].items())
         return told + lost + "".join(f"; {reason}" for reason in unresolved)
     lost = "".join(f"; {count} of the sample: {reason}" for reason, count in found["skipped"].items())
@@ -111,7 +112,7 @@ def _reconstruction(found: Mapping[str, Any]) -> str:
 def _difference(d: Mapping[str, Any]) -> str:
     """One line: which is lower and by how much, or that it is undecided."""
     by = f"{d['value']:+,.3g}{' ' * bool(d['unit'])}{d['unit']}"
-    by += f" ({d['low']:+,.3g} to {d['high']:+,.3g}, {d['num_clips']} clips)"
+    by += f" ({d['low']:+,.3g} to {d['high']:+,.3g}, {counted(d['num_clips'], 'clip')})"
     verdict = "" if d["decided"] else ": undecided"
     return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
 
@@ -147,7 +148,7 @@ def _mixture(m: Mapping[str, Any]) -> str:
     if m["gain"]["value"] is None:
         return f"mixture density network unresolved: {m['gain']['reason']}"
     return (
-        f"nat per frame of {m['num_frames']:,} frames: mixture density network {_estimate(m['gain'])}, "
+        f"nat per frame of {counted(m['num_frames'], 'frame')}: mixture density network {_estimate(m['gain'])}, "
         f"linear prediction {_estimate(m['linear_gain'])}, difference {_estimate(m['difference'])}; "
         "neither corrected for finite data"
     )

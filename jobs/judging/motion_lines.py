@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...schemas.counted import counted
+
 AHEAD = {"frame_cos": "cosine of the frame", "dir_cos": "of its displacement", "length_ratio": "ratio of lengths"}
 """What the table of a rollout holds, in words."""
 
@@ -32,7 +34,7 @@ def _rollout(found: Mapping[str, Any]) -> Iterator[str]:
         beside = "; ".join(
             f"{words} {_shown(each[name])}, shuffled {each[f'{name}_shuffled']:.3f}" for name, words in AHEAD.items()
         )
-        yield f"{each['steps']} frame{'s' * (each['steps'] > 1)} ahead ({each['ms']:.3g} ms): {beside}"
+        yield f"{counted(each['steps'], 'frame')} ahead ({each['ms']:.3g} ms): {beside}"
 
 
 def _archetypes(found: Mapping[str, Any]) -> Iterator[str]:

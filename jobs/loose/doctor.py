@@ -15,9 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from ...curators.registry import build
 from ...extractors.coding.registry import describe
 from ...extractors.coding.weights import PUBLISHED, cached_path, locate
 from ...schemas.config import RepresentationConfig, RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import AuricleError
 from ..terminal.config_file import load_config
 
@@ -108,11 +110,20 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]
 
 
 def _read_config(path: str) -> tuple[RunConfig | None, str]:
-    """The configuration, or why it cannot be run."""
+    """The configuration, where it can be read, and why it cannot be run."""
     try:
-        return load_config(Path(path)), ""
+        config = load_config(Path(path))
     except AuricleError as error:
         return None, str(error)
+    try:
+        from ...pipelines.policy.decide import check_rules  # with the database, which a base install lacks
+
+        check_rules(config, build(config.score.curators, config.score.options))
+    except AuricleError as error:
+        return config, f"{path}: {error}"
+    except ModuleNotFoundError:
+        pass  # the line of the extra says so
+    return config, ""
 
 
 def _sources(config: RunConfig | None) -> Iterator[Finding]:
@@ -256,9 +267,9 @@ def _extras() -> Iterator[Finding]:
         absent = [distribution for module, distribution in modules if find_spec(module) is None]
         name = f"extra [{extra}]"
         if not absent:
-            yield Finding(name, "ok", f"{len(modules)} of {len(modules)} packages")
+            yield Finding(name, "ok", f"{len(modules)} of {counted(len(modules), 'package')}")
         else:
-            present = f"{len(modules) - len(absent)} of {len(modules)} packages; without {', '.join(absent)}"
+            present = f"{len(modules) - len(absent)} of {counted(len(modules), 'package')}; without {', '.join(absent)}"
             yield Finding(name, "missing", present, f"pip install 'auricle[{extra}]'")
 
 

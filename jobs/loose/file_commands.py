@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...schemas.counted import counted
 from ...schemas.errors import NothingScoredError
 from ..runs.run_commands import Overrides
 from ..terminal.options import Json, Quiet
@@ -113,11 +114,13 @@ def score(
         if out is None or columns is not None:
             scores.print_scores(found, columns)
         if out is not None:
-            console.say(f"{found.table.num_rows} rows in {out}")
+            console.say(f"{counted(found.table.num_rows, 'row')} in {out}")
 
     answer(as_json, scores.facts(found) | {"out": out}, printed)
     if found.all_failed:
-        raise NothingScoredError(f"none of the {found.table.num_rows} files could be scored; each row says why")
+        files = found.table.num_rows
+        none = "the file could not" if files == 1 else f"none of the {files:,} files could"
+        raise NothingScoredError(f"{none} be scored; each row says why")
 
 
 def doctor(

@@ -6,6 +6,7 @@ import json
 from pathlib import PurePath
 
 from ...pipelines.inspect_source import Inspection
+from ...schemas.counted import counted
 
 LONG_S = 60.0
 """Mean length of recordings that are worth cutting."""
@@ -16,8 +17,9 @@ CUES = frozenset({"srt", "vtt", "ttml", "json"})
 def lines(found: Inspection) -> list[str]:
     """For a person."""
     more = " or more" if found.more else ""
-    where = f", {found.archives:,} archives" if found.archives else ""
-    said = [f"{found.path}: {found.files:,}{more} recordings, {_size(found.num_bytes)}{where}"]
+    recordings = f"{found.files:,}{more} recordings" if found.more else counted(found.files, "recording")
+    where = f", {counted(found.archives, 'archive')}" if found.archives else ""
+    said = [f"{found.path}: {recordings}, {_size(found.num_bytes)}{where}"]
     if found.endings:
         said.append(f"  names       {_counts(found.endings)}")
     if found.hours is not None:
@@ -31,11 +33,12 @@ def lines(found: Inspection) -> list[str]:
         said.append(f"  channels    {_counts(found.channels)}")
     if found.labels:
         for labels in found.labels:
-            share = f"{labels.recordings:,} of {found.files:,} recordings"
+            share = f"{labels.recordings:,} of {counted(found.files, 'recording')}"
             languages = f", languages {' '.join(labels.languages)}" if labels.languages else ""
             said.append(
-                f"  labels      {labels.transcripts} ({labels.format}): {labels.lines:,} lines, {share}, "
-                f"{labels.with_text:,} with text, {labels.spans:,} of spans, {labels.speakers:,} speakers{languages}"
+                f"  labels      {labels.transcripts} ({labels.format}): {counted(labels.lines, 'line')}, {share}, "
+                f"{labels.with_text:,} with text, {labels.spans:,} of spans, "
+                f"{counted(labels.speakers, 'speaker')}{languages}"
             )
             if labels.notice:
                 said.append(f"              {labels.notice}")

@@ -17,7 +17,9 @@ from ...curators.registry import build
 from ...pipelines.policy.judge_clip import Judge
 from ...pipelines.score_files import score_files
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError, StorageError
+from ...schemas.near import did_you_mean
 from ...schemas.score import Curator, ScoreColumn, sigma_name, with_sigma
 from ..terminal import console
 from ..terminal.config_file import EXAMPLE, load_config
@@ -128,15 +130,17 @@ def print_scores(scored: Scored, columns: str | None) -> None:
     names = [] if columns in (None, "all") else [name.strip() for name in (columns or "").split(",")]
     unknown = [name for name in names if name not in scored.columns]
     if unknown:
-        raise ConfigError(f"--columns {unknown[0]!r}: not a score here. Scores: {', '.join(scored.columns)}")
+        near = did_you_mean(unknown[0], scored.columns)
+        raise ConfigError(f"--columns {unknown[0]!r}: not a score here{near} Scores: {', '.join(scored.columns)}")
     if columns == "all" or (not names and len(rows) <= FEW):
         for row in rows:
             _print_clip(scored, row)
     else:
         _print_many(scored, rows, names)
-    if scored.judge.at_even_odds:
+    at_even_odds = [name for name in scored.judge.at_even_odds if any(row[name] is not None for row in rows)]
+    if at_even_odds:
         console.say(
-            f"{', '.join(scored.judge.at_even_odds)}: judged as if half of the texts were wrong; a run estimates the "
+            f"{', '.join(at_even_odds)}: judged as if half of the texts were wrong; a run estimates the "
             "share of each source, or give the rule a wrong_share"
         )
     if scored.judge.unjudged:
@@ -179,12 +183,12 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
             (_below(root, row["path"]), row["channel"], *(_with_sigma(row, name) for name in columns), _verdict(row))
             for row in measured
         ]
-        console.table(f"{len(measured)} clips under {root}", ("path", "ch", *heads, "verdict"), shown)
+        console.table(f"{counted(len(measured), 'clip')} under {root}", ("path", "ch", *heads, "verdict"), shown)
     counts = Counter(row["status"] for row in rows)
     unsure = sum(bool(row["undecided"]) for row in rows)
     console.say(
         f"{counts['kept']} kept and {counts['dropped']} dropped by the rules of {scored.rules}, "
-        f"{counts['failed']} files failed" + (f"; {unsure} of the kept are undecided" if unsure else "")
+        f"{counted(counts['failed'], 'file')} failed" + (f"; {unsure} of the kept are undecided" if unsure else "")
     )
     _print_reasons(
         "dropped, and why",

@@ -13,6 +13,7 @@ import soundfile
 from ...loaders.reading.pending import require_none
 from ...loaders.reading.version import Sample, Version
 from ...pipelines.derived.decoder import Decoder
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec
 
@@ -38,7 +39,7 @@ def _sample(version: Version, spec: RepresentationSpec, clip: str) -> Sample:
     found = list(version.samples(spec.name, where=pc.starts_with(pc.field("clip"), clip)))
     if len(found) != 1:
         raise ConfigError(
-            f"clip {clip!r}: {len(found)} kept clips of {spec.name} have a key that begins like this; "
+            f"clip {clip!r}: {counted(len(found), 'kept clip')} of {spec.name} have a key that begins like this; "
             "exactly one is required"
         )
     return found[0]

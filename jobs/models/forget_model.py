@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...loaders.care.relabels import Proposals, forget_relabels, proposals_of
 from ...loaders.reading.pending import require_none
 from ...loaders.storage.store import Store
+from ...schemas.counted import counted
 from ..terminal import deletion
 
 
@@ -18,7 +19,7 @@ def forget_model(dataset: str, model: str, *, yes: bool, dry_run: bool, as_json:
         if not found.answers:
             return deletion.Going([f"there is nothing of {model!r}"], {"model": model}, nothing=True)
         line = (
-            f"{found.answers:,} answers of {model}, {found.texts:,} of them texts that clips have taken: "
+            f"{counted(found.answers, 'answer')} of {model}, {found.texts:,} of them texts that clips have taken: "
             f"{deletion.megabytes(found.files)}, {'' if done else 'would be '}removed or written anew"
         )
         last = "the next run gives the clips their own labels back"

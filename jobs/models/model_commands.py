@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.options import DatasetArg, DatasetOnly, DryRun, Json, Quiet, Wait, Yes
 
 
@@ -103,8 +104,8 @@ def relabel(
 
     def printed() -> None:
         console.say(
-            f"{found.model}: {found.asked} clips recognised, {found.taken} texts accepted; {found.known} were known, "
-            f"{found.failed} could not be read"
+            f"{found.model}: {counted(found.asked, 'clip')} recognised, {counted(found.taken, 'text')} accepted; "
+            f"{found.known} were known, {found.failed} could not be read"
         )
         if found.taken:
             console.say("run the dataset's configuration again to use the texts")

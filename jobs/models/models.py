@@ -15,6 +15,7 @@ from ...loaders.reading.version import numbers, open_version
 from ...loaders.storage.store import Store
 from ...pipelines.trial.promoted import candidate, codes_of, described, in_words, promote, roll_back
 from ...pipelines.trial.shadow import compare_codec, compare_curator
+from ...schemas.counted import counted
 from ...schemas.errors import AuricleError, ConfigError, MissingExtraError, WeightsError
 from ...schemas.models import ModelsDocument, PromotedModel
 from ..terminal import console
@@ -124,7 +125,7 @@ def print_comparison(record: Mapping[str, Any]) -> None:
     """Every slice, then the decisions that would flip, then the cost beside that of the curator in use."""
     console.say(
         f"{_candidate(record)} (fingerprint {record['fingerprint'][:12]}) in place of {record['slot']}, "
-        f"on {record['clips']} clips of version {record['version']}; {record['failed']} could not be read"
+        f"on {counted(record['clips'], 'clip')} of version {record['version']}; {record['failed']} could not be read"
     )
     if record.get("uncompared"):
         console.say(record["uncompared"])

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.night import Event, Hook
 
@@ -41,7 +42,7 @@ def slack(facts: Mapping[str, Any]) -> dict[str, str]:
     if facts.get("version") is not None:
         words.append(f"version {facts['version']}")
     if counts:
-        words.append(f"{counts['kept']:,} of {counts['clips']:,} clips kept, {hours.get('kept', 0.0):,.2f} h")
+        words.append(f"{counts['kept']:,} of {counted(counts['clips'], 'clip')} kept, {hours.get('kept', 0.0):,.2f} h")
     if facts.get("worst_severity"):
         words.append(f"gate: {facts['worst_severity']}")
     if facts.get("exit_code"):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal.options import DatasetOnly, Json
 
 _AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(m|h|d)\s*$")
@@ -101,7 +102,7 @@ def schedule_status(
             how = f"{last.error}, exit code {last.exit_code}" if last.status == "failed" else last.status
             console.say(f"last night   {last.scheduled_for}: {how}")
         if state.failed_since:
-            console.say(f"failed       {state.failed_since} attempts since")
+            console.say(f"failed       {counted(state.failed_since, 'attempt')} since")
 
     answer(as_json, dataclasses.asdict(state), printed)
     if not state.fresh:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...schemas.counted import counted
 from ..terminal import console
 from ..terminal.options import Json
 from .run_commands import ConfigPath, Overrides
@@ -57,7 +58,7 @@ def estimate_(
 
 
 def _printed(measured: Rates, found: Estimate, back: list[dict[str, float]], nodes: int, cpus: int) -> None:
-    console.say(f"measured     {measured.nights} nights, {console.hours(measured.hours)} of audio")
+    console.say(f"measured     {counted(measured.nights, 'night')}, {console.hours(measured.hours)} of audio")
     for name, seconds in measured.cpu_s_per_hour.items():
         card = measured.gpu_s_per_hour[name]
         cards = f", {card:,.0f} GPU-s" if card else ""
@@ -69,7 +70,10 @@ def _printed(measured: Rates, found: Estimate, back: list[dict[str, float]], nod
     console.say(f"  workers    busy {busy}; {measured.kept_share:.0%} of the hours are kept")
     for name, size in measured.bytes_per_kept_hour.items():
         console.say(f"  {name}: {size / 1e6:,.1f} MB per hour that is kept")
-    console.say(f"estimate     {found.hours:,.0f} h of new audio on {nodes} machines with {cpus} workers each")
+    console.say(
+        f"estimate     {found.hours:,.0f} h of new audio on {counted(nodes, 'machine')} with "
+        f"{counted(cpus, 'worker')} each"
+    )
     console.say(f"  time       {_long(found.wall_hours)}, {_long(found.driver_hours)} of it the driver alone")
     console.say(f"  workers    {sum(found.cpu_hours.values()):,.1f} CPU-h, {found.gpu_hours:,.1f} GPU-h")
     size = sum(found.shard_bytes.values()) + found.table_bytes
@@ -80,7 +84,9 @@ def _printed(measured: Rates, found: Estimate, back: list[dict[str, float]], nod
         console.say(f"  keeping    {found.storage_cost_per_month:,.2f} a month")
     if back:
         off = [abs(night["took_cpu_s"] / max(night["foretold_cpu_s"], 1e-9) - 1) for night in back]
-        console.say(f"looking back {len(off)} nights took {max(off):.0%} more or less CPU than foretold at most")
+        console.say(
+            f"looking back {counted(len(off), 'night')} took {max(off):.0%} more or less CPU than foretold at most"
+        )
 
 
 def _long(hours: float) -> str:

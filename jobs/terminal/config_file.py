@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -12,9 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
+from ...schemas.near import did_you_mean
 
 EXAMPLE = """\
 # Where recordings come from, which clips are kept, what is extracted. `auricle plan` shows what a run would do.
+# Relative paths are taken from the folder in which the command runs.
 dataset: ./speech-dataset             # a folder or s3://bucket/prefix; made by the first run
 
 sources:                              # if two have the same recording, the one listed first wins
@@ -41,6 +42,7 @@ keep:                                 # rules; a clip that breaks one is dropped
   - {score: clip_ratio, max: 0.001, reason: clipped}
   - {score: transcript_trust, min: 0.5, reason: transcript}   # more likely right than wrong, by the share of wrong
                                       # texts in the source, which is estimated; clips without a transcript are kept
+# - {score: text_empty, equals: false, missing: drop, reason: no_text}   # drops clips without a transcript
 
 # drop_groups:                        # drop all of a source, speaker or language if too many of its clips are bad
 #   - {by: source, max_share: 0.3, counting: [transcript], reason: bad_source}
@@ -175,9 +177,9 @@ def _explain(model: type[BaseModel], error: dict[str, Any]) -> str:
     found = error.get("input")
     if error["type"] == "extra_forbidden":
         allowed = _allowed(model, error["loc"])
-        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"{location}: unknown key{hint} Allowed here: {', '.join(allowed)}"
+        return (
+            f"{location}: unknown key{did_you_mean(str(error['loc'][-1]), allowed)} Allowed here: {', '.join(allowed)}"
+        )
     if error["type"] == "missing":
         return f"{location}: required and absent"
     if error["type"] == "finite_number":

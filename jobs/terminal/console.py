@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ...schemas.counted import counted
+
 if TYPE_CHECKING:
     from ...pipelines.work.work_units import UnitOutcome
 
@@ -155,8 +157,9 @@ class Watcher:
             self._bar.start()
             self._task = self._bar.add_task(stage, total=items, detail="workers start, then the first units")
         else:
-            units_text = f"{units} unit{'s' if units > 1 else ''}"
-            err.print(f"{stage}: {items} to do in {units_text}{self._of_audio()}; workers start", markup=False)
+            err.print(
+                f"{stage}: {items} to do in {counted(units, 'unit')}{self._of_audio()}; workers start", markup=False
+            )
 
     def unit(self, outcome: UnitOutcome) -> None:
         now = time.monotonic()

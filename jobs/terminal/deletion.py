@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from ...schemas.counted import counted
 from ...schemas.errors import NotConfirmedError
 from . import console
 from .answer import answer
@@ -68,7 +69,7 @@ def at_a_terminal() -> bool:
 
 def megabytes(files: Sequence[tuple[str, int]]) -> str:
     """`3 files, 1.2 MB`."""
-    return f"{len(files):,} file{'' if len(files) == 1 else 's'}, {sum(size for _, size in files) / 1e6:,.1f} MB"
+    return f"{counted(len(files), 'file')}, {sum(size for _, size in files) / 1e6:,.1f} MB"
 
 
 def _say(going: Going, done: bool, as_json: bool, quiet: bool) -> None:

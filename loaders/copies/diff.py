@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ...schemas.errors import ConfigError
 from ...schemas.sql import quoted
 from ...schemas.version import VersionDocument
 from ..reading.version import Version, open_version
@@ -58,6 +59,8 @@ class Diff:
 
     a: int
     b: int
+    parent: int | None
+    """The version that `b` was made from."""
     counts: dict[str, tuple[int, int]]
     """Of the ledgers."""
     came: dict[str, int]
@@ -68,6 +71,10 @@ class Diff:
     """Clips of both versions whose status changed, "kept to dropped"."""
     flipped_share: float
     """Of the clips that both versions have."""
+    new: dict[str, int]
+    """Clips that only `b` has, by what became of them: "kept", "failed", or each reason of dropping."""
+    gone: dict[str, int]
+    """Clips that only `a` has, by what they were there."""
     relabelled: dict[str, int]
     """Clips of both versions whose transcript, language, speaker or path changed."""
     scores: list[ScoreShift] = field(default_factory=list)
@@ -78,13 +85,18 @@ class Diff:
     """Settings that changed, one line each."""
 
 
-def diff(dataset: str | Store, a: int | str, b: int | str | None = None, *, top: int = 20) -> Diff:
-    """What changed from version `a` to `b` (default the newest).
+def diff(dataset: str | Store, a: int | str | None = None, b: int | str | None = None, *, top: int = 20) -> Diff:
+    """What changed from version `a` to `b`.
 
+    b: default the newest. a: default the parent of `b`; so it is where `a` alone is given, and is the newest, unless
+    that is the first.
     top: rows per grouping of hours, those that changed most.
-    Raises `MissingExtraError` without DuckDB, `ConfigError` for a version that is not there.
+    Raises `MissingExtraError` without DuckDB, `ConfigError` for a version that is not there, or has no parent.
     """
-    old, new = open_version(dataset, a), open_version(dataset, b)
+    new = open_version(dataset, b)
+    old = open_version(dataset, a) if a is not None else None
+    if old is None or (b is None and old.document.number == new.document.number and new.document.parent):
+        old = _parent(dataset, new)
     with engine("diff", memory_limit=MEMORY_LIMIT, threads=2) as db:
         _views(db, old, new)
         moves = _moves(db)
@@ -93,6 +105,7 @@ def diff(dataset: str | Store, a: int | str, b: int | str | None = None, *, top:
         return Diff(
             a=old.document.number,
             b=new.document.number,
+            parent=new.document.parent,
             counts=_counts(old.document, new.document),
             **moves,
             flipped_share=sum(flips.values()) / both if both else 0.0,
@@ -101,6 +114,12 @@ def diff(dataset: str | Store, a: int | str, b: int | str | None = None, *, top:
             schema=list(schema_changes(old.document, new.document)),
             config=list(changes(old.document.config, new.document.config)),
         )
+
+
+def _parent(dataset: str | Store, version: Version) -> Version:
+    if version.document.parent is None:
+        raise ConfigError(f"version {version.document.number} is the first: there is none before it to compare it with")
+    return open_version(dataset, version.document.parent)
 
 
 def _views(db: duckdb.DuckDBPyConnection, old: Version, new: Version) -> None:
@@ -125,6 +144,7 @@ def _moves(db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     )
     came = """CASE WHEN NOT in_a THEN ['new'] WHEN was = 'failed' THEN ['failed'] ELSE why_before END"""
     went = """CASE WHEN NOT in_b THEN ['gone'] WHEN now = 'failed' THEN ['failed'] ELSE why_now END"""
+    became = "CASE WHEN {0} = 'dropped' THEN {1} ELSE [{0}] END"
     relabelled = db.execute(
         f"SELECT {', '.join(f'count(*) FILTER ({name})' for name in LABELS)} FROM pairs WHERE in_a AND in_b"
     ).fetchall()[0]
@@ -132,6 +152,8 @@ def _moves(db: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "came": _tally(db, f"SELECT unnest({came}) FROM pairs WHERE now = 'kept' AND was IS DISTINCT FROM 'kept'"),
         "went": _tally(db, f"SELECT unnest({went}) FROM pairs WHERE was = 'kept' AND now IS DISTINCT FROM 'kept'"),
         "flips": _tally(db, "SELECT was || ' to ' || now FROM pairs WHERE in_a AND in_b AND was <> now"),
+        "new": _tally(db, f"SELECT unnest({became.format('now', 'why_now')}) FROM pairs WHERE NOT in_a"),
+        "gone": _tally(db, f"SELECT unnest({became.format('was', 'why_before')}) FROM pairs WHERE NOT in_b"),
         "relabelled": dict(zip(LABELS, relabelled, strict=True)),
         "both": _one(db, "SELECT (SELECT count(*) FROM pairs WHERE in_a AND in_b) + (SELECT n FROM shared_rows)"),
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ..reading.pending import open_to_copy
 from ..reading.version import Version
@@ -80,7 +81,7 @@ def export(
     else:
         clips, hidden = export_tables.manifest(target, source, batches)
         if hidden:
-            notes.append(f"{hidden} clips have no path (redacted) and were left out")
+            notes.append(f"{counted(hidden, 'clip has', 'clips have')} no path (redacted), left out")
     untrained = [s.name for s in specs if not s.trained]
     if untrained and to in WITH_ARRAYS:
         notes.append(f"untrained weights made {', '.join(untrained)}: shapes are real, values mean nothing")

@@ -24,7 +24,8 @@ class Share:
 
 @dataclass(frozen=True)
 class EpochSummary:
-    """An epoch in numbers. `frames` and `tokens` without padding; bytes and requests are those of the .npy payloads."""
+    """An epoch in numbers. `frames`, `tokens` and `codes` without padding; bytes and requests are those of the .npy
+    payloads."""
 
     epoch: int
     steps: int
@@ -34,6 +35,9 @@ class EpochSummary:
     clips: int
     frames: int
     tokens: int
+    """Places in the rows of microbatches, which `batch_tokens` limits: one a frame, unless a layout says more."""
+    codes: int | None
+    """Frames times codebooks, which curricula call tokens; None of a continuous representation."""
     efficiency: float
     """Tokens per token of the padded microbatches."""
     left_out: dict[str, int]
@@ -44,7 +48,7 @@ class EpochSummary:
     ranges: list[int]
     """(shard, microbatch) pairs of each rank: requests where they come by ranges, before neighbours are joined."""
     shares: dict[str, list[Share]]
-    """By column: its values, most frames first."""
+    """By column: its values, most frames first. By `stage` as well where there is a curriculum, in its order."""
 
 
 def summarise(index: Index, settings: Settings, plan: Plan, world: int = 1) -> EpochSummary:
@@ -63,6 +67,8 @@ def summarise(index: Index, settings: Settings, plan: Plan, world: int = 1) -> E
         shards += np.bincount(np.unique(rank * known + touched) // known, minlength=world)
         pairs = np.unique(micro * known + touched) // known
         ranges += np.bincount((pairs % plan.microbatches) % world, minlength=world)
+    spec, frames = index.pointers[0].spec, int(plan.frames.sum(dtype=np.int64))
+    shares = {name: _shares(index.columns[name], plan) for name in index.columns.column_names}
     return EpochSummary(
         epoch=plan.epoch,
         steps=plan.steps,
@@ -70,25 +76,40 @@ def summarise(index: Index, settings: Settings, plan: Plan, world: int = 1) -> E
         empty=plan.empty,
         draws=len(plan.draws),
         clips=len(np.unique(plan.draws)),
-        frames=int(plan.frames.sum(dtype=np.int64)),
+        frames=frames,
         tokens=int(plan.tokens.sum(dtype=np.int64)),
+        codes=None if spec.cardinality is None else frames * spec.rows,
         efficiency=plan.efficiency(settings.row_tokens),
         left_out=plan.left_out,
         num_bytes=[int(n) for n in np.bincount(rank, weights=nbytes, minlength=world)],
         shards=shards.tolist(),
         ranges=ranges.tolist(),
-        shares={name: _shares(index.columns[name], plan) for name in index.columns.column_names},
+        shares=shares if (stages := _stages(index, plan)) is None else shares | {"stage": stages},
     )
+
+
+def _stages(index: Index, plan: Plan) -> list[Share] | None:
+    """Of a curriculum, by stage; None without one."""
+    if index.schedule is not None:
+        stage_of = np.array([stage for stage, _ in index.schedule.groups])
+        return _counted(list(index.schedule.stages), stage_of[index.group], plan)
+    if index.stage is None:
+        return None
+    return _counted([str(stage) for stage in range(int(index.stage.max(initial=0)) + 1)], index.stage, plan)
 
 
 def _shares(column: pa.ChunkedArray, plan: Plan) -> list[Share]:
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
     names = [*encoded.dictionary.to_pylist(), "(none)"]
-    codes = encoded.indices.fill_null(len(names) - 1).to_numpy()
+    found = _counted(names, encoded.indices.fill_null(len(names) - 1).to_numpy(), plan)
+    return sorted(found, key=lambda share: (-share.frames, share.value))
+
+
+def _counted(names: list[str], codes: np.ndarray, plan: Plan) -> list[Share]:
+    """What is drawn of each name. codes: `[n]` place in `names` of each clip of the index."""
     drawn = codes[plan.draws]
     draws = np.bincount(drawn, minlength=len(names))
     frames = np.bincount(drawn, weights=plan.frames, minlength=len(names))
     clips = np.bincount(codes[np.unique(plan.draws)], minlength=len(names))
-    found = [Share(n, int(d), int(c), int(f)) for n, d, c, f in zip(names, draws, clips, frames, strict=True) if d]
-    return sorted(found, key=lambda share: (-share.frames, share.value))
+    return [Share(n, int(d), int(c), int(f)) for n, d, c, f in zip(names, draws, clips, frames, strict=True) if d]

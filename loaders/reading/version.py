@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from ...schemas.curriculum import CURRICULUM_SCHEMA
 from ...schemas.errors import ConfigError, DatasetError, IntegrityError, NoDatasetError
 from ...schemas.keys import sha256_bytes
+from ...schemas.near import did_you_mean
 from ...schemas.records import PURGED_SCHEMA, REF_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import POINTER, Status
@@ -91,10 +92,10 @@ class Version:
         names = sorted(self.document.representations)
         found = [prefix] if prefix in names else [n for n in names if n.startswith(prefix)]
         if len(found) != 1:
-            state = f"fits {', '.join(found)}" if found else "fits none"
+            state, near = f"fits {', '.join(found)}" if found else "fits none", did_you_mean(prefix, names)
             raise ConfigError(
-                f"representation {prefix!r} {state} of version {self.document.number}; "
-                f"it has: {', '.join(names) or 'none'}"
+                f"representation {prefix!r} {state} of version {self.document.number}{'.' if found else near} "
+                f"It has: {', '.join(names) or 'none'}"
             )
         return self.document.representations[found[0]].spec
 

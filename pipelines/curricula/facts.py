@@ -14,6 +14,7 @@ from ...loaders.storage.engine import engine, view_parts
 from ...schemas.condition import NUMBERS, Condition
 from ...schemas.curriculum_spec import DIFFICULTY, OWN_SCORES, CurriculumSpec
 from ...schemas.errors import ConfigError
+from ...schemas.near import did_you_mean
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import Curator, Dtype, ScoreColumn
 from ...schemas.sql import quoted
@@ -80,12 +81,16 @@ def check_scores(version: Version, spec: CurriculumSpec) -> None:
             if condition.wrong_share is not None or condition.unfit("float32"):
                 raise ConfigError(f"{who}: {condition.score!r} is a number: test it with min, max or a number")
         elif condition.score not in columns:
-            raise ConfigError(f"{who}: a rule tests {condition.score!r}, which the version does not have; {there}")
+            near = did_you_mean(condition.score, [*OWN_SCORES, *columns])
+            raise ConfigError(
+                f"{who}: a rule tests {condition.score!r}, which the version does not have; {there}{near}"
+            )
         elif why := condition.unfit(columns[condition.score]):
             raise ConfigError(f"{who}: the score {condition.score!r} {why}")
     for score in spec.ranked():
         if score not in OWN_SCORES and score not in columns:
-            raise ConfigError(f"{who} ranks by {score!r}, which the version does not have; {there}")
+            near = did_you_mean(score, [*OWN_SCORES, *columns])
+            raise ConfigError(f"{who} ranks by {score!r}, which the version does not have; {there}{near}")
         if score not in OWN_SCORES and columns[score] not in NUMBERS:
             raise ConfigError(f"{who} ranks by {score!r}, which is a {columns[score]}: a number is required")
     known = sorted(version.document.kept_by_tier)

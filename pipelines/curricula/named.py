@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,9 @@ from ...schemas.keys import sha256_bytes
 from ...schemas.pass_tables import DIFFICULTY_SCHEMA
 from ...schemas.representation import RepresentationSpec
 from ..diagnosis.diagnose import diagnose
+from .beforehand import refuse_unreachable
 from .facts import Facts, check_scores, distinct, read_facts
-from .paced import codes_of
+from .paced import codes_of, measuring
 from .stages import Placed, place
 
 
@@ -43,16 +45,19 @@ class Made:
     new: bool
 
 
-def named_curriculum(version: Version, spec: CurriculumSpec) -> Made:
+def named_curriculum(version: Version, spec: CurriculumSpec, begin: Callable[[str], None] = lambda _: None) -> Made:
     """Make a curriculum of a version and keep it beside it, as `curriculum-<name>-<sha256>.parquet`.
 
     Difficulties are measured first where the spec needs them and nobody has. Raises `ConfigError`, before the file is
-    written, for a score or tier that the version lacks, an empty stage, and a quota beyond the supply.
+    written, for a score or tier that the version lacks, an empty stage, and a quota beyond the supply; where no
+    difficulty could mend that, before any is measured. begin: called with what takes time.
     """
     require_none(version.store)
     check_scores(version, spec)
     representation = version.representation(codes_of(version, spec.representation))
-    hard, sha256 = _hard(version, representation, spec)
+    if spec.needs_difficulty():
+        refuse_unreachable(read_facts(version, spec, representation, None), spec)
+    hard, sha256 = _hard(version, representation, spec, begin)
     facts = read_facts(version, spec, representation, hard)
     placed = place(facts, spec)
     document = _document(version, spec, representation, sha256, facts, placed)
@@ -63,7 +68,7 @@ def named_curriculum(version: Version, spec: CurriculumSpec) -> Made:
 
 
 def _hard(
-    version: Version, representation: RepresentationSpec, spec: CurriculumSpec
+    version: Version, representation: RepresentationSpec, spec: CurriculumSpec, begin: Callable[[str], None]
 ) -> tuple[pa.Table | None, str | None]:
     """The table of difficulties and the hash of its file, None where the spec needs none."""
     if not spec.needs_difficulty():
@@ -76,7 +81,8 @@ def _hard(
             if (table.schema.metadata or {}).get(b"auricle.schema") == DIFFICULTY_SCHEMA.encode():
                 return table, sha256_bytes(data)
         if not again:
-            diagnose(version, [representation.name])
+            begin(measuring(representation.name))
+            diagnose(version, [representation.name], begin=begin)
     raise ConfigError(f"{derived_path(version.document.number, name)}: no difficulty could be measured")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,19 +22,26 @@ from ..diagnosis.diagnose import diagnose
 
 
 def curriculum(
-    version: Version, representation: str | None = None, *, opens: Sequence[float] = (0.5, 0.8), seed: int = 0
+    version: Version,
+    representation: str | None = None,
+    *,
+    opens: Sequence[float] = (0.5, 0.8),
+    seed: int = 0,
+    begin: Callable[[str], None] = lambda _: None,
 ) -> pa.Table:
     """Stages from tiers and cross-fitted difficulty, written to `derived/<version>/curriculum.parquet`.
 
     representation: codes whose bits per second are the difficulty; default the first codes representation.
     opens: share of each stratum's hours that is open at each stage; the last stage opens everything.
+    begin: called with what takes time.
     Raises `ConfigError` when the version has no codes.
     """
     require_none(version.store)
     name = codes_of(version, representation)
     hard = _difficulties(version, name)
     if hard is None:
-        diagnose(version, [name], seed=seed)
+        begin(measuring(name))
+        diagnose(version, [name], seed=seed, begin=begin)
         hard = _difficulties(version, name)
         assert hard is not None
     columns = ["clip", "tier", "duration_s", "source", "language", "status"]
@@ -69,6 +76,11 @@ def _difficulties(version: Version, name: str) -> pa.Table | None:
     table = pq.read_table(pa.BufferReader(data)) if data is not None else None
     tag = ((table.schema.metadata or {}) if table is not None else {}).get(b"auricle.schema")
     return table if tag == DIFFICULTY_SCHEMA.encode() else None
+
+
+def measuring(name: str) -> str:
+    """What is said before difficulties are measured, which may take minutes."""
+    return f"measuring the difficulty of each clip in {name}, which no diagnosis of this version has yet"
 
 
 def codes_of(version: Version, representation: str | None) -> str:

@@ -77,7 +77,7 @@ def place(facts: Facts, spec: CurriculumSpec) -> Placed:
             # quantiles lie inside (0, 1), and NaN fails both
             fits &= (found >= wanted.min) & (found < wanted.max)
         if not fits.any():
-            raise ConfigError(_empty(spec, at, int(free.sum()), facts, standing))
+            raise ConfigError(empty_stage(spec, at, int(free.sum()), facts, standing))
         made.stage[fits] = at
         free &= ~fits
         if stage.quotas is not None:
@@ -116,12 +116,14 @@ def _hardest(facts: Facts, spec: CurriculumSpec, pool: np.ndarray, mixed: np.nda
     return order[: math.ceil(round(spec.audit.share * rows.size, 9))]
 
 
-def _empty(spec: CurriculumSpec, at: int, left: int, facts: Facts, standing: dict[str, np.ndarray]) -> str:
+def empty_stage(spec: CurriculumSpec, at: int, left: int, facts: Facts, standing: dict[str, np.ndarray]) -> str:
+    """What to say of a stage that no clip reaches. left: clips that are in no stage before it. standing: the scores
+    that its quantiles are of, as far as they are known."""
     stage = spec.stages[at]
     asked = [f"tier {' or '.join(stage.tiers)}"] * bool(stage.tiers) + [rule.words for rule in stage.rules]
     asked += [f"quantile of {q.score} from {q.min:g} to {q.max:g}" for q in stage.quantiles]
     there = [f"tiers {distinct(facts.column('tier'))}"] * bool(stage.tiers)
-    for q in stage.quantiles:
+    for q in (q for q in stage.quantiles if q.score in standing):
         known = np.isfinite(standing[q.score])
         there.append(f"{int(known.sum())} clips with a {q.score}" if known.any() else f"no clip has a {q.score}")
     said = f" (there are {'; '.join(there)})" if there else ""
@@ -136,6 +138,21 @@ def _take_quotas(
 ) -> None:
     """Keep exactly the clips that the quotas ask for, those whose hash is smallest."""
     assert stage.quotas is not None
+    values = refuse_short(facts, spec, stage, rows)
+    taken = np.zeros(len(facts), bool)
+    for value, count in stage.quotas.clips.items():
+        own = rows[values[rows] == value]
+        own = own[np.argsort(mixed[own], kind="stable")][:count]
+        taken[own], made.quota[own] = True, value
+    made.leave_out(rows[~taken[rows]], "quota")
+
+
+def refuse_short(facts: Facts, spec: CurriculumSpec, stage: StageSpec, rows: np.ndarray) -> np.ndarray:
+    """Refuse quotas that these rows, those of the stage, cannot fill; gives the value of each clip, `[N]`.
+
+    Raises `ConfigError` that says how many there are of each.
+    """
+    assert stage.quotas is not None
     values = np.array(facts.column(stage.quotas.by), dtype=object)
     supply = distinct(values[rows].tolist())
     short = [
@@ -149,12 +166,7 @@ def _take_quotas(
             f"the curriculum {spec.name!r}: the quotas of the stage {stage.name!r} are larger than the supply: "
             f"{'; '.join(short)}. Clips in the stage by {stage.quotas.by}: {there}"
         )
-    taken = np.zeros(len(facts), bool)
-    for value, count in stage.quotas.clips.items():
-        own = rows[values[rows] == value]
-        own = own[np.argsort(mixed[own], kind="stable")][:count]
-        taken[own], made.quota[own] = True, value
-    made.leave_out(rows[~taken[rows]], "quota")
+    return values
 
 
 def _take_budget(facts: Facts, spec: CurriculumSpec, mixed: np.ndarray, made: Placed) -> None:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 
 from ...schemas.config import Source
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.sources import is_list
 from .beside import stem
@@ -51,8 +52,8 @@ class Tally:
         ranked = sorted(self.reasons.items(), key=lambda item: (-item[1][0], item[0]))
         told = [f"{count:,}: {why} ({example})" for why, (count, example) in ranked[:SHOWN_REASONS]]
         if len(ranked) > SHOWN_REASONS:
-            told.append(f"and {len(ranked) - SHOWN_REASONS} other reasons")
-        return f"source {self.source!r}: {self.lines:,} lines of {self.name} cannot be used. {'; '.join(told)}"
+            told.append(f"and {counted(len(ranked) - SHOWN_REASONS, 'other reason')}")
+        return f"source {self.source!r}: {counted(self.lines, 'line')} of {self.name} cannot be used. {'; '.join(told)}"
 
 
 def read_labels(

@@ -10,12 +10,15 @@ from typing import NamedTuple
 from fsspec.utils import glob_translate
 
 from ...schemas.config import Source
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.keys import digest
 from ..archives.member import PACKED, SUFFIXES, End, member_uri
 from ..sources.looking import LeftOut
 from .contents import Contents, Lister, Wanted
 
+EVERYTHING = ["**/*"]
+"""`include` where it was left out."""
 WHOLE = " of "
 """In the mark of a member that changes as its archive does: between its place and the archive's state."""
 
@@ -108,16 +111,20 @@ class Archives:
         """A line per kind of thing that was left out, and for a source without any file."""
         source = f"source {self.source.name!r}"
         if self._broken.count:
-            yield f"{source}: {self._broken.count:,} archives cannot be read to their end: {self._broken.example}"
+            archives = counted(self._broken.count, "archive")
+            yield f"{source}: {archives} cannot be read to their end: {self._broken.example}"
         if self._packed.count:
+            tars = counted(self._packed.count, "compressed tar is", "compressed tars are")
             yield (
-                f"{source}: {self._packed.count:,} compressed tars are not read, for example {self._packed.example}: "
+                f"{source}: {tars} not read, for example {self._packed.example}: "
                 "every member would be unpacked from the beginning. Unpack them to .tar; audio hardly shrinks"
             )
         for why, found in sorted(self._left_out.items()):
-            yield f"{source}: {found.count:,} members of archives are left out. Each {why}, for example {found.shown()}"
+            members = counted(found.count, "member of archives is", "members of archives are")
+            yield f"{source}: {members} left out. Each {why}, for example {found.shown()}"
         if not self.files:
-            yield f"{source}: no audio files in {self.source.path} that `include` takes"
+            narrowed = f" that `include` {self.source.include} takes" if self.source.include != EVERYTHING else ""
+            yield f"{source}: no audio files in {self.source.path}{narrowed}"
 
 
 class Opened(NamedTuple):

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ...loaders.storage.store import Store
 from ...schemas.config import Source
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.sources import is_list
 from ..audio.decode import AUDIO_SUFFIXES
@@ -48,8 +49,10 @@ def require_there(sources: Iterable[Source]) -> None:
     """Raises `ConfigError` for a folder or file of this machine that is not there."""
     for source in sources:
         if "://" not in source.path and not (root := _root(source)).exists():
+            written = f" (`path: {source.path}`)" if str(root) != source.path else ""
             raise ConfigError(
-                f"source {source.name!r}: {root} does not exist. Check `path` (it is relative to where you are)."
+                f"source {source.name!r}: {root} does not exist{written}. Paths in a configuration are relative to the "
+                f"folder in which the command runs ({Path.cwd()}), not to the configuration's own."
             )
 
 
@@ -152,9 +155,11 @@ def _local(source: Source, rank: int, archives: Archives, notices: list[str]) ->
             yield _row(source, rank, relative, file.path, found)
     notices.extend(walk.notices(source.name))
     if outside:
-        notices.append(f"source {source.name!r}: {outside} links lead out of {root} and were not followed")
+        links = counted(outside, "link leads", "links lead")
+        notices.append(f"source {source.name!r}: {links} out of {root}: not followed")
     if undecodable:
-        notices.append(f"source {source.name!r}: {undecodable} file names are not UTF-8 and were left out; rename them")
+        names = counted(undecodable, "file name is", "file names are")
+        notices.append(f"source {source.name!r}: {names} not UTF-8 and left out: rename them")
 
 
 def _remote(source: Source, rank: int, archives: Archives) -> Iterator[Row]:

@@ -18,9 +18,7 @@ from ..labels.rows import Unusable, shown
 from ..labels.tables import Where, columns_of, delimited, json_lines, no_file_column
 from ..sources.kinds import Recording, SourceKind
 from ..sources.looking import LOOKED_AT, Facts, Looking
-from .archived import Archives, Found, Row, included_by, is_named_archive
-
-EVERYTHING = ["**/*"]
+from .archived import EVERYTHING, Archives, Found, Row, included_by, is_named_archive
 
 
 def list_rows(source: Source, rank: int, archives: Archives, notices: list[str]) -> Iterator[Row]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ...schemas.condition import UNDECIDED
 from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
+from ...schemas.near import did_you_mean
 from ...schemas.score import Curator, sigma_name
 from ...schemas.sql import literal, quoted
 from ..tables.declarations import known
@@ -35,8 +36,8 @@ def check_rules(config: RunConfig, curators: Sequence[Curator]) -> None:
     for condition in conditions:
         if condition.score not in owner:
             raise ConfigError(
-                f"a rule tests the score {condition.score!r}, which no configured curator gives. "
-                f"Scores: {', '.join(sorted(owner))}"
+                f"a rule tests the score {condition.score!r}, which no configured curator gives"
+                f"{did_you_mean(condition.score, owner)} Scores: {', '.join(sorted(owner))}"
             )
         if why := condition.unfit(scored.column(condition).dtype):
             raise ConfigError(f"the score {condition.score!r} {why}")

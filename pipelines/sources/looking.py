@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 
 from ...loaders.storage.store import AT_ONCE, Store, in_order, located
+from ...schemas.counted import counted
 from ...schemas.errors import StorageError
 
 GONE, UNANSWERED = "gone", "unanswered"
@@ -76,11 +77,12 @@ class Looking:
     def notices(self, source: str) -> Iterator[str]:
         """A line per kind of file that is not there."""
         if self.gone.count:
-            gone = f"{self.gone.count:,} files that it names are not there"
+            gone = f"{counted(self.gone.count, 'file that it names is', 'files that it names are')} not there"
             yield f"source {source!r}: {gone}, for example {self.gone.shown()}"
         if self.unanswered.count:
+            files = counted(self.unanswered.count, "file")
             yield (
-                f"source {source!r}: {self.unanswered.count:,} files that it names cannot be looked at now. Those that "
+                f"source {source!r}: {files} that it names cannot be looked at now. Those that "
                 f"are known stay, and the others are tried again; for example {self.unanswered.shown()}"
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...schemas.counted import counted
 from .state import State
 
 
@@ -82,7 +83,8 @@ def notices(state: State) -> list[str]:
     gaps = " + ".join(f"{n:,} in gaps ({name[4:]})" for name, n in found.items() if name.startswith("gap_"))
     away = f" + {found['taken_down']:,} taken down" if found["taken_down"] else ""
     lines = [
-        f"{found['recordings']:,} recordings cut at pauses: {found['samples']:,} samples = {found['clips']:,} in clips"
+        f"{counted(found['recordings'], 'recording')} cut at pauses: {found['samples']:,} samples = "
+        f"{found['clips']:,} in clips"
         f"{' + ' + gaps if gaps else ''}{away}"
     ]
     forced, speechless = state.sql(
@@ -90,9 +92,12 @@ def notices(state: State) -> list[str]:
             lambda g: g."end" - g.start)) = num_samples) FROM recordings_now WHERE cutting IS NOT NULL"""
     ).fetchall()[0]
     if forced:
-        lines.append(f"{forced:,} cuts are where nobody paused: speech went on for longer than the longest clip")
+        cuts = counted(forced, "cut is", "cuts are")
+        lines.append(f"{cuts} where nobody paused: speech went on for longer than the longest clip")
     if speechless:
-        lines.append(f"{speechless:,} recordings have no clip, since nobody speaks in them long enough")
+        lines.append(
+            f"{counted(speechless, 'recording has', 'recordings have')} no clip, since nobody speaks there long enough"
+        )
     return lines + _timing(state)
 
 

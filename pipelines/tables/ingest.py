@@ -11,6 +11,7 @@ from functools import partial
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig, Source
+from ...schemas.counted import counted
 from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
 from ...schemas.sql import listed, literal
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
@@ -65,8 +66,8 @@ def load_sources(
     state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels))
     notices += [tally.notice() for tally in tallies]
     notices += [
-        f"source {source!r}: {count:,} names in its labels fit several recordings each, and give none a label, for "
-        f"example {example}"
+        f"source {source!r}: {counted(count, 'name in its labels fits', 'names in its labels fit')} several "
+        f"recordings, and labels none, for example {example}"
         for source, count, example in resolve(state.db)
     ]
     state.table("label_tallies", label_lines.tallied(tallies))
@@ -112,7 +113,7 @@ def _settle_lists(state: State, config: RunConfig) -> list[str]:
     )
     named = {source.name for source in config.sources if is_list(source.path)}
     return [
-        f"source {source!r}: {more:,} lines name a file that another line names"
+        f"source {source!r}: {counted(more, 'line names', 'lines name')} a file that another line names"
         for source, more in twice
         if source in named
     ]
@@ -308,7 +309,8 @@ def _labels_of_nothing(state: State) -> list[str]:
         GROUP BY source HAVING count(*) FILTER (f.path IS NULL) > 0 ORDER BY source"""
     ).fetchall()
     return [
-        f"source {source!r}: {absent:,} of {named:,} recordings that its labels name are not there, for example {path}"
+        f"source {source!r}: {absent:,} of {counted(named, 'recording')} that its labels name "
+        f"{'is' if absent == 1 else 'are'} not there, for example {path}"
         for source, absent, named, path in rows
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.keys import clip_key, group_key
 from ...schemas.tables import FailureReason
 from ...schemas.time import PAST_END_S, samples
@@ -142,9 +143,10 @@ def notices(state: State) -> list[str]:
             found.append(f"source {source!r}: {total:,} label lines = {' + '.join(parts)}")
         if NO_TEXT in fates:
             lines, example = fates[NO_TEXT]
+            labels = counted(lines, "label of a whole recording gives", "labels of whole recordings give")
             found.append(
-                f"source {source!r}: {lines:,} labels of whole recordings give their windows no text, since nothing "
-                f"says which words are in which ({example})"
+                f"source {source!r}: {labels} the windows no text, since nothing says which words are in which "
+                f"({example})"
             )
     return found
 

@@ -7,15 +7,19 @@ etag): what was renamed or moved is not lost. Sources with `missing: keep` lose 
 from __future__ import annotations
 
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import LossError
 from ...schemas.sql import literal
+from ..listing.archived import EVERYTHING
 from .state import State
 
 EXAMPLES = 3
 
 
 def losses(state: State, config: RunConfig) -> list[str]:
-    """A line for each source that lost more than `config.losses` allows, after `ingest.load_sources`."""
+    """A line for each source that lost more than `config.losses` allows, after `ingest.load_sources`. One whose
+    `include` fits no file any more has lost too many, however few they were."""
+    narrow = ", ".join(literal(source.name) for source in config.sources if source.include != EVERYTHING) or "''"
     retiring = ", ".join(literal(source.name) for source in config.sources if source.missing == "retire") or "''"
     rows = state.sql(
         f"""WITH held AS (SELECT source, path, size, mtime_ns, etag FROM parent_aliases
@@ -28,13 +32,17 @@ def losses(state: State, config: RunConfig) -> list[str]:
         lost AS (SELECT source, path FROM gone ANTI JOIN fresh USING (size, mtime_ns, nth)
             WHERE etag IS NULL OR etag NOT IN (SELECT etag FROM fresh WHERE etag IS NOT NULL)),
         counted AS (SELECT source, count(*) AS lost, min(path, {EXAMPLES}) AS examples FROM lost GROUP BY source)
-        SELECT source, lost, had, examples
+        SELECT source, lost, had, examples,
+            source IN ({narrow}) AND source NOT IN (SELECT source FROM here) AS bare
         FROM counted JOIN (SELECT source, count(*) AS had FROM held GROUP BY source) USING (source)
-        WHERE lost >= {config.losses.min_files} AND lost > {config.losses.max_share} * had ORDER BY source"""
+        WHERE lost > {config.losses.max_share} * had
+            AND (lost >= {config.losses.min_files} OR lost = had AND bare) ORDER BY source"""
     ).fetchall()
+    places = {source.name: source for source in config.sources}
     return [
-        f"source {source!r} lost {lost:,} of its {had:,} files, for example {', '.join(examples)}"
-        for source, lost, had, examples in rows
+        f"source {source!r} lost {lost:,} of its {counted(had, 'file')}, for example {', '.join(examples)}"
+        + (f"; no audio file in {places[source].path} fits `include` {places[source].include}" if bare else "")
+        for source, lost, had, examples, bare in rows
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ...loaders.reading.pending import Pending, pending
 from ...loaders.storage.store import Store
+from ...schemas.counted import counted
 from ...schemas.errors import IntegrityError, PendingError
 from ..publishing.lease import lease
 from ..publishing.publish import tidy_published
@@ -51,6 +52,10 @@ def _finish(store: Store, begun: Pending, notify: Callable[[str], None]) -> Done
         done = carry_out(store, begun)
     except IntegrityError as error:
         raise PendingError(f"{store.root or store.url}: {begun}, and cannot be finished now: {error}") from error
-    what = f", {len(done.retired)} versions retired, {len(done.removed)} files removed" if begun.purge else ""
+    what = (
+        f", {counted(len(done.retired), 'version')} retired, {counted(len(done.removed), 'file')} removed"
+        if begun.purge
+        else ""
+    )
     notify(f"the {kind} is finished: newest version {done.version}{what}")
     return done

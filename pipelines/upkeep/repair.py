@@ -10,6 +10,7 @@ from ...loaders.care.verify import Finding, verify
 from ...loaders.reading.version import Version
 from ...loaders.storage.layout import shard_path
 from ...loaders.storage.store import Store
+from ...schemas.counted import counted
 from ...schemas.errors import IntegrityError
 from ...schemas.version import VersionDocument
 from .amend import amend
@@ -55,7 +56,7 @@ def repair(
             lost=frozenset(lost.values()),
         )
         fields = Rewrite(newest, store, recipe).run()
-        note = f"repaired version {newest.document.number}: {len(lost)} damaged shards left out"
+        note = f"repaired version {newest.document.number}: {counted(len(lost), 'damaged shard')} left out"
         # equal inputs would let the next run believe that there is nothing to do
         return newest.document.model_copy(update={**fields, "note": note, "inputs": "", "stages": []})
 

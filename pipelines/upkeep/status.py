@@ -16,6 +16,7 @@ from ...loaders.storage.store import Store
 from ...schemas.records import PURGED_SCHEMA
 from ...schemas.version import VersionDocument
 from ..publishing.lease import holder
+from ..publishing.refusal import refusal
 from .garbage import RunLeft, unfinished
 
 RunState = Literal["going on", "unfinished", "refused by the gate", "published, to be tidied"]
@@ -125,11 +126,8 @@ def _state(store: Store, left: RunLeft, held_by: str | None) -> RunState:
         return "published, to be tidied"
     if held_by is not None:
         return "going on"
-    candidates = [path for path, _ in left.entries if re.fullmatch(r"runs/[^/]+/candidate-[^/]+\.json", path)]
-    # a run that was refused and went on has a plan for the new attempt, and candidates of both
-    if any(VersionDocument.from_json(store.get(path), path).gate.verdict == "critical" for path in candidates):
-        return "refused by the gate"
-    return "unfinished"
+    refused = refusal(store, [path for path, _ in left.entries]) is not None
+    return "refused by the gate" if refused else "unfinished"
 
 
 def _retired(store: Store) -> list[RetiredVersion]:

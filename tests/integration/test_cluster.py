@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parents[1] / "cluster_scenarios.py"
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("cluster")
     command = [sys.executable, "-W", "ignore", str(SCRIPT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "seen.json").read_text())
 
@@ -27,7 +27,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_ray_hands_the_cards_out_and_halves_of_one_are_shared(seen: dict[str, Any]) -> None:
     assert seen["cards"]["room"] == 4
     assert seen["cards"]["done"] == 60
-    # a worker that came up late may have found nothing more to do
+    # units waited for all four workers, but not for ever: one that came up very late found nothing more to do
     workers = seen["cards"]["workers_of_card"]
     assert set(workers) == {"0", "1"}
     assert set(workers.values()) <= {1, 2}

@@ -78,7 +78,7 @@ def test_verbs_that_hold_the_dataset_finish_it(
     told = command(verb, dataset, FINISH[verb], monkeypatch, capfd)
     assert pending(Store(dataset)) == []
     assert EVE.key not in open_version(dataset).clips(["clip"])["clip"].to_pylist()
-    assert "the purge is finished: newest version 3, 1 versions retired" in told or verb == "abandon"
+    assert "the purge is finished: newest version 3, 1 version retired" in told or verb == "abandon"
 
 
 @pytest.mark.parametrize("verb", REFUSE)

@@ -83,7 +83,7 @@ def test_clips_are_listed_with_the_keys_that_other_verbs_take(auricle: Auricle) 
     assert all(key in out for key in keys)
     code, out, _ = auricle("show", GOLDEN, "--clips", "--where", "status = 'dropped'")
     assert "quiet, short" in out
-    assert "1 of 1 clips where status = 'dropped'" in out
+    assert "1 of 1 clip where status = 'dropped'" in out
     code, out, _ = auricle("show", GOLDEN, "--clips", "--limit", "2")
     assert f"2 of {len(keys)} clips; --limit {len(keys)} lists all" in out
 
@@ -170,7 +170,7 @@ def test_score_shows_units_rules_and_reasons_and_fails_only_when_every_file_does
     assert "not judged, since their curators did not run: rules on snr_db" in out
     code, out, err = auricle("score", str(bad), *signal)
     assert code == 7
-    assert "none of the 1 files could be scored" in err
+    assert "the file could not be scored" in err
     code, out, _ = auricle("score", good, *signal, "--set", "keep.0.min=-20", "--out", str(tmp_path / "s.parquet"))
     assert code == 0
     row = pq.read_table(tmp_path / "s.parquet").to_pylist()[0]

@@ -111,6 +111,24 @@ def test_the_limit_is_said_and_an_absent_source_is_refused(tmp_path: Path) -> No
     empty = inspect_source(str(tmp_path / "empty"))
     assert (empty.files, empty.hours, empty.labels) == (0, None, [])
     assert "no audio files" in "\n".join(lines(empty))
+    assert "include" not in "\n".join(lines(empty)), "nobody wrote one"
+
+
+def test_of_a_file_of_labels_alone_its_folder_is_inspected(tmp_path: Path) -> None:
+    for k in range(2):
+        write_clip(tmp_path / "lj" / "wavs" / f"LJ00{k}.wav", k)
+    labels = tmp_path / "lj" / "metadata.csv"
+    labels.write_text("LJ000|some words|some words\nLJ001|other words|other words\n")
+    found = inspect_source(str(labels))
+    assert (found.path, found.files) == (str(tmp_path / "lj"), 2)
+    assert [(f.transcripts, f.recordings) for f in found.labels] == [("metadata.csv", 2)]
+    assert any("metadata.csv does not say where recordings are" in notice for notice in found.notices)
+    config = RunConfig.model_validate(yaml.safe_load(proposed(found)))
+    assert (config.sources[0].path, config.sources[0].transcripts) == (str(tmp_path / "lj"), "metadata.csv")
+    (tmp_path / "alone").mkdir()
+    labels.rename(tmp_path / "alone" / "metadata.csv")
+    with pytest.raises(ConfigError, match="inspect the folder that holds them"):
+        inspect_source(str(tmp_path / "alone" / "metadata.csv"))
 
 
 def test_labels_of_others_beside_an_archive_or_a_list_are_not_proposed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from auricle.loaders.storage.store import Store
 from auricle.pipelines.plan import plan
 from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.run import run
+from auricle.schemas.errors import GateError
 
 
 @pytest.fixture
@@ -51,6 +52,21 @@ def test_a_plan_beside_a_live_run_says_that_it_is_in_progress(
     assert f"is in progress ({beside.held_by})" in capsys.readouterr().out
     print_plan(plan(settings))
     assert "in progress" not in capsys.readouterr().out
+
+
+def test_a_run_that_the_gate_refused_is_called_so_with_what_it_failed(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(corpus / "audio", corpus / "data", gate={"min_clips": 9})
+    with pytest.raises(GateError, match="required"):
+        run(settings)
+    found = plan(settings)
+    assert list(found.refused) == list(found.unfinished)
+    print_plan(found)
+    out = capsys.readouterr().out
+    assert "was refused by the gate (" in out
+    assert "observed 3" in out
+    assert "resumes it" not in out
 
 
 def test_nothing_new_is_said_in_one_line(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

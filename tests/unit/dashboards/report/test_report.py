@@ -281,3 +281,24 @@ def test_the_share_of_wrong_texts_is_shown_with_the_bound_that_it_gave(sample: A
     for words in ("Wrong texts", "library", "4.1\u2009%", "transcript_trust >= 0.05"):
         assert words in text
     assert "t-wrong-texts" not in render(sample.document, sample.profile, None, [])
+
+
+def test_a_chart_draws_the_bound_that_the_share_of_wrong_texts_moved_and_says_so(sample: Any) -> None:
+    def shown(**used: float) -> tuple[str, str]:
+        shares = {name: WrongTexts(clips=50, share=u, low=0.01, high=0.9, used=u) for name, u in used.items()}
+        document = sample.document.model_copy(update={"wrong_texts": {"transcript_trust": shares} if used else {}})
+        page = render(document, sample.profile, None, [])
+        chart = page[page.index("Distribution of transcript_trust") :]
+        return chart[: chart.index("</svg>")], page
+
+    chart, page = shown(library=0.05)
+    assert re.findall(r"min ([\d.]+)<", chart) == ["0.05"]
+    assert "min 0.5 means 0.05, for each source&#39;s share of wrong texts" in page
+    chart, page = shown(library=0.05, radio=0.2, street=0.1)
+    assert re.findall(r"min ([\d.]+)<", chart) == ["0.05", "0.2"]
+    heights = re.findall(r'class="limit-label"[^>]* y="(\d+)"', chart)
+    assert len(set(heights)) == 2
+    assert "min 0.5 means 0.05 to 0.2" in page
+    chart, page = shown()
+    assert re.findall(r"min ([\d.]+)<", chart) == ["0.5"]
+    assert " means " not in page

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
-from dataset_factory import voices, write_version
+from dataset_factory import CODES, voices, write_version
+from typer.testing import CliRunner
 
-from auricle.jobs import cli
+from auricle.jobs import cli, commands
 from auricle.loaders.storage.store import Store
 
 ROWS = (Path(__file__).parents[4] / "docs" / "command.md").read_text().splitlines()
+whole = typer.Typer()
+commands.register(whole)
 SPEC: dict[str, Any] = {"name": "mine", "strata": [], "stages": [{"name": "every", "tiers": ["gold"]}]}
 
 
@@ -74,13 +78,16 @@ def test_make_list_and_diff_answer_with_the_documented_keys(auricle: Auricle) ->
 def test_the_tables_say_what_json_says(auricle: Auricle) -> None:
     told = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
     assert re.search(r"every +5 ", told)
-    assert "in no stage: 1 clips, set aside for audit" in told
+    assert "in no stage: 1 clip, set aside for audit" in told
     assert told.count("to hear: ") == 1
+    assert "audit: 0.1 of 6 clips is 0.6, rounded up to 1 whole clip" in told
+    half = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.5, "score": "duration_s"}, name="half"))[1]
+    assert "rounded up" not in half
     again = auricle("DATA", "--spec", auricle.spec(audit={"share": 0.1, "score": "duration_s"}))[1]
     assert "was there already, with the same content" in again
     auricle("DATA", "--spec", auricle.spec(name="other"))
     compared = auricle("diff", "DATA", "mine", "other")[1]
-    assert "set aside for audit only by a: 1 clips" in compared
+    assert "set aside for audit only by a: 1 clip" in compared
     assert re.search(r"out: audit +every +1", compared)
 
 
@@ -122,3 +129,49 @@ def test_a_dataset_or_a_request_for_help_is_told_from_a_verb(auricle: Auricle) -
     assert "a DATASET is required" in auricle("--opens", "0.5")[2]
     assert "no version 9" in auricle("DATA@9", "--spec", auricle.spec())[2]
     assert "has no curriculum 'nobody'" in " ".join(auricle("diff", "DATA", "nobody", "mine")[2].split())
+
+
+def test_plan_epoch_counts_the_tokens_of_a_curriculum_as_codes_and_shows_the_stages(auricle: Auricle) -> None:
+    stages = [{"name": "short", "rules": [{"score": "duration_s", "max": 1.1}]}, {"name": "rest"}]
+    made = json.loads(auricle("DATA", "--spec", auricle.spec(stages=stages), "--json")[1])
+    done = CliRunner().invoke(
+        whole, ["plan-epoch", auricle.url, "-r", "toy-codes", "--curriculum", "mine", "--json"], catch_exceptions=False
+    )
+    found = json.loads(done.stdout)
+    assert found["codes"] == sum(stage["tokens"] for stage in made["stages"])
+    assert found["tokens"] == found["frames"] == found["codes"] // CODES.rows
+    shown = [(share["value"], share["clips"], share["frames"] * CODES.rows) for share in found["shares"]["stage"]]
+    assert shown == [(stage["name"], stage["clips"], stage["tokens"]) for stage in made["stages"]]
+    said = CliRunner().invoke(whole, ["plan-epoch", auricle.url, "-r", "toy-codes", "--curriculum", "mine"]).stdout
+    assert f"{found['codes']:,} codes (frames times codebooks: tokens of a curriculum)" in said
+    latents = CliRunner().invoke(whole, ["plan-epoch", auricle.url, "-r", "toy-latents", "--json"])
+    assert json.loads(latents.stdout)["codes"] is None
+
+
+def test_what_no_difficulty_could_mend_is_refused_before_any_is_measured(
+    auricle: Auricle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        raise AssertionError("a difficulty was measured first")
+
+    monkeypatch.setattr("auricle.pipelines.curricula.named.diagnose", measured)
+    half = [{"score": "difficulty", "max": 0.5}]
+    for stages, why in (
+        ([{"name": "easy", "quantiles": half, "rules": [{"score": "snr_db", "min": 99}]}], "the stage 'easy' is empty"),
+        ([{"name": "all"}, {"name": "easy", "quantiles": half}], "the stage 'easy' is empty: 0 of 6"),
+        (
+            [{"name": "easy", "quantiles": half, "quotas": {"by": "language", "clips": {"en": 7}}}],
+            "7 of 'en', of which there are 6",
+        ),
+    ):
+        code, _, err = auricle("DATA", "--spec", auricle.spec(stages=stages))
+        assert code == 2
+        assert why in " ".join(err.split())
+
+
+def test_it_says_when_it_measures_difficulties_first(auricle: Auricle) -> None:
+    easy = [{"name": "easy", "quantiles": [{"score": "difficulty", "max": 0.5}]}, {"name": "rest"}]
+    err = auricle("DATA", "--spec", auricle.spec(stages=easy))[2]
+    assert "measuring the difficulty of each clip in toy-codes-50hz" in err
+    again = auricle("DATA", "--spec", auricle.spec(stages=easy, name="again"))[2]
+    assert "measuring" not in again

@@ -78,3 +78,15 @@ def test_a_check_that_breaks_is_a_finding_and_not_a_crash(monkeypatch):
     monkeypatch.setattr(doctor, "_nvidia_names", broken)
     gpu = _by_name()["gpu"]
     assert (gpu.status, "strange driver" in gpu.detail) == ("warn", True)
+
+
+def test_a_configuration_with_a_score_that_no_curator_gives_is_not_ok(tmp_path):
+    text = "dataset: {0}/data\nsources: [{{path: {0}}}]\nkeep: [{{score: {1}, min: 10, reason: noisy}}]\n"
+    path = tmp_path / "speech.yaml"
+    path.write_text(text.format(tmp_path, "snr"))
+    found = _by_name(str(path))
+    assert found["config"].status == "missing"
+    assert "'snr', which no configured curator gives; did you mean 'snr_db'?" in found["config"].detail
+    assert f"source {tmp_path.name}" in found, "what else the configuration needs is said as well"
+    path.write_text(text.format(tmp_path, "snr_db"))
+    assert _by_name(str(path))["config"].status == "ok"

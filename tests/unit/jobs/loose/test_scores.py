@@ -61,3 +61,16 @@ def test_a_score_is_printed_with_its_deviation_and_an_undecided_clip_with_the_ru
     said = " ".join(capfd.readouterr().out.split())
     assert f"0.wav 0 {shown} " in said
     assert "4 of the kept are undecided" in said
+
+
+def test_the_share_of_wrong_texts_is_a_matter_only_where_there_is_a_text(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = clips(tmp_path, 1)
+    voice, rate = synthesise("we walked along the river bank", Voice("en-us"))
+    soundfile.write(path, voice, rate)
+    said = "judged as if half of the texts were wrong"
+    print_scores(score([path], curators=["alignment"], quiet=True), None)
+    assert said not in capfd.readouterr().out
+    print_scores(score([path], transcripts=tmp_path / "t.tsv", curators=["alignment"], quiet=True), None)
+    assert said in capfd.readouterr().out.replace("\n", " ")

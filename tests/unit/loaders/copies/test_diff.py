@@ -51,9 +51,27 @@ def test_clips_that_came_and_went_are_counted_by_every_reason(dataset: str) -> N
     assert found.came == {"failed": 1, "new": 1, "noisy": 1, "short": 1}
     assert found.went == {"gone": 1, "noisy": 1}
     assert found.flips == {"dropped to kept": 1, "failed to kept": 1, "kept to dropped": 1}
+    assert found.new == {"kept": 1, "x": 1}
+    assert found.gone == {"kept": 1}
     assert found.flipped_share == 3 / 4
     assert found.counts["clips"] == (5, 6)
     assert found.counts["kept"] == (3, 4)
+
+
+def test_without_versions_the_newest_is_compared_with_its_parent(dataset: str) -> None:
+    write_version(dataset, voices(2))
+    with pytest.raises(ConfigError, match="version 1 is the first"):
+        diff(dataset)
+    write_version(dataset, voices(3))
+    write_version(dataset, voices(5))
+    for asked in ((), (3,), (None, 3)):
+        found = diff(dataset, *asked)
+        assert (found.a, found.b, found.parent, found.came) == (2, 3, 2, {"new": 2})
+    assert [(d.a, d.b) for d in (diff(dataset, 1), diff(dataset, 3, 3), diff(dataset, None, 2))] == [
+        (1, 3),
+        (3, 3),
+        (1, 2),
+    ]
 
 
 def test_clips_of_shared_parts_count_as_unchanged(dataset: str) -> None:

@@ -86,7 +86,7 @@ def test_redacted_clips_are_left_out_of_a_manifest_and_said(dataset: str, tmp_pa
     takedown(dataset, clips=[LIVE[0].key], redact=True)
     result = export(dataset, str(tmp_path / "out"), "manifest")
     assert result.clips == 4
-    assert "1 clips have no path" in result.notes[0]
+    assert "1 clip has no path" in result.notes[0]
 
 
 def test_two_exports_are_equal_byte_for_byte(dataset: str, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_compressed_tar_is_named_with_what_to_do(tmp_path: Path, clip: bytes) 
         archive.addfile(item("x.wav"), io.BytesIO(b""))
     paths, notices = listed(tmp_path)
     assert paths == []
-    assert "1 compressed tars are not read, for example c.tar.gz" in notices[0]
+    assert "1 compressed tar is not read, for example c.tar.gz" in notices[0]
 
 
 def test_a_folder_called_like_an_archive_is_a_folder(

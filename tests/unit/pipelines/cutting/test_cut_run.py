@@ -88,7 +88,7 @@ def test_clips_and_gaps_add_up_to_the_samples_of_every_recording(corpus: Path) -
     assert ledger["clips"] + ledger["gap_no_speech"] + ledger["taken_down"] == total
     assert ledger["taken_down"] == 0
     assert any("recordings cut at pauses" in line for line in notes.lines)
-    assert any("1 recordings have no clip" in line for line in notes.lines)
+    assert any("1 recording has no clip" in line for line in notes.lines)
 
 
 def test_the_same_run_again_is_unchanged_and_another_length_cuts_anew(corpus: Path) -> None:

@@ -396,7 +396,7 @@ def test_ctm_stm_and_rttm(tmp_path: Path) -> None:
     assert [(r["path"], r["speaker"], r["start_s"], r["duration_s"], r["transcript"]) for r in rows] == [
         ("talk.wav", "ann", 0.5, 1.25, None)
     ]
-    assert "1 lines of eval.rttm" in notices[0]
+    assert "1 line of eval.rttm" in notices[0]
 
 
 YOUTUBE = """WEBVTT

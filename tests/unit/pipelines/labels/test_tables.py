@@ -46,7 +46,7 @@ def test_a_transcript_of_hours_is_read_and_a_line_that_is_no_table_line_is_only_
     found, notices = labels(source(tmp_path, transcripts="t.tsv"))
     assert len(str(found["a.wav"]["transcript"])) == 299_999
     assert "c.wav" in found
-    assert "1 lines of t.tsv" in notices[0]
+    assert "1 line of t.tsv" in notices[0]
     loose = read_table(tmp_path / "t.tsv", [tmp_path / "a.wav", tmp_path / "c.wav"])
     assert len(str(loose[tmp_path.resolve() / "a.wav"].transcript)) == 299_999
     assert tmp_path.resolve() / "c.wav" in loose
@@ -65,10 +65,10 @@ def test_a_label_may_be_of_one_channel(tmp_path: Path) -> None:
         ("a.wav", 1),
         ("b.wav", None),
     ]
-    assert "1 lines of t.tsv" in notices[0]
+    assert "1 line of t.tsv" in notices[0]
     rows, notices = read(source(tmp_path, transcripts="m.jsonl"))
     assert [row["channel"] for row in rows] == [1]
-    assert "1 lines of m.jsonl" in notices[0]
+    assert "1 line of m.jsonl" in notices[0]
 
 
 def test_a_csv_may_quote(tmp_path: Path) -> None:

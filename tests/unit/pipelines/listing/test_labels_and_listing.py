@@ -29,6 +29,14 @@ def test_a_source_that_is_absent_is_refused(tmp_path: Path) -> None:
         listed(source(tmp_path / "unmounted"))
 
 
+def test_of_a_relative_path_the_place_that_was_tried_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        listed(Source.model_validate({"path": "./recordings"}))
+    assert f"{tmp_path}/recordings does not exist (`path: ./recordings`)" in str(refused.value)
+    assert f"relative to the folder in which the command runs ({tmp_path})" in str(refused.value)
+
+
 def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> None:
     import os
 
@@ -44,8 +52,8 @@ def test_a_listing_takes_regular_audio_files_inside_the_tree(tmp_path: Path) -> 
     (root / os.fsdecode(b"\xff.wav")).write_bytes(b"x")
     files, notices = listed(source(root))
     assert files["path"].to_pylist() == ["a.wav", "link_in.wav", "sub dir/é 音声 (1).FLAC"]
-    assert any("1 links lead out" in n for n in notices)
-    assert any("1 file names are not UTF-8" in n for n in notices)
+    assert any("1 link leads out" in n for n in notices)
+    assert any("1 file name is not UTF-8" in n for n in notices)
 
 
 def test_links_to_folders_and_dots_in_paths_do_not_leave_the_tree(tmp_path: Path) -> None:
@@ -120,7 +128,9 @@ def test_a_hundred_thousand_files_in_one_folder_are_listed(tmp_path: Path) -> No
 def test_a_source_without_audio_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     _, notices = listed(source(tmp_path))
-    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` takes"]
+    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path}"]
+    _, notices = listed(source(tmp_path, include=["*.flac"]))
+    assert notices == [f"source {tmp_path.name!r}: no audio files in {tmp_path} that `include` ['*.flac'] takes"]
 
 
 def test_globs_choose_below_the_source(tmp_path: Path) -> None:

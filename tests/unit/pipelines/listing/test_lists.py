@@ -113,7 +113,7 @@ def test_an_address_that_does_not_answer_is_tried_again_and_a_known_one_stays(
     version = run(given, progress=told).version
     assert version.document.failed_by_reason == {"storage": 1}
     assert version.document.counts.failed_files == 1
-    assert any("1 files that it names cannot be looked at now" in line for line in told.notices)
+    assert any("1 file that it names cannot be looked at now" in line for line in told.notices)
     web.status = {"/a.wav": 503}
     version = run(given).version
     assert set(clips(version)) == {f"{web.url}/a.wav", f"{web.url}/b.wav"}
@@ -163,7 +163,7 @@ def test_lines_that_name_nothing_are_counted_with_an_example(audio: Path, tmp_pa
     assert "1: its address begins with none of s3://" in notice
     assert "1: its address has a query or a mark" in notice
     assert "1: it is not JSON" in notice
-    assert "1 lines name a file that another line names" in notice
+    assert "1 line names a file that another line names" in notice
 
 
 def test_a_list_labels_its_own_recordings_and_archives_in_it_stay_packed(audio: Path, tmp_path: Path, web: Web) -> None:

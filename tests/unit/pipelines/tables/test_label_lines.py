@@ -196,7 +196,7 @@ def test_a_window_does_not_get_the_text_of_the_whole_recording(tmp_path: Path) -
     assert all("no text: its label is of the whole recording" in row["message"] for row in long)
     (short,) = (row for row in rows if row["path"] == "clip_0002.wav")
     assert short["transcript"] == "d e", "one window that is the whole recording"
-    assert any("1 labels of whole recordings give their windows no text" in note for note in notes), notes
+    assert any("1 label of a whole recording gives the windows no text" in note for note in notes), notes
 
 
 pytestmark_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data beside the checkout")
@@ -216,7 +216,7 @@ def nemo(tmp_path: Path, name: str, **changes: Any) -> tuple[list[dict[str, Any]
 def test_reported_numbers_that_are_none_cost_their_line_only(tmp_path: Path, name: str) -> None:
     rows, notes = nemo(tmp_path, name)
     assert [(row["transcript"], row["status"]) for row in rows] == [("first words", "kept")]
-    assert any("1 lines of" in note and "line 2" in note for note in notes)
+    assert any("1 line of" in note and "line 2" in note for note in notes)
     assert adds_up(notes) == 2
 
 

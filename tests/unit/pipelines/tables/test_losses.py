@@ -48,6 +48,19 @@ def test_few_files_gone_and_small_shares_are_an_ordinary_night(corpus: Path) -> 
     assert run(config(corpus / "audio", corpus / "data")).version.document.counts.files == 11
 
 
+def test_a_source_whose_include_fits_nothing_any_more_is_refused_however_few_files_it_had(corpus: Path) -> None:
+    audio, data = corpus / "audio", corpus / "data"
+    remove(audio, 19)
+    run(config(audio, data))
+    source = {"path": str(audio), "name": "corpus", "transcripts": "transcripts.tsv", "include": ["**/*.flac"]}
+    with pytest.raises(LossError) as refused:
+        run(config(audio, data, sources=[source], gate={"enabled": True}))
+    assert "lost 11 of its 11 files" in str(refused.value)
+    assert f"no audio file in {audio} fits `include` ['**/*.flac']" in str(refused.value)
+    any_share = {"max_share": 1.0, "min_files": 1}
+    assert run(config(audio, data, sources=[source], losses=any_share)).version.document.counts.files == 0
+
+
 def test_the_share_and_the_number_are_of_the_configuration(corpus: Path) -> None:
     remove(corpus / "audio", 4)
     audio, data = corpus / "audio", corpus / "data"

@@ -1,0 +1,121 @@
+"""Clips of a version as `auricle show --clips` lists them."""
+
+# pyarrow.compute makes its functions at import, where no type checker sees them
+# pyright: reportAttributeAccessIssue=false
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...loaders.reading.filters import FilterColumn, filter_columns
+from ...loaders.reading.version import Version
+from ...loaders.reading.where import Where
+from ...schemas.counted import counted
+from ...schemas.errors import ConfigError
+from ...schemas.near import did_you_mean
+from ..terminal import console
+
+SHOWN = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel", "transcript")
+TEXT = 48
+"""Letters of a transcript in the table; `--json` has all."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The first clips of a version for which a condition holds."""
+
+    where: str | None
+    total: int
+    """Clips for which it holds; `clips` may be the first of them only."""
+    clips: list[dict[str, Any]]
+    """`SHOWN` of each, `start_s` in its recording, the columns asked for, and the columns that the condition reads."""
+
+
+def clips_where(version: Version, where: str | None, limit: int, columns: Sequence[str] = ()) -> Clips:
+    """The first `limit` clips for which `where` holds, in the order of the table, with their keys.
+
+    columns: further ones, by the names that conditions have: `snr_db`, `snr_reason`, `source`.
+    Raises `ConfigError` for a condition that cannot be used, and for a column that the version does not have.
+    """
+    files = version.files()
+    newest = pq.read_schema(files[-1]) if files else pa.schema([])
+    test = Where(where, newest) if where and files else None
+    wanted = _named(columns, newest) if files else []
+    found: list[dict[str, Any]] = []
+    total = 0
+    for file in files:
+        names = pq.read_schema(file).names
+        read = dict.fromkeys([*SHOWN, *(test.columns if test else ())])
+        own = dict.fromkeys([*read, "start", "sample_rate", *(c.column for c in wanted)])
+        table = pq.read_table(file, columns=[name for name in own if name in names])
+        if test is not None:
+            table = table.filter(test.mask(table))
+        total += table.num_rows
+        table = table.slice(0, limit - len(found))
+        start_s = pc.divide(pc.cast(table["start"], pa.float64()), pc.cast(table["sample_rate"], pa.float64()))
+        further = {c.name: _values(table, c) for c in wanted}
+        shown = table.select([name for name in read if name in names]).append_column("start_s", start_s)
+        for row, *values in zip(shown.to_pylist(), *further.values(), strict=True):
+            found.append(row | dict(zip(further, values, strict=True)))
+    return Clips(where, total, found)
+
+
+def print_clips(found: Clips, columns: Sequence[str] = ()) -> None:
+    """The clips, with the scores asked for, and how many more there are."""
+    rows = [
+        (
+            row["clip"],
+            row["status"],
+            row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ()),
+            *(row[name] for name in ("duration_s", "start_s", "speaker", "language", "path", "channel", *columns)),
+            _short(row["transcript"]),
+        )
+        for row in found.clips
+    ]
+    heads = (
+        "clip",
+        "status",
+        "tier or reasons",
+        "s",
+        "from s",
+        "speaker",
+        "lang",
+        "path",
+        "ch",
+        *columns,
+        "transcript",
+    )
+    console.table("", heads, rows)
+    more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
+    condition = f" where {found.where}" if found.where else ""
+    console.say(f"{len(rows):,} of {counted(found.total, 'clip')}{condition}{more}")
+
+
+def _named(names: Sequence[str], schema: pa.Schema) -> list[FilterColumn]:
+    known = {column.name: column for column in filter_columns(schema)}
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"--columns: there is no column {name!r}{did_you_mean(name, known)} There are: {', '.join(known)}"
+            )
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _values(table: pa.Table, column: FilterColumn) -> list[Any]:
+    """Of a part; nulls where it was written before the column existed."""
+    if column.column not in table.column_names:
+        return [None] * table.num_rows
+    found = table[column.column]
+    if not column.child:
+        return found.to_pylist()
+    fields = [field.name for field in found.type]
+    return pc.struct_field(found, column.child).to_pylist() if column.child in fields else [None] * table.num_rows
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= TEXT else f"{text[: TEXT - 1]}…"

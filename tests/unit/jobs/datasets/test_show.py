@@ -1,0 +1,76 @@
+"""What `auricle diff` and `auricle show` print for a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from dataset_factory import voices, write_version
+from typer.testing import CliRunner
+
+from auricle.jobs import commands
+from auricle.schemas.errors import ConfigError
+
+app = typer.Typer()
+commands.register(app)
+
+
+def said(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    """Three versions of a growing corpus, with a clip that gets louder."""
+    url = str(tmp_path / "data")
+    first, *rest = voices(5)
+    write_version(url, [first, *rest[:2]])
+    write_version(url, [first, *rest[:3]])
+    noisy = rest[3].but(status="dropped", reasons=("noisy",), tier=None)
+    write_version(url, [first.but(snr_db=22.0), *rest[1:3], noisy])
+    return url
+
+
+def test_a_diff_says_which_versions_it_compares(dataset: str) -> None:
+    for arguments in ((), ("3",)):
+        assert said("diff", dataset, *arguments).startswith("from version 2, its parent, to version 3, the newest\n")
+    assert said("diff", dataset, "1").startswith("from version 1 to version 3, the newest\n")
+    assert said("diff", dataset, "1", "2").startswith("from version 1, its parent, to version 2\n")
+
+
+def test_a_diff_lists_clips_of_one_version_by_what_they_are_there(dataset: str) -> None:
+    out = " ".join(said("diff", dataset).split())
+    assert "only after noisy 1" in out
+    assert "only before kept 1" in out
+
+
+def test_a_diff_has_no_row_of_a_score_that_changed_for_no_clip(dataset: str) -> None:
+    out = said("diff", dataset)
+    assert "snr_db" in out
+    assert "transcript_trust" not in out
+    assert "snr_db" not in said("diff", dataset, "1", "2")
+
+
+def test_clips_come_with_their_transcript_their_start_and_the_scores_asked_for(dataset: str) -> None:
+    found = json.loads(said("show", dataset, "--clips", "--columns", "snr_db, snr_reason,source", "--json"))
+    first = found["clips"][0]
+    assert (first["transcript"], first["start_s"], first["snr_db"], first["snr_reason"], first["source"]) == (
+        "sentence v 0", 0.0, 22.0, None, "voices",
+    )  # fmt: skip
+    out = said("show", dataset, "--clips", "--columns", "snr_db")
+    assert "sentence v 0" in out
+    assert "snr_db" in out.splitlines()[0]
+    assert "snr_db" not in said("show", dataset, "--clips")
+
+
+def test_a_column_that_is_not_there_is_refused_with_the_nearest(dataset: str) -> None:
+    for columns, words in (("snr", "did you mean 'snr_db'?"), ("nothing", "There are: ")):
+        with pytest.raises(ConfigError) as refused:
+            said("show", dataset, "--clips", "--columns", columns)
+        assert words in str(refused.value)
+    with pytest.raises(ConfigError, match="give --clips too"):
+        said("show", dataset, "--columns", "snr_db")
