@@ -275,4 +275,12 @@ class _Judge:
         if reasons:
             return Estimate.unresolved("; ".join(reasons), "; ".join(remedies), unit, interval.value)
         interval = interval.widened(error or 0.0)
+        if interval.high < 0:
+            # information is never below 0
+            return Estimate.unresolved(
+                f"surely below 0 ({interval.value:.3g}), as no information is: the speakers are too few or too unlike",
+                f"several times the {total / self.frame_rate / 3600:.2g} h of audio, of more speakers",
+                unit,
+                interval.value,
+            )
         return Estimate.resolved(interval.value, interval.low, interval.high, unit)

@@ -12,7 +12,7 @@ from auricle.diagnostics.known.processes import (
 from auricle.diagnostics.latents.finite_sample import shortfall
 from auricle.diagnostics.latents.gaussian_predictor import GaussianPredictor
 from auricle.diagnostics.latents.lag_moments import LagMoments
-from auricle.diagnostics.latents.predictive_gain import measure
+from auricle.diagnostics.latents.predictive_gain import _Judge, measure
 from auricle.diagnostics.summary import diagnose_latents
 
 
@@ -241,3 +241,17 @@ def test_gain_of_clips_adds_up_to_the_gain_of_the_corpus(latents):
     result = measure(lambda: samples, 16, folds, 12.5, group_kind="speaker", orders=(1, 2))
     assert sum(result.nats.values()) / sum(result.frames.values()) == pytest.approx(result.gain.value)
     assert set(result.frames.values()) == {123}
+
+
+@pytest.mark.parametrize(("mean", "is_resolved"), [(-0.5, False), (0.0, True), (0.5, True)])
+def test_a_gain_that_is_surely_below_zero_is_no_gain(latents, mean, is_resolved):
+    keys = [f"clip {i:02}" for i in range(40)]
+    groups = {key: f"speaker {i // 2:02}" for i, key in enumerate(keys)}
+    sums = dict(zip(keys, 100 * (mean + 0.1 * np.random.default_rng(0).standard_normal(40)), strict=True))
+    model = GaussianPredictor(LagMoments.of(latents[:200], 16, (1,)), ridge=1e-2)
+    judge = _Judge(groups, "speaker", 16, 12.5)
+    found = judge.estimate(sums, dict.fromkeys(keys, 100), [model], 0.0, "nat/frame")
+    assert found.is_resolved == is_resolved
+    assert found.computed == pytest.approx(mean, abs=0.05)
+    if not is_resolved:
+        assert found.reason.startswith("surely below 0 (-0.5")
