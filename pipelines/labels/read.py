@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
+from itertools import groupby, islice
 from pathlib import PurePosixPath
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from ...schemas.config import Source
 from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.sources import is_list
+from ..archives.member import located
 from .beside import stem
 from .formats import LabelFormat, Options
 from .place import Place
@@ -22,6 +24,8 @@ from .registry import format_named, formats, recognise
 from .rows import LABELS, Row, Unusable
 
 ROWS_PER_BATCH = 1 << 16
+ARCHIVES_AT_ONCE = 4096
+"""Whose labels are read together, by others where there are many."""
 RANGE = re.compile(r"_OP_(\d{1,9})\.\.(\d{1,9})_CL_|\{(\d{1,9})\.\.(\d{1,9})\}", re.IGNORECASE)
 """NeMo's names of many files: `manifest__OP_0..7_CL_.json`."""
 MOST_FILES = 1_000_000
@@ -47,6 +51,12 @@ class Tally:
         count, example = self.reasons.get(found.why, (0, found.line))
         self.reasons[found.why] = count + 1, example
 
+    def merge(self, other: Tally) -> None:
+        """Count what another one counted."""
+        for why, (more, first) in other.reasons.items():
+            count, example = self.reasons.get(why, (0, first))
+            self.reasons[why] = count + more, example
+
     def notice(self) -> str:
         """One line that says what and how many, with an example of each."""
         ranked = sorted(self.reasons.items(), key=lambda item: (-item[1][0], item[0]))
@@ -56,32 +66,107 @@ class Tally:
         return f"source {self.source!r}: {counted(self.lines, 'line')} of {self.name} cannot be used. {'; '.join(told)}"
 
 
+@dataclass(frozen=True)
+class Packed:
+    """Recordings in one archive of a source whose labels lie beside them: read by whoever has time."""
+
+    source: Source
+    archive: str
+    recordings: tuple[str, ...]
+
+
+def read_packed(packed: Packed) -> tuple[list[pa.RecordBatch], Tally]:
+    """Labels (`LABELS`) of the recordings in an archive, and what could not be used."""
+    tally = _tally(packed.source)
+    return list(_batches(rows_of(packed.source, lambda _: packed.recordings, tally))), tally
+
+
+Spread = Callable[[Sequence[Packed]], Iterator[tuple[list[pa.RecordBatch], Tally]]]
+"""`read_packed` of each, in order."""
+
+
 def read_labels(
     sources: Iterable[Source],
     audio: Callable[[str], Iterable[str]],
     tallies: list[Tally],
     own: Callable[[Source, Options], Iterator[Row | Unusable] | None] = lambda source, options: None,
+    spread: Spread = partial(map, read_packed),
 ) -> Iterator[pa.RecordBatch]:
     """Labels of all sources (`LABELS`), batch by batch: a corpus of 10^7 clips has gigabytes of them.
 
     audio: gives the paths of a source's recordings, sorted; asked for only where labels lie beside the audio.
     own: gives the labels of a source that has none in files, else None.
     tallies: gets one for each source with lines that could not be used.
+    spread: reads labels that lie in archives, beside their recordings.
     Raises `ConfigError` when a label file that the configuration names is absent or has no usable form.
     """
     for source in sources:
         given = own(source, Options({}, tuple(source.carry)))
         if given is None and source.transcripts is None and (source.labels is None or _names_a_list(source)):
             continue
-        tally = Tally(source.name, source.transcripts or "its labels")
-        found = rows_of(source, audio, tally) if given is None else _usable(source, given, source.path, tally)
-        while rows := list(islice(found, ROWS_PER_BATCH)):
-            batch = pa.RecordBatch.from_pylist(rows, schema=LABELS)
-            # as objects they take many times the batch, and would be there until the next ones all are
-            del rows
-            yield batch
+        tally = _tally(source)
+        if given is not None:
+            yield from _batches(_usable(source, given, source.path, tally))
+        elif _beside_recordings(source):
+            yield from _beside_each(source, audio, tally, spread)
+        else:
+            yield from _batches(rows_of(source, audio, tally))
         if tally.reasons:
             tallies.append(tally)
+
+
+def _beside_each(
+    source: Source, audio: Callable[[str], Iterable[str]], tally: Tally, spread: Spread
+) -> Iterator[pa.RecordBatch]:
+    """Labels beside the recordings: archive by archive those that lie in one, and all others here."""
+    # a format that there is none of is refused where there are no recordings, too
+    _ = list(label_files(source, Place(source.path, source.name)))
+    waiting: list[Packed] = []
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batches, other in spread(waiting):
+            tally.merge(other)
+            yield from batches
+        waiting.clear()
+
+    for archive, paths in groupby(audio(source.name), _archive_of):
+        if archive is None:
+            yield from read()
+            yield from _batches(rows_of(source, partial(_these, paths), tally))
+            continue
+        waiting.append(Packed(source, archive, tuple(paths)))
+        if len(waiting) == ARCHIVES_AT_ONCE:
+            yield from read()
+    yield from read()
+
+
+def _these(paths: Iterable[str], _source: str) -> Iterable[str]:
+    return paths
+
+
+def _archive_of(path: str) -> str | None:
+    found = located(path)
+    return None if found is None else found.archive
+
+
+def _beside_recordings(source: Source) -> bool:
+    """Whether a label file of its own lies beside each recording."""
+    name = source.transcripts
+    if name is None and source.labels is not None and source.labels.format is not None:
+        return bool(formats()[source.labels.format].beside) if source.labels.format in formats() else False
+    return name is not None and name.startswith("*.") and "/" not in name and name != "*.trans.txt"
+
+
+def _tally(source: Source) -> Tally:
+    return Tally(source.name, source.transcripts or "its labels")
+
+
+def _batches(found: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    while rows := list(islice(found, ROWS_PER_BATCH)):
+        batch = pa.RecordBatch.from_pylist(rows, schema=LABELS)
+        # as objects they take many times the batch, and would be there until the next ones all are
+        del rows
+        yield batch
 
 
 def _names_a_list(source: Source) -> bool:

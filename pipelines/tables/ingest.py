@@ -6,8 +6,10 @@ files ──known by size and time──▶ recordings ──▶ clips ──▶
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+
+import pyarrow as pa
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig, Source
@@ -16,7 +18,7 @@ from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
 from ...schemas.sql import listed, literal
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
 from ..labels.formats import Options
-from ..labels.read import Tally, read_labels
+from ..labels.read import Packed, Tally, read_labels, read_packed
 from ..labels.resolve import resolve
 from ..labels.rows import LABELS, Unusable
 from ..labels.rows import Row as LabelRow
@@ -25,6 +27,8 @@ from ..listing.files import FILES, archives_of, left_out, own_files
 from ..passes.probe import ProbeRecipe, segmentation_fingerprint
 from ..sources.kinds import kind_of
 from ..sources.looking import UNANSWERED
+from ..work.hang import Step
+from ..work.own_process import here_or_by_processes
 from ..work.work_units import receipt_files
 from . import label_lines, overrides, requirements
 from .cues import cues, said_in_clips
@@ -63,7 +67,9 @@ def load_sources(
     notices += left_out(archives)
     notices += _settle_lists(state, config)
     tallies: list[Tally] = []
-    state.fill("labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels))
+    state.fill(
+        "labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels, _spread)
+    )
     notices += [tally.notice() for tally in tallies]
     notices += [
         f"source {source!r}: {counted(count, 'name in its labels fits', 'names in its labels fit')} several "
@@ -125,6 +131,17 @@ def _own_labels(source: Source, options: Options) -> Iterator[LabelRow | Unusabl
     if kind is None:
         return None
     return kind.labels(source.path, options) if kind.labels is not None else iter(())
+
+
+def _spread(packed: Sequence[Packed]) -> Iterator[tuple[list[pa.RecordBatch], Tally]]:
+    """Labels in archives: where there are many, by processes of this machine."""
+    return here_or_by_processes(read_packed, packed, _ended)
+
+
+def _ended(packed: Packed, code: int | None, _: Step | None) -> tuple[list[pa.RecordBatch], Tally]:
+    tally = Tally(packed.source.name, packed.source.transcripts or "its labels")
+    tally.add(Unusable(f"reading the labels in an archive ended the process with code {code}", packed.archive))
+    return [], tally
 
 
 def _spans(state: State) -> None:

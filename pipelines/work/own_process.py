@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +19,10 @@ from .hang import EXIT_CODE, Step, exit_when_hung
 from .isolation import die_with_parent
 from .threads import arrow_without_pandas, started_with_one_thread
 
+HERE_S = 3.0
+"""How long small jobs are done here: what is done in a moment needs no other process."""
+MANY = 64
+"""Small jobs from which on others do them: fewer are done before those have started."""
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
@@ -57,6 +62,20 @@ def run_each(
             raise
         finally:
             executor.shutdown(cancel_futures=True)
+
+
+def here_or_by_processes(
+    work: Callable[[Job], Done],
+    jobs: Sequence[Job],
+    died: Callable[[Job, int | None, Step | None], Done],
+) -> Iterator[Done]:
+    """`work` of every job, in order: for `HERE_S` in this process; where `MANY` are left then, as `run_each`."""
+    began = time.monotonic()
+    for place, job in enumerate(jobs):
+        if len(jobs) - place >= MANY and time.monotonic() - began > HERE_S:
+            yield from run_each(work, jobs[place:], died)
+            return
+        yield work(job)
 
 
 def _alone(
