@@ -13,7 +13,7 @@ from auricle.pipelines.labels.read import Tally, read_labels
 from auricle.pipelines.labels.resolve import resolve
 from auricle.pipelines.labels.rows import LABELS
 from auricle.pipelines.listing.files import FILES, list_sources
-from auricle.schemas.config import Source
+from auricle.schemas.source_config import Source
 
 Rows = list[dict[str, Any]]
 
