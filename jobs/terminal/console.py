@@ -36,7 +36,9 @@ def table(
     grid = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
-        grid.add_column(name, justify="right" if numeric else "left", overflow="fold", width=widths and widths[i])
+        grid.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", width=widths[i] if widths else None
+        )
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
     out.print(grid)
