@@ -37,8 +37,9 @@ from auricle.pipelines.audio.decode import BLOCK_SAMPLES
 from auricle.pipelines.labels.read import read_labels
 from auricle.pipelines.listing.files import list_sources
 from auricle.pipelines.passes.probe import ProbeRecipe
-from auricle.schemas.config import Segmentation, Source
+from auricle.schemas.config import Segmentation
 from auricle.schemas.keys import PcmHash
+from auricle.schemas.source_config import Source
 
 
 def bare(kind: str, root: Path) -> tuple[int, float]:

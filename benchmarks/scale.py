@@ -44,7 +44,8 @@ from auricle.pipelines.listing.files import list_sources
 from auricle.pipelines.plan import plan
 from auricle.pipelines.publishing.gate import judge
 from auricle.pipelines.run import run
-from auricle.schemas.config import Gate, Source
+from auricle.schemas.config import Gate
+from auricle.schemas.source_config import Source
 
 OPERATIONS = ("unchanged", "plan", "publish", "diff", "pull-plan", "pull-plan-where", "open", "live", "gate")
 READERS = ("open", "live", "index", "epoch", "epoch-packed")

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import duckdb
 import pyarrow as pa
 
-from ..schemas.config import Source
 from ..schemas.errors import ConfigError
+from ..schemas.source_config import Source
 from .labels.place import Place
 from .labels.read import Tally, label_files, rows_of
 from .labels.registry import formats

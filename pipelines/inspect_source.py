@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..schemas.config import Source
 from ..schemas.errors import ClipError, ConfigError
+from ..schemas.source_config import Source
 from ..schemas.sources import is_list
 from .audio.decode import local_file, open_audio
 from .inspect_labels import FoundLabels, found_labels

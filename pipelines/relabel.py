@@ -16,12 +16,13 @@ from ..loaders.reading.version import Version, open_version
 from ..loaders.storage.layout import run_path
 from ..loaders.storage.store import Store
 from ..schemas.clip import Clip
-from ..schemas.config import RunConfig, Workers
+from ..schemas.config import RunConfig
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.keys import digest
 from ..schemas.pass_tables import ERROR_FIELDS
 from ..schemas.score import Curator
 from ..schemas.sql import literal, quoted
+from ..schemas.worker_config import Workers
 from .audio.clip_reader import read_clips
 from .audio.listen import source_uri
 from .tables.retries import passing

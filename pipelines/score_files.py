@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from ..curators.registry import build
 from ..schemas.clip import Clip
-from ..schemas.config import Workers
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.language import language_code
 from ..schemas.score import ARROW, Curator
 from ..schemas.tables import FailureReason
+from ..schemas.worker_config import Workers
 from .audio.declared import check_whole, why_empty
 from .audio.decode import AUDIO_SUFFIXES, open_audio
 from .labels.formats import Options

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .condition import Rule, Strict, Tier
-from .language import language_code
 from .night import Night
-
-
-def _not_empty(path: str) -> str:
-    """An empty path would quietly mean the current folder."""
-    if not path.strip():
-        raise ValueError("a path is required; write . for the current folder")
-    return path
+from .source_config import Source, not_empty
+from .worker_config import Workers
 
 
 def _finite(options: Any) -> Any:
@@ -28,132 +20,6 @@ def _finite(options: Any) -> Any:
     for inner in options.values() if isinstance(options, dict) else options if isinstance(options, list) else ():
         _finite(inner)
     return options
-
-
-def _word(value: Any) -> Any:
-    """A value of a label as text, whatever YAML made of it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
-
-
-VALUES = {"type": "object", "additionalProperties": {"type": ["array", "string", "boolean", "number"]}}
-"""What `require` may be in a file: one value is a list of one."""
-LABEL_COLUMNS = ("file", "transcript", "speaker", "language", "channel", "start_s", "end_s", "duration_s")
-
-
-class Labels(Strict):
-    """How a source's labels are to be read, where recognising them is not enough (docs/labels.md)."""
-
-    format: str | None = Field(
-        default=None, description="Name of the label format; default: what the file is recognised as"
-    )
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="For tables: file, transcript, speaker, language, channel, start_s, end_s or duration_s to the "
-        "table's own name of that column; columns of a table without a header are called 1, 2, 3",
-    )
-
-    @field_validator("columns")
-    @classmethod
-    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(columns) - set(LABEL_COLUMNS))
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(LABEL_COLUMNS)}; `carry` takes other columns along")
-        return columns
-
-
-class Source(Strict):
-    """One folder of recordings and where its labels are."""
-
-    path: str = Field(
-        description="Folder (or one file) of audio, local, s3:// or https://; relative to where the command runs. "
-        "Archives in it (.tar, .zip, .parquet, .arrow) are folders of recordings, too. A file .txt, .tsv, .csv or "
-        ".jsonl is a list of paths and addresses; auricle://DATASET@VERSION is the clips of a version (docs/sources.md)"
-    )
-    name: str = Field(default="", description="Short name of the source in tables; default: the folder's own name")
-    transcripts: str | None = Field(
-        default=None,
-        description="Labels, relative to `path`: a file, recognised by what it is (a table with columns such as file, "
-        "speaker, language, transcript, channel; a manifest of NeMo, lhotse, Kaldi; subtitles; docs/labels.md has "
-        "all); a glob of such files; or '*.txt', '*.srt', '*.TextGrid', '*.json', '*.trans.txt' for a file beside each "
-        "recording",
-    )
-    labels: Labels | None = Field(default=None, description="How to read the labels, if their format is not recognised")
-    carry: list[str] = Field(
-        default_factory=list,
-        description="Further columns of the labels, for example gender, age, licence, to keep in the clip table "
-        "(struct `carried`), in the json of each sample and in the report",
-    )
-    require: Annotated[dict[str, list[str]], WithJsonSchema(VALUES)] = Field(
-        default_factory=dict,
-        description="Carried column to the values that clips of this source may have, for example "
-        "licence: [cc0, cc-by]. A clip without the column, or with another value, is dropped with the reason "
-        "requires_<column>. Case, spaces and hyphens do not matter; a name without a number is also that name with any "
-        "(docs/labels.md)",
-    )
-    language: str | None = Field(
-        default=None, description="ISO 639-1 code for clips whose label names none; a region (en-GB) is dropped"
-    )
-    speaker: str | None = Field(default=None, description="Speaker for clips whose label names none")
-    include: list[str] = Field(
-        default_factory=lambda: ["**/*"],
-        description="Globs under `path`, * within a folder and ** for any number of folders, also none; files with "
-        "audio extensions among them are read. A glob may name archives, or their members as shards/000.tar/a.flac",
-    )
-    missing: Literal["keep", "retire"] = Field(
-        default="retire",
-        description="What happens to clips whose file is gone: retire drops them from the next version",
-    )
-
-    @field_validator("path")
-    @classmethod
-    def _some_path(cls, path: str) -> str:
-        return _not_empty(path)
-
-    @field_validator("language")
-    @classmethod
-    def _code(cls, language: str | None) -> str | None:
-        if language is not None and not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", language):
-            raise ValueError("a language code in small letters is required, for example en or en-GB")
-        return language_code(language)
-
-    @field_validator("carry")
-    @classmethod
-    def _distinct(cls, carry: list[str]) -> list[str]:
-        if len({name.lower() for name in carry}) != len(carry) or not all(name.strip() for name in carry):
-            raise ValueError("each column once, by its name")
-        return carry
-
-    @field_validator("require", mode="before")
-    @classmethod
-    def _values(cls, require: Any) -> Any:
-        if not isinstance(require, dict):
-            return require
-        return {
-            name: [_word(v) for v in (given if isinstance(given, list) else [given])] for name, given in require.items()
-        }
-
-    @field_validator("require")
-    @classmethod
-    def _some_value(cls, require: dict[str, list[str]]) -> dict[str, list[str]]:
-        for name, values in require.items():
-            if not values or not all(value.strip() for value in values):
-                raise ValueError(f"{name!r} has no value that would be accepted: nothing could be kept")
-        return require
-
-    @model_validator(mode="after")
-    def _carries_what_it_requires(self) -> Source:
-        for name in self.require:
-            if name not in self.carry:
-                raise ValueError(f"{name!r} is required and not carried: add it to `carry`, as the label file calls it")
-        return self
-
-    @model_validator(mode="after")
-    def _default_name(self) -> Source:
-        if not self.name:
-            object.__setattr__(self, "name", PurePath(self.path.rstrip("/")).name or "source")
-        return self
 
 
 class Segmentation(Strict):
@@ -336,90 +202,7 @@ class Losses(Strict):
     max_share: float = Field(
         default=0.2, ge=0, le=1, description="Largest share of a source's files that may be gone since the last version"
     )
-    min_files: int = Field(
-        default=20, ge=1, description="Fewer files than this may always be gone, unless none is left"
-    )
-
-
-class PassWorkers(Strict):
-    """What a worker of one pass takes of its node. Ray places workers by it, and hands out the cards."""
-
-    cpus: float | None = Field(default=None, gt=0, description="CPUs; default: 1, or what curators and codecs declare")
-    gpus: float | None = Field(
-        default=None,
-        ge=0,
-        description="GPUs: a fraction shares a card among workers, above 1 whole cards. Default: 1 where a "
-        "representation has the option device: cuda, or what curators and codecs declare, else none",
-    )
-    memory_gb: float | None = Field(
-        default=None,
-        gt=0,
-        description="Memory (GiB) that Ray sets aside for it; default: what curators and codecs declare",
-    )
-    decode_threads: int | None = Field(
-        default=None,
-        ge=0,
-        le=64,
-        description="Threads of a worker that decode audio ahead of a codec; default: 2 with a GPU, else none",
-    )
-
-    @field_validator("gpus")
-    @classmethod
-    def _whole_cards(cls, gpus: float | None) -> float | None:
-        if gpus is not None and gpus > 1 and gpus != int(gpus):
-            raise ValueError("a part of one GPU (for example 0.25), or a whole number of them is required")
-        return gpus
-
-
-class Workers(Strict):
-    """How work is spread; changes no result that comes in time."""
-
-    num: int | None = Field(
-        default=None,
-        gt=0,
-        description="Worker processes, always so many; default: as many as the cluster has room for, following its "
-        "nodes as they come and go",
-    )
-    min: int = Field(
-        default=1, gt=0, description="Workers that Ray is asked for even where there is no room for them now"
-    )
-    max: int | None = Field(
-        default=None,
-        gt=0,
-        description="Most workers. Where it is given, a pass asks Ray for as many as it has units, up to this, so that "
-        "an autoscaler adds nodes for them",
-    )
-    wait_s: float = Field(
-        default=900.0,
-        gt=0,
-        description="Longest wait (s) for the first worker of a pass, where an autoscaler adds nodes",
-    )
-    probe: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that opens new files")
-    score: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that runs curators")
-    extract: PassWorkers = Field(default_factory=PassWorkers, description="What a worker takes that runs codecs")
-    unit_s: float = Field(
-        default=300.0,
-        gt=0,
-        description="Audio seconds per work unit at most: what is redone after a crash, per worker. Passes that are "
-        "short for their workers have smaller units, and every pass has towards its end",
-    )
-    unit_clips: int = Field(default=256, gt=0, description="Clips per work unit at most")
-    unit_bytes: int = Field(default=256 << 20, gt=0, description="Source bytes per work unit at most")
-    limit_s: float = Field(
-        default=300.0,
-        gt=0,
-        description="Longest time (s) that one curator or codec may take for the clips that it is given, or ten times "
-        "their audio where that is longer. Beyond it the worker is ended, and a clip on which that happens again "
-        "lacks this score or representation, with the reason. The default is far above what any built-in one takes",
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Workers:
-        if self.num is not None and (self.max is not None or self.min != 1):
-            raise ValueError("give either num, or min and max")
-        if self.max is not None and self.max < self.min:
-            raise ValueError(f"max ({self.max}) must not be below min ({self.min})")
-        return self
+    min_files: int = Field(default=20, ge=1, description="Fewer files than this may always be gone")
 
 
 class RunConfig(Strict):
@@ -459,7 +242,7 @@ class RunConfig(Strict):
     @field_validator("dataset")
     @classmethod
     def _some_place(cls, dataset: str) -> str:
-        return _not_empty(dataset)
+        return not_empty(dataset)
 
     @field_validator("sources")
     @classmethod

@@ -31,8 +31,8 @@ from auricle.pipelines.nodes.resources import Resources  # noqa: E402
 from auricle.pipelines.run import run  # noqa: E402
 from auricle.pipelines.work.pool import AHEAD, Pool  # noqa: E402
 from auricle.pipelines.work.work_units import UnitRef, receipt_files, write_plan  # noqa: E402
-from auricle.schemas.config import Workers  # noqa: E402
 from auricle.schemas.errors import ClusterError  # noqa: E402
+from auricle.schemas.worker_config import Workers  # noqa: E402
 
 HOST = "127.0.0.2"
 """Loopback, but not the name that Ray replaces by the address of a network card."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,21 @@ from auricle.pipelines.labels.read import Tally, read_labels
 from auricle.pipelines.labels.resolve import resolve
 from auricle.pipelines.labels.rows import LABELS
 from auricle.pipelines.listing.files import FILES, list_sources
-from auricle.schemas.config import Source
+from auricle.schemas.source_config import Source
 
 Rows = list[dict[str, Any]]
+AUDIO = b"x"
+"""Bytes of a recording that nobody decodes."""
+
+
+def lines(*rows: Any) -> str:
+    """A file of JSON lines."""
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
+def words(row: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """(word, start, end) of a row, seconds."""
+    return [(w["word"], w["start_s"], round(w["end_s"], 6)) for w in row["words"]]
 
 
 def source(root: Path, **options: object) -> Source:

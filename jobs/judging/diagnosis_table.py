@@ -20,7 +20,7 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
     later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
     left = ("ESTOI", "mel dB")
     heads = ("representation", "Hz", "raw bit/s", "code rate bit/s", "of raw", *left, *later, "dimensions", "over")
-    console.table("how predictable", heads, rows)
+    console.wide_table("how predictable", heads, rows)
     for difference in record.get("comparisons", ()):
         console.say(_difference(difference))
     for name, r in record["representations"].items():
@@ -63,7 +63,7 @@ def print_comparison(found: Mapping[str, Any]) -> None:
         rows.append((d["measure"], d["unit"], *values, difference, d["num_clips"], speakers, verdict))
     heads = ("measure", "unit", a, b, "second minus first", "clips of both", "groups of both", "in favour of")
     if rows:
-        console.table("paired over what both have", heads, rows)
+        console.wide_table("paired over what both have", heads, rows)
     for missing in found["not_compared"]:
         console.say(f"{missing['measure']}: not compared: {missing['reason']}")
     if any(d["unit"] == "bit/s" for d in found["comparisons"]):

@@ -156,7 +156,7 @@ def _workers_of_ray(wanted: bool, workers: int | None) -> Iterator[Pool | None]:
         yield None
         return
     from ...pipelines.work.pool import Pool
-    from ...schemas.config import Workers
+    from ...schemas.worker_config import Workers
 
     with Pool(Workers(num=workers)) as pool:
         yield pool

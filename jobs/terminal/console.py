@@ -20,21 +20,59 @@ if TYPE_CHECKING:
 WIDTH = None if sys.stdout.isatty() else 160
 out = Console(highlight=False, soft_wrap=True, width=WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+GAP = "  "
+"""Between the columns of a table."""
+MISSING = "-"
 PLAIN_EVERY_S = 10.0
 """Seconds between plain progress lines."""
 UNITS_BEFORE_ESTIMATE = 3
 """Finished units before a remaining time is told: the first ones end while as many others are half done."""
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; columns of numbers to the right."""
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], widths: Sequence[int] | None = None
+) -> None:
+    """Print a table; columns of numbers to the right. widths: of the columns; default: as there is room."""
     grid = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
-        grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        grid.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", width=widths[i] if widths else None
+        )
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
     out.print(grid)
+
+
+def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table of many columns; where the terminal is too narrow for its longest words, a block for each row instead,
+    without the cells that are empty. The first column names the row."""
+    cells = [[str(value) if isinstance(value, str) else _cell(value) for value in row] for row in rows]
+    widths = _fitting([columns, *cells], out.width - len(GAP) * (len(columns) - 1))
+    if widths is not None:
+        table(title, columns, rows, widths)
+        return
+    say(title)
+    longest = max(map(len, columns[1:]), default=0)
+    for first, *rest in cells:
+        say(first)
+        for name, cell in zip(columns[1:], rest, strict=True):
+            if cell != MISSING:
+                say(f"{GAP}{name:{longest}}{GAP}{cell}")
+
+
+def _fitting(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Widths of columns that together fit into `room` letters and break no word, the widest narrowed first; None where
+    there are none."""
+    columns = list(zip(*lines, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    floors = [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
+    while sum(widths) > room:
+        slack = [width - floor for width, floor in zip(widths, floors, strict=True)]
+        if not any(slack):
+            return None
+        widths[slack.index(max(slack))] -= 1
+    return widths
 
 
 def say(text: str) -> None:
@@ -213,7 +251,7 @@ class Watcher:
 
 def _cell(value: object) -> str:
     if value is None:
-        return "-"
+        return MISSING
     if isinstance(value, float):
         return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
     if isinstance(value, int):

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...schemas.errors import ConfigError, IntegrityError, StorageError
+from .retries import first_line
 from .shard_cache import ShardCache
-from .store import Store, first_line
+from .store import Store
 
 OPEN_MAPS = 256
 """Shards that stay mapped."""

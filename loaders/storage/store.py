@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import random
 import re
 import time
 from collections import deque
@@ -25,34 +24,18 @@ from obstore.store import HTTPStore, LocalStore, from_url
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig
 
 from ...schemas.errors import ConfigError, IntegrityError, NoDatasetError, StorageError
+from .retries import ATTEMPTS, ATTEMPTS_ON_THE_WEB, RETRY, first_line, persist
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 BUCKETS = ("s3", "s3a", "gs", "az")
 SETTINGS = ("AWS_", "GOOGLE_", "AZURE_")
 """How the variables begin that say where buckets are and who asks."""
-RETRY: RetryConfig = {"max_retries": 0}
-"""obstore repeats without a word: requests are repeated here, where each try is logged."""
 STALLED = timedelta(seconds=60)
 """A request that takes longer is given up and tried again."""
-ATTEMPTS = 8
-"""Tries of an operation that an object store failed in passing: an error 5xx, a reset, half a body, a stall."""
-ATTEMPTS_ON_THE_WEB = 3
-"""The same of a web server: a list names many, and one that is down is asked again by the next run."""
-METADATA_SERVICES = ("/latest/api/token", "/latest/meta-data/", "//169.254.170.2/")
-"""In the URL of a machine's own role: asked for when the environment holds no credentials."""
-ATTEMPTS_WITHOUT_CREDENTIALS = 3
-"""Tries of such a question: a service that is busy answers soon, one that is not there never does."""
-NO_CREDENTIALS = (
-    "the object store needs credentials: the environment holds none, and this machine has no role that gives them. "
-    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN where they are temporary), or for a bucket "
-    "that anyone may read AWS_SKIP_SIGNATURE=true. Files under ~/.aws are not read"
-)
-BACKOFF_S = 0.2
-"""Of the first pause, about doubled each time: all of them together take a minute."""
 COALESCED_BYTES = 64 << 10
 """Gap between two ranges that is read with them."""
 AT_ONCE = 32
@@ -294,28 +277,8 @@ class Store:
 
     def _persist(self, path: str, operation: Callable[[], Result]) -> Result:
         """The operation's result; on an object store one that failed in passing is tried again, a few times."""
-        most = ATTEMPTS_ON_THE_WEB if self.is_web else ATTEMPTS
-        for attempt in range(1, most + 1):
-            try:
-                return operation()
-            except GenericError as error:
-                anonymous = any(service in str(error) for service in METADATA_SERVICES)
-                if anonymous and attempt >= ATTEMPTS_WITHOUT_CREDENTIALS:
-                    raise StorageError(f"{self.url}: {NO_CREDENTIALS} ({first_line(error)})") from error
-                if self.root is not None or attempt == most:
-                    raise
-                pause_s = BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
-                log.warning(
-                    "%s/%s: %s; try %d of %d in %.1f s",
-                    self.url,
-                    path,
-                    first_line(error),
-                    attempt + 1,
-                    ATTEMPTS_WITHOUT_CREDENTIALS if anonymous else most,
-                    pause_s,
-                )
-                time.sleep(pause_s)
-        raise AssertionError("unreachable")
+        most = 1 if self.root is not None else ATTEMPTS_ON_THE_WEB if self.is_web else ATTEMPTS
+        return persist(operation, self.url, path, most)
 
     def local(self, path: str, cache: Path) -> Path:
         """A local file with the object's bytes: the object itself on a local store, else a copy under `cache`.
@@ -402,11 +365,6 @@ def _client() -> ClientConfig:
     # options given here replace those of the environment, so the one that matters is read again
     plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
     return {"timeout": STALLED, "connect_timeout": timedelta(seconds=10), "allow_http": plain}
-
-
-def first_line(error: BaseException) -> str:
-    """The message without the debug dump that the object store appends."""
-    return str(error).strip().split("\n", 1)[0]
 
 
 def _is_written(path: Path) -> bool:

@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 
-from ...schemas.config import Source
 from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
+from ...schemas.source_config import Source
 from ...schemas.sources import is_list
 from ..archives.member import located
 from .beside import stem

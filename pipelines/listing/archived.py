@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from fsspec.utils import glob_translate
 
-from ...schemas.config import Source
 from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.keys import digest
+from ...schemas.source_config import Source
 from ..archives.member import PACKED, SUFFIXES, End, member_uri
 from ..sources.looking import LeftOut
 from .contents import Contents, Lister, Wanted

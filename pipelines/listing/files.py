@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from ...loaders.storage.store import Store
-from ...schemas.config import Source
 from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
+from ...schemas.source_config import Source
 from ...schemas.sources import is_list
 from ..audio.decode import AUDIO_SUFFIXES
 from ..sources.kinds import kind_of

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from ...schemas.config import Source
 from ...schemas.errors import ConfigError
+from ...schemas.source_config import Source
 from ...schemas.sources import file_uri, listed_path
 from ..labels.formats import Options
 from ..labels.place import Place

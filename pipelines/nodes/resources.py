@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...schemas.config import PassWorkers, RepresentationConfig
+from ...schemas.config import RepresentationConfig
 from ...schemas.errors import ClusterError
+from ...schemas.worker_config import PassWorkers
 
 NAMES = ("cpus", "gpus", "memory_gb")
 """What may be declared."""

@@ -17,12 +17,13 @@ from ...extractors.coding.codec import Extractor
 from ...extractors.coding.packing import Arrays
 from ...extractors.coding.registry import build, describe_all
 from ...schemas.clip import Clip
-from ...schemas.config import RepresentationConfig, Workers
+from ...schemas.config import RepresentationConfig
 from ...schemas.errors import ClipError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.representation import RepresentationSpec
 from ...schemas.tables import FailureReason
+from ...schemas.worker_config import Workers
 from ..audio.ahead import read_ahead
 from ..audio.long_clip import LONG_SAMPLES, LongClip, long_clip
 from ..work.contract import Result, failure

@@ -15,12 +15,12 @@ from ...curators.registry import __name__ as _REGISTRY
 from ...curators.registry import build
 from ...schemas.clip import Clip
 from ...schemas.condition import Rule
-from ...schemas.config import Workers
 from ...schemas.errors import ClipError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.score import SKIPPED, Curator, score_struct, sigma_name
 from ...schemas.tables import FailureReason
+from ...schemas.worker_config import Workers
 from ..audio.clip_reader import read_clips
 from ..work.contract import Result, failure
 from ..work.hang import HUNG

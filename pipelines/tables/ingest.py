@@ -12,8 +12,9 @@ from functools import partial
 import pyarrow as pa
 
 from ...loaders.storage.store import Store
-from ...schemas.config import RunConfig, Source
+from ...schemas.config import RunConfig
 from ...schemas.counted import counted
+from ...schemas.source_config import Source
 from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
 from ...schemas.sql import listed, literal
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN

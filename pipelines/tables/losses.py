@@ -52,7 +52,7 @@ def refuse_losses(state: State, config: RunConfig) -> None:
         lines = "".join(f"\n  {line}" for line in found)
         raise LossError(
             f"too many files are gone (losses: more than {config.losses.max_share:.0%} and at least "
-            f"{config.losses.min_files} of a source); nothing was done.{lines}\n"
+            f"{config.losses.min_files} of a source, or all that its `include` took); nothing was done.{lines}\n"
             "Check `path`, `include` and the mount of each. If they are gone on purpose, "
             "`auricle run CONFIG --accept-losses` drops their clips from the next version."
         )

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from ...schemas.config import RunConfig, Source
+from ...schemas.config import RunConfig
 from ...schemas.errors import ConfigError
 from ...schemas.requirement import accepts, reason_word
+from ...schemas.source_config import Source
 from ...schemas.sources import from_version
 from ...schemas.sql import listed, literal
 from ..sources.kinds import kind_of

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...loaders.storage.store import Store
-from ...schemas.config import Workers
 from ...schemas.errors import ClusterError, WorkerError
+from ...schemas.worker_config import Workers
 from ..nodes.environment import environment, refuse_other
 from ..nodes.resources import Resources, refuse_unplaceable, room
 from .cluster import our_error, ray_session, started_here, worker_options

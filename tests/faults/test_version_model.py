@@ -5,23 +5,20 @@ The pipeline is the real one, with cheap curators and a cheap codec, its units i
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import soundfile
 from corpus import config, write_clip
+from dataset_content import Content, File, Row, content, keys_on_disk
+from fuses import Away, Crash, burning
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -34,7 +31,6 @@ from hypothesis.stateful import (
 )
 from inprocess import without_ray
 
-from auricle.loaders import open_version
 from auricle.loaders.care.verify import verify
 from auricle.loaders.reading.pending import pending
 from auricle.loaders.reading.refs import tag
@@ -46,7 +42,6 @@ from auricle.pipelines.upkeep.garbage import collect_garbage
 from auricle.pipelines.upkeep.repair import repair
 from auricle.pipelines.upkeep.rollback import rollback
 from auricle.pipelines.upkeep.takedown import takedown
-from auricle.pipelines.work.progress import Silent
 from auricle.schemas.config import RunConfig
 from auricle.schemas.keys import clip_key, sha256_file
 
@@ -70,51 +65,6 @@ NEXT: dict[str, Callable[[str], Any]] = {
     "gc": lambda url: collect_garbage(url, 1000, dry_run=False, grace_s=0),
 }
 """Verbs that may come after a takedown that crashed; the night and the rollback are tried by tests of their own."""
-
-
-class Crash(BaseException):
-    """Ends the process as far as the code under test can tell."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the model says of a clip."""
-
-    path: str
-    speaker: str
-    text: str
-    kept: bool
-    latents: frozenset[str]
-
-
-Content = dict[str, Row]
-
-
-@dataclass
-class File:
-    """A file in the first source."""
-
-    recording: str
-    keys: tuple[str, str]
-    """Of the clip when it is cut whole, and when its span is cut."""
-    levels_db: tuple[float, float]
-    speaker: str
-    text: str
-
-
-class Away(Silent):
-    """A file is away during one pass."""
-
-    def __init__(self, file: Path, stage: str) -> None:
-        self.file, self.stage = file, stage
-
-    def begin(self, stage: str, items: int, audio_s: float, units: int) -> None:
-        if stage == self.stage:
-            self.file.rename(f"{self.file}.away")
-
-    def end(self, stage: str) -> None:
-        if stage == self.stage:
-            Path(f"{self.file}.away").rename(self.file)
 
 
 class Versions(RuleBasedStateMachine):
@@ -402,54 +352,6 @@ class Versions(RuleBasedStateMachine):
             for name in sorted(self.shares)
         ]
         (self.shared / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in wanted))
-
-
-@contextlib.contextmanager
-def burning(fuse: int | None) -> Iterator[None]:
-    """After `fuse` writes or deletions (the lease apart) the next one crashes instead."""
-    left = fuse
-    patch = pytest.MonkeyPatch()
-
-    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(store: Store, path: Any, *rest: Any, **how: Any) -> Any:
-            nonlocal left
-            if left is not None and not str(path).startswith(("lease", "['lease")):
-                if left == 0:
-                    raise Crash
-                left -= 1
-            return real(store, path, *rest, **how)
-
-        return call
-
-    with patch.context() as patched:
-        patched.setattr(Store, "put_new", guarded(Store.put_new))
-        patched.setattr(Store, "delete", guarded(Store.delete))
-        yield
-
-
-def content(dataset: str, number: int) -> Content:
-    """A version in the model's terms."""
-    version = open_version(dataset, number)
-    names = sorted(version.document.representations)
-    return {
-        row["clip"]: Row(
-            row["path"],
-            row["speaker"],
-            row["transcript"],
-            row["status"] == "kept",
-            frozenset(n for n in names if row["status"] == "kept" and row[n] and row[n]["shard"]),
-        )
-        for row in (version.clips().to_pylist() if version.document.clips else [])
-    }
-
-
-def keys_on_disk(root: Path) -> Iterator[str]:
-    """Clips that a part of the table or a shard holds, listed by a version or not."""
-    for part in (root / "objects/clips").glob("*.parquet"):
-        yield from pq.read_table(part, columns=["clip"])["clip"].to_pylist()
-    for shard in (root / "shards").rglob("*.tar"):
-        with tarfile.open(fileobj=io.BytesIO(shard.read_bytes())) as tar:
-            yield from (name.partition(".")[0] for name in tar.getnames())
 
 
 @pytest.mark.faults

@@ -28,12 +28,13 @@ from auricle.loaders.storage.parts import parquet_bytes, write_part
 from auricle.loaders.storage.shards import Member, sample_facts, shard_tar
 from auricle.loaders.storage.store import Store
 from auricle.schemas.condition import Rule, Tier
-from auricle.schemas.config import RepresentationConfig, RunConfig, Source
+from auricle.schemas.config import RepresentationConfig, RunConfig
 from auricle.schemas.curriculum import CURRICULUM, CURRICULUM_SCHEMA
 from auricle.schemas.keys import clip_key, group_key, pcm_sha256, sha256_bytes
 from auricle.schemas.records import REF_SCHEMA
 from auricle.schemas.representation import RepresentationSpec
 from auricle.schemas.score import ScoreColumn
+from auricle.schemas.source_config import Source
 from auricle.schemas.tables import RECORDINGS, clip_schema
 from auricle.schemas.version import (
     Counts,

@@ -18,7 +18,7 @@ from auricle.pipelines.diagnosis import diagnose as diagnose_module
 from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.spread.unit_jobs import UnitJobs
 from auricle.pipelines.work.pool import Pool
-from auricle.schemas.config import Workers
+from auricle.schemas.worker_config import Workers
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ import pyarrow as pa
 from auricle.loaders.storage.store import Store
 from auricle.pipelines.work.pool import Pool
 from auricle.pipelines.work.work_units import write_plan
-from auricle.schemas.config import Workers
+from auricle.schemas.worker_config import Workers
 from where_units_run import WhereRecipe
 
 store, recipe = Store(sys.argv[1], create=True), WhereRecipe(0.05)

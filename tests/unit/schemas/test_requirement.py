@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from auricle.schemas.config import Source
 from auricle.schemas.requirement import accepts, reason_word
+from auricle.schemas.source_config import Source
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,26 @@ def test_what_takes_long_each_is_said_as_time_each(clock: Clock, lines: io.Strin
 
 def test_times_are_said_as_people_say_them() -> None:
     assert [span(s) for s in (0.4, 99.0, 100.0, 3000.0, 12240.0)] == ["0 s", "99 s", "2 min", "50 min", "3.4 h"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 100, 160])
+def test_a_wide_table_breaks_no_word_whatever_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr(console, "out", Console(file=printed, width=width, highlight=False, soft_wrap=True))
+    columns = ("representation", "raw bit/s", "code rate bit/s", "of raw", "nat at 80 ms", "dimensions", "over")
+    rows = [
+        ("mimi-codes-12.5hz", "1,100", "612.4 (598 to 626)", "56%", "-", "-", "338 clips, 71 by speaker"),
+        ("builtin-latents-12.5hz", "-", "-", "-", "3.214 (3.1 to 3.3)", "40 of 64", None),
+    ]
+    console.wide_table("how predictable", columns, rows)
+    said = printed.getvalue()
+    for words in (cell for row in rows for cell in row if cell):
+        for word in words.split():
+            assert word in said, (width, word)
+    assert ("  code rate bit/s  612.4 (598 to 626)" in said) == (width < 80)
+    if width < 80:
+        assert max(map(len, said.splitlines())) <= 46
+    else:
+        assert max(len(line.rstrip()) for line in said.splitlines()) <= width
+    if width < 80:
+        assert said.count("nat at 80 ms") == 1, "cells that are empty are left out"

@@ -23,7 +23,7 @@ from auricle.pipelines.archives.member import ArchiveError, Located, located, sa
 from auricle.pipelines.archives.packed import members, read
 from auricle.pipelines.listing.files import list_sources
 from auricle.pipelines.run import run
-from auricle.schemas.config import Source
+from auricle.schemas.source_config import Source
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from label_reading import read, source, spans, texts, write
 
 from auricle.pipelines.score_files import read_table
-from auricle.schemas.config import Source
 from auricle.schemas.errors import ConfigError
+from auricle.schemas.source_config import Source
 
 
 def labels(given: Source) -> tuple[dict[str, dict[str, object]], list[str]]:

@@ -11,8 +11,8 @@ import pytest
 
 from auricle.pipelines.audio.decode import open_audio
 from auricle.pipelines.listing.files import FILES, list_sources
-from auricle.schemas.config import Source
 from auricle.schemas.errors import ConfigError, StorageError
+from auricle.schemas.source_config import Source
 
 
 def listed(*sources: Source) -> tuple[pa.Table, list[str]]:

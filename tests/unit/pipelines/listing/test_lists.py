@@ -39,7 +39,7 @@ class Told(Silent):
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     without_ray(monkeypatch)
-    monkeypatch.setattr("auricle.loaders.storage.store.BACKOFF_S", 0.001)
+    monkeypatch.setattr("auricle.loaders.storage.retries.BACKOFF_S", 0.001)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from auricle.pipelines.listing import contents
 from auricle.pipelines.listing.archived import Archives, Found
 from auricle.pipelines.listing.contents import MANY, Lister, by_processes, ended, here, here_first
 from auricle.pipelines.listing.files import list_sources
-from auricle.schemas.config import Source
+from auricle.schemas.source_config import Source
 
 COUNT = MANY + 6
 

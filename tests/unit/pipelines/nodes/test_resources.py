@@ -9,8 +9,9 @@ import pytest
 from auricle.pipelines.nodes.environment import environment, refuse_other
 from auricle.pipelines.nodes.resources import GB, Resources, needed, refuse_unplaceable, room
 from auricle.pipelines.passes.declared import resources
-from auricle.schemas.config import PassWorkers, RunConfig, Workers
+from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import ClusterError
+from auricle.schemas.worker_config import PassWorkers, Workers
 
 NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 32.0 * GB}
 

@@ -15,8 +15,8 @@ from auricle.loaders.storage.store import Store
 from auricle.pipelines.nodes.resources import Resources
 from auricle.pipelines.work import pool as pools
 from auricle.pipelines.work.work_units import UnitOutcome, UnitRef
-from auricle.schemas.config import Workers
 from auricle.schemas.errors import ClusterError, WorkerError
+from auricle.schemas.worker_config import Workers
 
 
 class Died(Exception):
