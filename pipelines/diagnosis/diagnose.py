@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ...diagnostics.codes.further_clips import Corpus
 from ...diagnostics.codes.sound import SOUND_ROWS
-from ...diagnostics.estimates.folds import sample_clips
+from ...diagnostics.estimates.folds import folds_of_clips, sample_clips
 from ...diagnostics.estimates.jobs import Jobs
 from ...diagnostics.estimates.samples import Kept
 from ...diagnostics.motion.acoustic_change import ROWS
@@ -96,7 +96,7 @@ def diagnose(
         left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
             index, vectors = _index(version, name, groups), codebook_vectors_of(version, spec)
-            held = sample_clips(index, HELD_CODE_FRAMES, seed=seed)
+            held = held_clips(index, kind, seed)
             all_held = len(held) == len(index)
             samples = _samples(version, name, groups, held)
             sound = clip_sound(version, spec, SOUND_ROWS, None if all_held else held)
@@ -136,6 +136,15 @@ def diagnose(
     data = json.dumps(_merged(version, record), indent=2).encode()
     version.store.put_derived(derived_path(version.document.number, "diagnostics.json"), data)
     return record
+
+
+def held_clips(index: Sequence[tuple[str, str, int]], group_kind: str, seed: int) -> set[str]:
+    """Clips whose codes are held in memory: `HELD_CODE_FRAMES` of them, spread over the groups; all where so few would
+    leave a fold without a clip, as where a clip is many hours long."""
+    held = sample_clips(index, HELD_CODE_FRAMES, seed=seed)
+    folds = folds_of_clips(index, group_kind=group_kind, seed=seed)
+    covered = {folds.fold_of(key, group) for key, group, _ in index if key in held}
+    return held if len(covered) == folds.num_folds else {key for key, _, _ in index}
 
 
 def _jobs(

@@ -95,6 +95,15 @@ def test_pieces_by_two_processes_come_to_the_same_bytes(version: Version, monkey
     assert found[0] == found[1]
 
 
+def test_where_a_fold_would_be_without_a_clip_all_are_held() -> None:
+    long = [(f"day{i}", f"s{i}", 3_000_000) for i in range(10)]
+    assert module.held_clips(long, "speaker", 0) == {key for key, _, _ in long}
+    short = [(f"clip{i:05}", f"s{i % 50}", 1000) for i in range(5000)]
+    held = module.held_clips(short, "speaker", 0)
+    assert len(held) == 4000
+    assert {group for key, group, _ in short if key in held} == {group for _, group, _ in short}
+
+
 def test_it_can_be_sent_to_a_worker_and_reads_what_it_is_asked_for(version: Version) -> None:
     source = pickle.loads(pickle.dumps(StoredCodes(version.store, version.document.number, CODES.name, slice(1, 3))))
     clips = version.live(CODES.name, columns=["clip"])["clip"].to_pylist()[:5]
