@@ -4,9 +4,12 @@
     python benchmarks/snr_uncertainty.py fit                writes curators/weights/snr_sigma.json; prints coverage
     python benchmarks/snr_uncertainty.py widen              sets the scale by made-up noises of other kinds (minutes)
     python benchmarks/snr_uncertainty.py judge              the held-out half, with the shipped weights
+    python benchmarks/snr_uncertainty.py judge SOUNDS       packages that nothing was fitted or chosen on
 
-SOUNDS is what `sound_packages.py` made of `sound_packages_unheard.tsv`: noise that trained nothing. `fit` leaves whole
-packages out, a part of them at a time; what it prints is of packages that the fit had not seen.
+SOUNDS is what `sound_packages.py` made of `sound_packages_unheard.tsv`: noise that trained nothing; for `judge`, of
+`sound_packages_test.tsv`. `fit` leaves whole packages out, a part of them at a time; what it prints is of packages that
+the fit had not seen. `collect SOUNDS --weights NET.safetensors --out FILE.npz` is for another network, and `compare` of
+two such files says which network is closer on these clips: by this is chosen what ships.
 """
 
 from __future__ import annotations
@@ -40,9 +43,9 @@ GROUP_FOLDS = 8
 OTHERS, OTHER_CLIPS = Path("build/curators/snr_other_evidence.npz"), 60
 
 
-def collect(pairs: Iterable[Case], out: Path) -> None:
-    """Evidence `[N, 16]`, score and truth of every clip, with its source."""
-    curator = SnrCurator()
+def collect(pairs: Iterable[Case], out: Path, weights: Path | None = None) -> None:
+    """Evidence `[N, 16]`, score and truth of every clip, with its source; weights: of another network."""
+    curator = SnrCurator(weights=None if weights is None else str(weights))
     rows, names = [], []
     for case in pairs:
         clip = clip_of(case.waveform)
@@ -188,30 +191,82 @@ def widen() -> None:
     report(found["snr"], np.clip(wide * card["weights"]["scale"], LEAST_DB, MOST_DB), found["truth"], names)
 
 
-def judge() -> None:
-    """The held-out half, with the shipped network and weights."""
+def judge(sounds: Path | None) -> None:
+    """The held-out half, or the packages of `sounds`, with the shipped network and weights."""
     (curator,) = build(["snr"])
     rows, names = [], []
-    for case in (*snr_cases(), *no_pause_cases()):
+    for case in cases(sounds) if sounds else (*snr_cases(), *no_pause_cases()):
         row = curator.score([clip_of(case.waveform)])[0]
         if row["snr_db"] is not None:
-            rows.append((row["snr_db"], row["snr_sigma_db"], case.truth))
+            rows.append((row["snr_db"], row["snr_sigma_db"], case.truth, row["snr_method"] == "network"))
             names.append(case.disturbance)
-    snr, sigma, truth = np.array(rows).T
+    snr, sigma, truth, by_network = np.array(rows).T
+    errors(np.abs(snr - truth)[:, None], truth, by_network > 0, np.array(names))
     report(snr, sigma, truth, np.array(names))
+
+
+def compare(paths: list[Path]) -> None:
+    """Errors of two networks on the same clips."""
+    one, other = (np.load(path) for path in paths)
+    if not (one["truth"] == other["truth"]).all():
+        raise SystemExit(f"{paths[0]} and {paths[1]} are not of the same clips")
+    truth, names = one["truth"], one["names"][:, 0]
+    wrong = np.abs(np.stack([one["snr"], other["snr"]], axis=1) - truth[:, None])
+    errors(wrong, truth, one["x"][:, FEATURES.index("by_network")] > 0, names)
+    for name in sorted(set(names), key=lambda n: -wrong[names == n, 0].mean())[:16]:
+        mine = names == name
+        print(
+            f"  {name}: "
+            + " -> ".join(f"{value:.2f}" for value in wrong[mine].mean(axis=0))
+            + f" dB, {mine.sum()} clips"
+        )
+
+
+def errors(wrong: np.ndarray, truth: np.ndarray, by_network: np.ndarray, names: np.ndarray) -> None:
+    """Mean absolute errors of `[N, K]`, dB, by groups of clips; of the last column less the first with an interval."""
+    groups = {
+        "all": np.isfinite(truth),
+        "0 to 30 dB": (truth >= 0) & (truth <= 30),
+        "0 to 30 dB, no pauses": (truth >= 0) & (truth <= 30) & by_network,
+        "above 30 dB": truth > 30,
+        "far voices": np.char.endswith(names, "voices"),
+        "babble": np.char.startswith(names, "babble"),
+    }
+    print("| clips | n | sources | MAE, dB | last less first, 95 % by source |\n|---|---|---|---|---|")
+    for group, mine in groups.items():
+        if not mine.any():
+            continue
+        values = " -> ".join(resampled_mean(column, names[mine]) for column in wrong[mine].T)
+        apart = resampled_mean(wrong[mine, -1] - wrong[mine, 0], names[mine])
+        print(f"| {group} | {mine.sum()} | {np.unique(names[mine]).size} | {values} | {apart} |")
+
+
+def resampled_mean(values: np.ndarray, sources: np.ndarray) -> str:
+    """Mean with its 95 % interval, whole sources resampled."""
+    rng, (names, index) = np.random.default_rng(0), np.unique(sources, return_inverse=True)
+    sums, counts = np.bincount(index, values), np.bincount(index)
+    drawn = rng.integers(names.size, size=(2000, names.size))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
+    return f"{values.mean():.2f} [{low:.2f}, {high:.2f}]"
 
 
 def main() -> None:
     """One step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("collect", "fit", "widen", "judge"))
-    parser.add_argument("sounds", type=Path, nargs="?")
+    parser.add_argument("step", choices=("collect", "compare", "fit", "widen", "judge"))
+    parser.add_argument("paths", type=Path, nargs="*")
+    parser.add_argument("--weights", type=Path, help="another network than the shipped one, for collect")
+    parser.add_argument("--out", type=Path, default=EVIDENCE, help="of collect")
     a = parser.parse_args()
     if a.step == "collect":
-        EVIDENCE.parent.mkdir(parents=True, exist_ok=True)
-        collect(cases(a.sounds), EVIDENCE)
+        a.out.parent.mkdir(parents=True, exist_ok=True)
+        collect(cases(*a.paths), a.out, a.weights)
+    elif a.step == "compare":
+        compare(a.paths)
+    elif a.step == "judge":
+        judge(*a.paths or [None])
     else:
-        {"fit": fit, "widen": widen, "judge": judge}[a.step]()
+        {"fit": fit, "widen": widen}[a.step]()
 
 
 if __name__ == "__main__":

@@ -19,12 +19,14 @@ from auricle.curators.training import rooms
 from auricle.curators.training.colours import unit_power
 from auricle.curators.training.mixtures import Utterance, read_mono
 
-TRACKS, CLIPS = 8, 8
+TRACKS, CLIPS = 6, 6
 """Of one package and kind at the most, and clips of a track: a large package is one source, not many."""
 CROWDS, CROWD_CLIPS = (2, 3, 5, 8), 40
 """Voices at once in babble, and clips of each."""
 TIGHT, IN_ROOM, TWO_AT_ONCE, STEADY = 0.4, 0.25, 0.15, 0.1
 """Shares of the clips without pauses, spoken in a room, with a second noise, and with steady noise added."""
+FAR_C50_DB, FAR_LEAST_DB = 6.0, 5.0
+"""Another talker is behind this one in a room with so little clarity, and at least so much softer."""
 
 
 def package(path: Path) -> str:
@@ -51,6 +53,11 @@ def cases(sounds: Path, seed: int = 11) -> Iterator[Case]:
     for name, x in unheard:
         for _ in range(CLIPS):
             yield from _case(rng, voices, unheard, name, x)
+    for path in sorted((sounds / "voices").glob("*.flac"))[: TRACKS * 2]:
+        x = read_mono(path)[0]
+        for _ in range(CLIPS):
+            z = rooms.reverberate(_stretch(rng, x, 10 * RATE), far_response(rng))
+            yield from _case(rng, voices, unheard, f"{package(path)} voices", z, FAR_LEAST_DB)
     for many in CROWDS:
         for _ in range(CROWD_CLIPS):
             crowd = [voices[int(i)].waveform for i in rng.integers(len(voices), size=many)]
@@ -58,7 +65,14 @@ def cases(sounds: Path, seed: int = 11) -> Iterator[Case]:
             yield from _case(rng, voices, unheard, f"babble of {many}", unit_power(np.sum(rolled, axis=0)))
 
 
-def _case(rng: np.random.Generator, voices: list[Utterance], others: list, name: str, noise: np.ndarray):
+def far_response(rng: np.random.Generator) -> np.ndarray:
+    """A room heard from a distance."""
+    while rooms.c50_db(response := rooms.random_response(rng), RATE) > FAR_C50_DB:
+        pass
+    return response
+
+
+def _case(rng: np.random.Generator, voices: list[Utterance], others: list, name: str, noise: np.ndarray, least=-5.0):
     u = voices[int(rng.integers(len(voices)))]
     x = tight(rng, u) if rng.random() < TIGHT else crop(rng, u)
     if rng.random() < IN_ROOM:
@@ -71,7 +85,7 @@ def _case(rng: np.random.Generator, voices: list[Utterance], others: list, name:
     if rng.random() < STEADY:
         z = unit_power(z) + np.float32(rng.uniform(0.3, 1)) * rng.standard_normal(x.size).astype(np.float32)
     if float(np.mean(z**2)) > 1e-8:
-        level = rng.uniform(-5, 30) if rng.random() < 0.8 else rng.uniform(30, 45)
+        level = rng.uniform(least, 30) if rng.random() < 0.8 else rng.uniform(30, 45)
         mixed, truth = mix(x, z, float(level), u.floor_db)
         yield Case(mixed, truth, "unheard", u.speaker, name)
 

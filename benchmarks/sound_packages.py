@@ -7,9 +7,12 @@ With `--table benchmarks/sound_packages_unheard.tsv` (and the packages that it n
 network learned from: what `snr_uncertainty.py` fits on.
 
 `sound_packages.tsv` names every package with its version, the Debian release that has it and its SHA-256; all of them
-are free (DFSG), their licences lie in each package's `copyright`. Needs `dpkg-deb`, and `gresource` (libglib2.0-bin)
-for one package. Sounds over 4 s become a track of their own, 40 s at most; shorter ones follow each other with random
-gaps and levels, 30 s to a track. Files with voices are left out, as are those by name. Ten minutes of one core.
+are free (DFSG), their licences lie in each package's `copyright`. Other tables (`--table`):
+`sound_packages_further.tsv`, what `train_snr.py` hears besides, and `sound_packages_test.tsv`, what nothing was
+fitted or chosen on. Needs `dpkg-deb`, and `gresource` (libglib2.0-bin) for one package. Recorded prompts and words
+become `voices/`: other talkers. Sounds over 4 s become a track of their own, 40 s at most; shorter ones follow each
+other with random gaps and levels, 30 s to a track. Elsewhere files with voices are left out, as are those by name.
+Ten minutes of one core.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import Pool
@@ -41,6 +45,7 @@ TABLE = Path(__file__).with_suffix(".tsv")
 RATE = 16_000
 SOUND = (".ogg", ".wav", ".flac", ".mp3", ".oga", ".opus", ".aif", ".aiff")
 ALL_MUSIC = {
+    "asterisk-moh-opsound-wav",
     "hydrogen-drumkits",
     "hyperrogue-music",
     "lmms-common",
@@ -50,9 +55,13 @@ ALL_MUSIC = {
 }
 ALL_NOISE = {"blanket"}
 """A coffee shop's voices are noise."""
-VOICES = ("voice", "speech", "/locale", "mk-viii", "tcas", "_talk", "taunt")
-MOST_SPEECH = {"noise": 0.3, "music": 0.5}
+ALL_VOICES = ("asterisk-core-sounds-", "ktuberling-data", "klettres-data", "fillets-ng-data-")
+"""Packages of recorded words, by how their names start."""
+VOICES = ("voice", "speech", "/locale", "mk-viii", "tcas", "_talk", "taunt", "_desc")
+MOST_SPEECH = {"noise": 0.3, "music": 0.5, "voices": 1.0}
 """Share of frames in which the voice detector may hear speech."""
+MOST_WORDS = 400
+"""Files of a package of words, evenly over its languages; the other kinds are not limited."""
 SHORTEST_S, LONG_S, EXCERPT_S, TRACK_S, LONGEST_FILE_S = 0.03, 4.0, 40.0, 30.0, 300.0
 SILENT = 1e-3
 
@@ -94,21 +103,25 @@ def unpack(deb: Path, folder: Path) -> None:
         tarfile.open(fileobj=process.stdout, mode="r|") as archive,
     ):
         for member in archive:
-            if (member.isfile() or member.issym()) and member.name.lower().endswith((*SOUND, ".gresource")):
+            if (member.isfile() or member.issym()) and member.name.lower().endswith((*SOUND, ".gresource", ".zip")):
                 archive.extract(member, folder, filter="data")
     for bundle in sorted(folder.rglob("*.gresource")):
         names = subprocess.run(["gresource", "list", str(bundle)], capture_output=True, text=True, check=True).stdout
         for name in (n for n in names.split() if n.lower().endswith(SOUND)):
             sound = subprocess.run(["gresource", "extract", str(bundle), name], capture_output=True, check=True).stdout
             (folder / Path(name).name).write_bytes(sound)
+    for bundle in sorted(folder.rglob("*.zip")):
+        with zipfile.ZipFile(bundle) as archive:
+            archive.extractall(folder, [n for n in archive.namelist() if n.lower().endswith(SOUND)])
 
 
 def sounds(package: str, folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """(noise or music, `[T]` at 16 kHz) of each file that is worth having, in the order of the paths."""
-    seen = set()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in SOUND):
+    """(noise, music or voices, `[T]` at 16 kHz) of each file that is worth having, in the order of the paths."""
+    seen, is_voices = set(), package.startswith(ALL_VOICES)
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in SOUND)
+    for path in paths[:: len(paths) // MOST_WORDS + 1] if is_voices else paths:
         low, key = str(path.relative_to(folder)).lower(), sha256_file(path)
-        if key in seen or any(word in low for word in VOICES):
+        if key in seen or (not is_voices and any(word in low for word in VOICES)):
             continue
         seen.add(key)
         try:
@@ -118,6 +131,9 @@ def sounds(package: str, folder: Path) -> Iterator[tuple[str, np.ndarray]]:
         if x.size < SHORTEST_S * rate or not np.isfinite(x).all() or np.abs(x).max() < SILENT:
             continue
         x = resample(x[: int(LONGEST_FILE_S * rate)], rate, RATE)
+        if is_voices:
+            yield "voices", x
+            continue
         is_music = package in ALL_MUSIC or "music" in low or "soundtrack" in low
         kind = "music" if is_music and package not in ALL_NOISE else "noise"
         if package in ALL_NOISE or _speech(x) <= MOST_SPEECH[kind]:
@@ -155,7 +171,7 @@ def tracks(rng: np.random.Generator, heard: list[np.ndarray]) -> Iterator[np.nda
 
 
 def make(job: tuple[str, Path, Path]) -> str:
-    """Tracks of one package into `out/noise` and `out/music`; a line about them."""
+    """Tracks of one package into the folders of `out`; a line about them."""
     package, deb, out = job
     rng = np.random.default_rng(int(hashlib.sha256(package.encode()).hexdigest()[:8], 16))
     counts = {}
@@ -174,13 +190,13 @@ def main() -> None:
     """Check the packages, then take them apart."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("debs", type=Path, help="folder with the packages of the table")
-    parser.add_argument("out", type=Path, help="folder to make; noise/ and music/ lie in it")
+    parser.add_argument("out", type=Path, help="folder to make; noise/, music/ and voices/ lie in it")
     parser.add_argument("--table", type=Path, default=TABLE, help="which packages (default: those to train on)")
     parser.add_argument("--processes", type=int, help="at a time (default: one per core)")
     a = parser.parse_args()
     packages = found(a.debs, a.table)
     for kind in MOST_SPEECH:
-        (a.out / kind).mkdir(parents=True)
+        (a.out / kind).mkdir(parents=True, exist_ok=True)
     with Pool(a.processes) as pool:
         jobs = [(name, deb, a.out) for name, deb in packages.items()]
         for line in pool.imap_unordered(make, jobs):
