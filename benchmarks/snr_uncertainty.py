@@ -143,7 +143,8 @@ def fit() -> None:
 def report(snr: np.ndarray, sigma: np.ndarray, truth: np.ndarray, sources: np.ndarray) -> None:
     """Coverage over all and by source, and the 15 dB gate by how much is left undecided."""
     covered = np.abs(snr - truth) <= Z90 * sigma
-    print(f"90 % intervals cover {covered.mean():.3f} of the clips; median sigma {np.median(sigma):.2f} dB")
+    said = resampled_mean(covered.astype(float), sources, 3)
+    print(f"90 % intervals cover {said} of the clips; median sigma {np.median(sigma):.2f} dB")
     by = {name: float(covered[sources == name].mean()) for name in np.unique(sources)}
     well = np.mean([share >= 0.85 for share in by.values()])
     print(f"of {len(by)} sources, {well:.2f} are covered in at least 0.85 of their clips; the worst:")
@@ -158,7 +159,8 @@ def report(snr: np.ndarray, sigma: np.ndarray, truth: np.ndarray, sources: np.nd
         decided = certain >= least
         kept = decided & (snr >= 15)
         wrong = (kept & (truth < 15)).sum() / max(1, (truth < 15).sum())
-        print(f"| {share:.2f} | {right[decided].mean():.3f} | {wrong:.3f} | {least:.2f} sigma |")
+        said = resampled_mean(right[decided].astype(float), sources[decided], 3)
+        print(f"| {share:.2f} | {said} | {wrong:.3f} | {least:.2f} sigma |")
 
 
 def other_cases(seed: int = 31) -> Iterator[Case]:
@@ -241,13 +243,13 @@ def errors(wrong: np.ndarray, truth: np.ndarray, by_network: np.ndarray, names: 
         print(f"| {group} | {mine.sum()} | {np.unique(names[mine]).size} | {values} | {apart} |")
 
 
-def resampled_mean(values: np.ndarray, sources: np.ndarray) -> str:
+def resampled_mean(values: np.ndarray, sources: np.ndarray, digits: int = 2) -> str:
     """Mean with its 95 % interval, whole sources resampled."""
     rng, (names, index) = np.random.default_rng(0), np.unique(sources, return_inverse=True)
     sums, counts = np.bincount(index, values), np.bincount(index)
     drawn = rng.integers(names.size, size=(2000, names.size))
     low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
-    return f"{values.mean():.2f} [{low:.2f}, {high:.2f}]"
+    return f"{values.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def main() -> None:

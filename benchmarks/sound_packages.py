@@ -7,12 +7,11 @@ With `--table benchmarks/sound_packages_unheard.tsv` (and the packages that it n
 network learned from: what `snr_uncertainty.py` fits on.
 
 `sound_packages.tsv` names every package with its version, the Debian release that has it and its SHA-256; all of them
-are free (DFSG), their licences lie in each package's `copyright`. Other tables (`--table`):
-`sound_packages_further.tsv`, what `train_snr.py` hears besides, and `sound_packages_test.tsv`, what nothing was
-fitted or chosen on. Needs `dpkg-deb`, and `gresource` (libglib2.0-bin) for one package. Recorded prompts and words
-become `voices/`: other talkers. Sounds over 4 s become a track of their own, 40 s at most; shorter ones follow each
-other with random gaps and levels, 30 s to a track. Elsewhere files with voices are left out, as are those by name.
-Ten minutes of one core.
+are free (DFSG), their licences lie in each package's `copyright`. With `sound_packages_test.tsv` it gives sounds on
+which nothing was trained, fitted or chosen. Needs `dpkg-deb`, and `gresource` (libglib2.0-bin) for one package.
+Recorded prompts and words become `voices/`: other talkers. Sounds over 4 s become a track of their own, 40 s at most;
+shorter ones follow each other with random gaps and levels, 30 s to a track. Elsewhere files with voices are left out,
+as are those by name. Ten minutes of one core.
 """
 
 from __future__ import annotations

@@ -107,32 +107,19 @@ def forward(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, n
     The network corrects `prior_logit`: with no correction the noise is steady at the first guess.
     """
     mask, present, frame = _frames(w, x, heard)
-    return mask, present, of_clip(w, frame, x[:, 0, 3])[0]
-
-
-def trunk(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What all outputs are made of: fine `[F, 32, A]` and inner cells `[F, 16, B]`, the detector's part `[F, B]`."""
-    fine = np.maximum(_convolve(w, "fine", x, stride=2), 0)
-    known = np.maximum(heard.astype(np.float32) @ w["heard.weight"].T + w["heard.bias"], 0)
-    h = np.maximum(_convolve(w, "coarse", fine, stride=2), 0) + known[:, None]
-    for i, dilation in enumerate(w["dilations"]):
-        h = _residual(w, f"residual.{i}", h, int(dilation))
-    return fine, h, known
-
-
-def _residual(w: Weights, name: str, h: np.ndarray, dilation: int) -> np.ndarray:
-    pooled = h.mean(axis=(0, 1)) @ w[f"{name}.context.weight"].T + w[f"{name}.context.bias"]
-    return h + np.maximum(_convolve(w, f"{name}.conv", h, dilation=dilation) + pooled, 0)
+    return mask, present, _of_clip(w, frame, x[:, 0, 3])[0]
 
 
 def _frames(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mask logits `[F, 64]`, presence logits `[F, 3]` and what the clip's outputs are pooled from, `[F, 64]`."""
-    fine, h, known = trunk(w, x, heard)
+    fine = np.maximum(_convolve(w, "fine", x, stride=2), 0)
+    known = np.maximum(heard.astype(np.float32) @ w["heard.weight"].T + w["heard.bias"], 0)
+    h = np.maximum(_convolve(w, "coarse", fine, stride=2), 0) + known[:, None]
+    for i, dilation in enumerate(w["dilations"]):
+        pooled = h.mean(axis=(0, 1)) @ w[f"residual.{i}.context.weight"].T + w[f"residual.{i}.context.bias"]
+        h = h + np.maximum(_convolve(w, f"residual.{i}.conv", h, dilation=int(dilation)) + pooled, 0)
     count, cells = h.shape[:2]
-    g = h
-    for i, dilation in enumerate(w.get("mask_dilations", ())):
-        g = _residual(w, f"mask_residual.{i}", g, int(dilation))
-    joined = np.concatenate([g, fine.reshape(count, cells, -1), x.reshape(count, cells, -1)], axis=2)
+    joined = np.concatenate([h, fine.reshape(count, cells, -1), x.reshape(count, cells, -1)], axis=2)
     mask = np.maximum(joined @ w["join.weight"].T + w["join.bias"], 0) @ w["mask.weight"].T + w["mask.bias"]
     frame = np.concatenate([h.reshape(count, -1), known], axis=1)
     frame = np.maximum(frame @ w["frame.weight"].T + w["frame.bias"], 0)
@@ -140,7 +127,7 @@ def _frames(w: Weights, x: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, n
     return prior_logit(x) + mask.reshape(count, -1), present, frame
 
 
-def of_clip(w: Weights, frame: np.ndarray, speech: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_clip(w: Weights, frame: np.ndarray, speech: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Clip outputs `[3]` and hidden values `[64]` of some of its frames `[F, 64]`; speech: their probability, `[F]`."""
     weighted = (frame * speech[:, None]).sum(axis=0) / (speech.sum() + 1e-3)
     hidden = np.concatenate([frame.mean(axis=0), weighted]) @ w["clip_hidden.weight"].T + w["clip_hidden.bias"]
@@ -227,7 +214,7 @@ def estimate(w: Weights, x: np.ndarray, speech: np.ndarray, heard: np.ndarray) -
     undecided = 0.0
     for rows in parts:
         mask, presence, frame = _frames(w, features(bands[rows], speech[rows]), heard[rows])
-        out, values = of_clip(w, frame, speech[rows].astype(np.float32))
+        out, values = _of_clip(w, frame, speech[rows].astype(np.float32))
         hidden.append(values)
         pieces += _pieces(w, frame, speech[rows].astype(np.float32))
         share = sigmoid(mask)
@@ -256,6 +243,6 @@ def _pieces(w: Weights, frame: np.ndarray, speech: np.ndarray) -> list[tuple[flo
     found = []
     for rows in np.array_split(np.arange(speech.shape[0]), PIECES):
         if speech[rows].sum() >= PIECE_SPEECH_FRAMES:
-            out, _ = of_clip(w, frame[rows], speech[rows])
+            out, _ = _of_clip(w, frame[rows], speech[rows])
             found.append((float(out[0] * C50_SCALE_DB + C50_CENTRE_DB), float(np.clip(out[1], 0, 1))))
     return found

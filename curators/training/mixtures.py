@@ -95,7 +95,7 @@ def make_mixture(rng: np.random.Generator, sources: Sources, seconds: float = 4.
     n = int(seconds * SAMPLE_RATE)
     silence = np.zeros(n, dtype=np.float32)
     has_speech = rng.random() < 0.87
-    dry, floor, no_pause = clean_speech(rng, sources.utterances, n) if has_speech else (silence, np.zeros(64), False)
+    dry, floor, no_pause = _speech(rng, sources.utterances, n) if has_speech else (silence, np.zeros(64), False)
     speech, c50 = dry, 40.0
     if has_speech and sources.responses and rng.random() < 0.45:
         response = sources.responses[int(rng.integers(len(sources.responses)))]
@@ -104,7 +104,7 @@ def make_mixture(rng: np.random.Generator, sources: Sources, seconds: float = 4.
     if sources.responses and rng.random() < 0.25:
         response = sources.responses[int(rng.integers(len(sources.responses)))]
         noise, music = rooms.reverberate(noise, response), rooms.reverberate(music, response)
-    parts = shaped(rng, np.stack([speech, noise, music, dry]))
+    parts = _shaped(rng, np.stack([speech, noise, music, dry]))
     speech, noise, music, dry = parts
     active, _ = active_speech_power(speech, SAMPLE_RATE)
     disturbance = float(np.mean((noise + music) ** 2))
@@ -114,13 +114,12 @@ def make_mixture(rng: np.random.Generator, sources: Sources, seconds: float = 4.
     mixture = Mixture(
         speech + noise + music, np.zeros(0), np.zeros(0), np.nan, np.nan, np.nan, f"{kind}{' tight' * no_pause}"
     )
-    label(mixture, speech, noise, music, dry, floor, c50 if has_speech else np.nan)
+    _label(mixture, speech, noise, music, dry, floor, c50 if has_speech else np.nan)
     mixture.waveform = mixture.waveform * np.float32(10 ** (rng.uniform(-45, -8) / 20) / _loudness(mixture.waveform))
     return mixture
 
 
-def label(m: Mixture, speech, noise, music, dry, floor: np.ndarray, c50: float) -> None:
-    """Set the truth of a mixture of these parts `[T]`: floor is the own noise `[64]` of the dry speech."""
+def _label(m: Mixture, speech, noise, music, dry, floor: np.ndarray, c50: float) -> None:
     s, n, u = (band_powers(x) for x in (speech, noise, music))
     dry_power = float(np.mean(dry**2))
     # the recording's own floor went through the same room and filter as its speech
@@ -149,8 +148,7 @@ def label(m: Mixture, speech, noise, music, dry, floor: np.ndarray, c50: float) 
         m.estoi = np.nan if value is None else value
 
 
-def clean_speech(rng, utterances: Sequence[Utterance], n: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Speech `[n]` of one speaker at mean square 1, its own noise by band `[64]`, whether pauses are cut out."""
+def _speech(rng, utterances: Sequence[Utterance], n: int) -> tuple[np.ndarray, np.ndarray, bool]:
     first = utterances[int(rng.integers(len(utterances)))]
     same = [u for u in utterances if u.speaker == first.speaker]
     tight = rng.random() < 0.4
@@ -195,12 +193,12 @@ def _background(rng, sources: Sources, n: int) -> tuple[np.ndarray, np.ndarray, 
         if kind == "babble":
             # each voice starts anywhere: utterances begin with a pause, and their pauses must not fall together
             voices = [
-                np.roll(clean_speech(rng, sources.utterances, n)[0], int(rng.integers(n)))
+                np.roll(_speech(rng, sources.utterances, n)[0], int(rng.integers(n)))
                 for _ in range(int(rng.integers(3, 11)))
             ]
             x = unit_power(np.sum(voices, axis=0))
         elif kind in ("recorded", "music"):
-            x = excerpt(rng, pools[kind], n)
+            x = _excerpt(rng, pools[kind], n)
         else:
             family = pools[kind][int(rng.integers(len(pools[kind])))]
             x, kind = family(rng, n), family.__name__ if kind == "made_up_noise" else kind
@@ -212,7 +210,7 @@ def _background(rng, sources: Sources, n: int) -> tuple[np.ndarray, np.ndarray, 
     return noise, music, "+".join(names)
 
 
-def excerpt(rng, recordings: Sequence[np.ndarray], n: int) -> np.ndarray:
+def _excerpt(rng, recordings: Sequence[np.ndarray], n: int) -> np.ndarray:
     """A random stretch of a random recording, repeated where it is short; others are tried where it is silent.
 
     No recordings stand for all that there are: most get another speed (0.5 to 1.75), some are turned round, and some
@@ -232,7 +230,7 @@ def excerpt(rng, recordings: Sequence[np.ndarray], n: int) -> np.ndarray:
     return reshaped(rng, x, rng.uniform(2, 8)) if rng.random() < 0.4 else x
 
 
-def shaped(rng, parts: np.ndarray) -> np.ndarray:
+def _shaped(rng, parts: np.ndarray) -> np.ndarray:
     """The same random tilt and, one time in four, telephone or low-pass band on all parts `[P, n]`."""
     spectrum = np.fft.rfft(parts, axis=1)
     hz = np.fft.rfftfreq(parts.shape[1], 1 / SAMPLE_RATE)

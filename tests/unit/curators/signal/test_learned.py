@@ -46,26 +46,6 @@ def test_numpy_computes_what_torch_computes():
         assert np.abs(ours - other[0].numpy()).max() < 1e-3
 
 
-def test_residual_layers_of_the_mask_leave_all_else_as_it_was():
-    base, x = random_net().arrays(), np.random.default_rng(0).normal(size=(70, NUM_BANDS, NUM_CHANNELS))
-    x, rng = x.astype(np.float32), np.random.default_rng(2)
-    layer = {
-        "conv.weight": rng.normal(size=(8, 8, 3, 3)),
-        "conv.bias": rng.normal(size=8),
-        "context.weight": rng.normal(size=(8, 8)),
-        "context.bias": rng.normal(size=8),
-    }
-    own = {f"mask_residual.0.{name}": (0.1 * value).astype(np.float32) for name, value in layer.items()}
-    silent = {name: np.zeros_like(value) for name, value in own.items()}
-    reach = {"mask_dilations": np.array([4], dtype=np.float32)}
-    before, same, other = (forward(base | w, x, heard_in(70)) for w in ({}, silent | reach, own | reach))
-    for then, now in zip(before, same, strict=True):
-        assert (then == now).all()
-    assert (before[0] != other[0]).mean() > 0.5
-    assert (before[1] == other[1]).all()
-    assert (before[2] == other[2]).all()
-
-
 def heard_in(frames):
     return np.random.default_rng(frames).uniform(-1, 2, (frames, NUM_FEATURES)).astype(np.float16)
 
