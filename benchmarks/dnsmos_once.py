@@ -75,7 +75,7 @@ def main() -> None:
 
         def heard(mode: str, y: np.ndarray = y) -> tuple[np.ndarray, list[int]]:
             starts = dnsmos.segment_starts(y.size, mode, 24)
-            raw = [model.run(None, {"input_1": y[None, s : s + dnsmos.INPUT_SIZE]})[0][0] for s in starts]
+            raw = [np.asarray(model.run(None, {"input_1": y[None, s : s + dnsmos.INPUT_SIZE]})[0])[0] for s in starts]
             same = outputs(w, y[starts[0] : starts[0] + dnsmos.INPUT_SIZE])
             if np.abs(same - raw[0]).max() > TOLERANCE:
                 raise SystemExit("the network in torch is not that of the package")
