@@ -218,17 +218,18 @@ def dnsmos(clips: int = 24) -> Iterator[Line]:
         rows.append([max(abs(ours[a] - theirs[b]) for a, b in pairs), max(abs(ours[a] - quick[a]) for a, _ in pairs)])
         speakers.append(u.speaker)
     values = np.array(rows)
-    worst = figure(lambda r: float(r[:, 0].max()), values, speakers)
+    sources = {"speakers": speakers, "corpora": [s.partition("/")[0] for s in speakers]}
+    worst = figure(lambda r: float(r[:, 0].max()), values, sources)
     yield Line("dnsmos_*", "reference mode", "against speechmos", "largest difference, MOS", worst, 0.05)
     yield Line(
-        "dnsmos_*", "fast mode", "against reference", "mean worst difference", figure(_second_mean, values, speakers)
+        "dnsmos_*", "fast mode", "against reference", "mean worst difference", figure(_second_mean, values, sources)
     )
     yield Line(
         "dnsmos_*",
         "fast mode",
         "against reference",
         "largest difference, MOS",
-        figure(lambda r: float(r[:, 1].max()), values, speakers),
+        figure(lambda r: float(r[:, 1].max()), values, sources),
     )
     cases = list(snr_cases(per_speaker=1, seed=21))
     cases = [c for c in cases if c.condition != "synthetic"][:: max(1, len(cases) // 150)]
