@@ -21,9 +21,10 @@ from ..extractors.coding.registry import describe_all
 from ..loaders.care.apply_tombstones import tombstones_applied
 from ..loaders.reading.tombstones import tombstones
 from ..loaders.reading.version import Version, numbers, open_version
+from ..loaders.storage.layout import run_path
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
-from ..schemas.errors import GateError, IntegrityError
+from ..schemas.errors import DatasetError, GateError, IntegrityError
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
@@ -40,7 +41,7 @@ from .policy.undecided import undecided
 from .publishing import assemble, document, gate
 from .publishing.pack import pack
 from .publishing.publish import close_run, keep_candidate, publish
-from .publishing.refusal import failed_checks, words
+from .publishing.refusal import failed_checks, refusal, words
 from .tables import cues, ingest, label_lines
 from .tables.list_units import listed_by_units, plan_listing
 from .tables.losses import refuse_losses
@@ -201,7 +202,7 @@ def run(
         runs = unfinished_runs(store)
         this = Run(config, store, runs[0] if runs else new_run(), progress, paranoid, retry_failed, accept_losses)
         if runs:
-            progress.notice(f"resuming run {this.run}: finished units are kept")
+            progress.notice(f"resuming run {this.run}{_refused(store, this.run)}: finished units are kept")
         try:
             while True:
                 outcome = _round(this, curators, specs)
@@ -210,6 +211,15 @@ def run(
                 progress.notice("another run published first: planning again on its version")
         finally:
             this.close()
+
+
+def _refused(store: Store, run: str) -> str:
+    try:
+        checks = refusal(store, [entry.path for entry in store.list(run_path(run))])
+    except DatasetError:
+        # a candidate that was damaged is made again
+        return ""
+    return f", which the gate refused ({words(checks)})" if checks is not None else ""
 
 
 def _round(this: Run, curators: Sequence[Curator], specs: Sequence[RepresentationSpec]) -> Outcome | None:

@@ -13,7 +13,17 @@ from auricle.loaders.storage.store import Store
 from auricle.pipelines.plan import plan
 from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.run import run
+from auricle.pipelines.work.progress import Silent
+from auricle.schemas.config import Gate
 from auricle.schemas.errors import GateError
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
 
 
 @pytest.fixture
@@ -67,6 +77,15 @@ def test_a_run_that_the_gate_refused_is_called_so_with_what_it_failed(
     assert "was refused by the gate (" in out
     assert "observed 3" in out
     assert "resumes it" not in out
+    told = Told()
+    with pytest.raises(GateError):
+        run(settings, progress=told)
+    (line,) = (each for each in told.notices if each.startswith("resuming run"))
+    assert "which the gate refused (" in line
+    assert "observed 3" in line
+    for candidate in (corpus / "data" / "runs").glob("*/candidate-*.json"):
+        candidate.write_text("{")
+    assert run(settings.model_copy(update={"gate": Gate()})).status == "published"
 
 
 def test_nothing_new_is_said_in_one_line(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
