@@ -56,3 +56,24 @@ def test_a_line_through_pairs_leaves_outliers_out() -> None:
     assert few is not None
     assert few.drift == 0
     assert by_pairs(own[:0], found[:0]) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_first_cue_that_was_cut_off_at_zero_is_no_drift(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    true = np.sort(rng.uniform(0.5, 45, 9))
+    true[0] = 0.7
+    # two seconds early, and nothing can be before the beginning
+    line = by_pairs(np.maximum(true - 2, 0), true + rng.normal(0, 0.08, 9))
+    assert line is not None
+    assert line.drift == 0
+    assert line.offset_s == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("drift", [-0.04, 0.0005, 0.01])
+def test_a_drift_that_shows_is_told_from_none(drift: float) -> None:
+    own = np.linspace(0, 1800, 200)
+    line = by_pairs(own, 1 + (1 + drift) * own + np.random.default_rng(1).normal(0, 0.3, 200))
+    assert line is not None
+    assert line.drift == pytest.approx(drift, abs=3e-4)
+    assert line.drift != 0
