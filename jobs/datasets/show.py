@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ...loaders.copies.diff import Diff
     from ...pipelines.plan import Plan
     from ...schemas.undecided import Undecided
+    from ...schemas.version import VersionDocument
 
+WIDE = 0.3
+"""Of an interval of a share of wrong texts."""
 SOURCES = 5
 """Sources whose share of wrong texts is printed."""
 
@@ -42,10 +45,9 @@ def print_version(version: Version) -> None:
         )
         more = f" and {len(worst) - SOURCES} more sources" if len(worst) > SOURCES else ""
         if said:
-            console.say(
-                f"wrong texts by {score}, estimated: {said}{more}. A bound on {score} is moved by its source's share, "
-                "so that it means what it does where half of the texts are wrong (docs/transcript_trust.md)"
-            )
+            console.say(f"wrong texts by {score}, estimated: {said}{more}{_bounds(d, score)}")
+            if any(s.high - s.low > WIDE for s in sources.values()):
+                console.say("with so wide an interval a share is mostly an assumption: there are too few clips to tell")
     reasons = [("dropped", r, n) for r, n in d.dropped_by_reason.items()]
     passing = {r: n for r, n in d.failed_by_reason.items() if kind_of(r) is FailureClass.MOMENT}
     reasons += [("failed", r, n) for r, n in d.failed_by_reason.items() if r not in passing]
@@ -68,6 +70,16 @@ def print_version(version: Version) -> None:
             console.say(
                 f"gate {check.severity}: {check.expectation}: required {check.required}, observed {check.observed}"
             )
+
+
+def _bounds(document: VersionDocument, score: str) -> str:
+    """What bounds on a score meant where so many texts are wrong."""
+    # the report says it in the same words
+    from ...dashboards.drawing.rules import moved_words, rules_of
+
+    moved = [(rule, moved_words(rule, document)) for rule in rules_of(document.config) if rule.score == score]
+    said = "; ".join(f"{rule.reason}: {score} {words}" for rule, words in moved if words)
+    return f". {said} (docs/transcript_trust.md)" if said else ""
 
 
 def print_undecided(found: Iterable[Undecided]) -> None:

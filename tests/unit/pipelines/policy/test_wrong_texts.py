@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,14 @@ def test_a_run_estimates_the_share_of_each_source_and_keeps_what_is_likelier_rig
     # a trust of 0.3 is enough where hardly any text is wrong
     assert (kept["clip_0007.wav"], kept["clip_0107.wav"]) == ("kept", "dropped")
     print_version(version)
-    assert "wrong texts by trust, estimated: bad" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "wrong texts by trust, estimated: bad" in said
+    assert "transcript: trust min 0.5 means 0." in said
+    assert "there are too few clips to tell" not in said
+    few = {"clean": shares["clean"].model_copy(update={"low": 0.02, "high": 0.36})}
+    document = version.document.model_copy(update={"wrong_texts": {"trust": few}})
+    print_version(replace(version, document=document))
+    assert "mostly an assumption: there are too few clips to tell" in " ".join(capsys.readouterr().out.split())
     fixed = [keep[0] | {"wrong_share": 0.5}]
     version = run(config(tmp_path, tmp_path / "data", sources=sources, keep=fixed)).version
     assert version.document.wrong_texts == {}
