@@ -87,14 +87,19 @@ def rollback(
 
     Example: auricle rollback ./speech-dataset 6
     """
+    from ...loaders.reading.version import open_version
+    from ...pipelines.upkeep.rollback import content_of, left_out
     from ...pipelines.upkeep.rollback import rollback as go_back
     from ..terminal import console
     from ..terminal.answer import answer
 
     with console.working("rolling back", quiet):
-        made = go_back(existing(dataset), version, wait=wait, notify=console.notice)
-    facts = {"version": made.number, "restored": version}
-    answer(as_json, facts, lambda: console.say(f"version {made.number} has the content of version {version}"))
+        url = existing(dataset)
+        made = go_back(url, version, wait=wait, notify=console.notice)
+        without = left_out(open_version(url, version).document, made)
+    facts = {"version": made.number, "restored": version, "clips_left_out": without}
+    said = f"version {made.number} has the content of {content_of(version, without)}"
+    answer(as_json, facts, lambda: console.say(said))
 
 
 def verify(

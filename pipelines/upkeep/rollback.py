@@ -11,6 +11,7 @@ from ...loaders.reading.version import Version, open_version
 from ...loaders.storage.layout import clips_path, recordings_path
 from ...loaders.storage.parts import checked_parts
 from ...loaders.storage.store import Store
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.version import VersionDocument
 from .amend import amend
@@ -43,8 +44,21 @@ def rollback(
             stones = tombstones(store)
             recipe = tombstone_rewrite(old, stones, carrying_shards(old, stones))
             fields = Rewrite(old, store, recipe).run() if stones.num_rows else {}
-            return old.document.model_copy(update={**fields, "note": f"rolled back to version {number}"})
+            made = old.document.model_copy(update=fields)
+            said = content_of(number, left_out(old.document, made))
+            return made.model_copy(update={"note": f"rolled back to {said}"})
 
         document = amend(store, "rollback", make)
     assert document is not None
     return document
+
+
+def left_out(old: VersionDocument, restored: VersionDocument) -> int:
+    """Clips of the old version that its restored one does not have, since they were taken down in between."""
+    return old.counts.clips - restored.counts.clips
+
+
+def content_of(version: int | str, left_out: int) -> str:
+    """What a restored version holds, in words."""
+    without = f" without {counted(left_out, 'clip')} that {'was' if left_out == 1 else 'were'} taken down"
+    return f"version {version}{without if left_out else ''}"

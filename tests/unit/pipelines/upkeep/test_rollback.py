@@ -28,6 +28,7 @@ def test_the_old_list_comes_back_under_a_new_number(dataset: str) -> None:
     document = rollback(dataset, 1)
     old, new = open_version(dataset, 1), open_version(dataset)
     assert (document.number, document.parent, document.kind) == (3, 2, "rollback")
+    assert document.note == "rolled back to version 1"
     assert new.clips().equals(old.clips())
     assert new.document.representations == old.document.representations
     assert new.derived("curriculum.parquet") == b"stages"
@@ -53,7 +54,7 @@ def test_rolling_back_to_the_newest_or_the_unknown_is_refused(dataset: str) -> N
 def test_what_was_taken_down_stays_away_from_a_rollback(dataset: str) -> None:
     gone = voices(1)[0]
     takedown(dataset, clips=[gone.key])
-    rollback(dataset, 1)
+    assert rollback(dataset, 1).note == "rolled back to version 1 without 1 clip that was taken down"
     version = open_version(dataset)
     assert version.document.counts.kept == 4
     assert gone.key not in {s.key for s in version.samples(CODES.name)}
