@@ -12,8 +12,11 @@ from ..terminal.options import DatasetOnly, DryRun, Json, Quiet, Wait, Yes
 if TYPE_CHECKING:
     from ...pipelines.upkeep.garbage import RunLeft
     from ...pipelines.upkeep.sweep import Collected
-    from ...pipelines.upkeep.takedown import Takedown
+    from ...pipelines.upkeep.takedown import NamedClip, Takedown
     from ..terminal.deletion import Going
+
+TEXT = 48
+"""Letters of a transcript that are shown; `--json` has all."""
 
 
 def add(app: typer.Typer) -> None:
@@ -156,7 +159,10 @@ def _taken_down(found: Takedown, done: bool, redact: bool) -> Going:
 
     what = "redacted: no text and no path, samples and latents stay" if redact else "taken down"
     same = f" ({found.same_audio:,} of them for holding the same audio)" if found.same_audio else ""
-    lines = [
+    lines = [_one(named) for named in found.named]
+    if found.clips > len(found.named):
+        lines.append(f"and {found.clips - len(found.named):,} more")
+    lines += [
         f"clips: {found.clips:,}, recordings: {found.recordings:,}{same} {'are' if done else 'would be'} {what}; "
         f"newest version {found.version}"
     ]
@@ -166,16 +172,39 @@ def _taken_down(found: Takedown, done: bool, redact: bool) -> Going:
     if found.removed:
         word = "removed or written anew" if done else "would be removed or written anew"
         lines.append(f"{megabytes(found.removed)}, {word}")
+    if found.still_in:
+        hold = "would hold" if not done else "holds" if len(found.still_in) == 1 else "hold"
+        lines.append(
+            f"{_versions(found.still_in)} of this dataset {hold} "
+            f"{'the text and the paths' if redact else 'them'} as before: --purge removes them from there"
+        )
+    if found.offered_by:
+        lines.append(f"curricula of {_versions(found.offered_by)} may still offer them")
     lines += [f"out of reach, may hold copies: {place}" for place in found.out_of_reach]
     facts = {
         "clips": found.clips,
+        "first_clips": found.named,
         "recordings": found.recordings,
         "clips_with_same_audio": found.same_audio,
         "version": found.version,
         "retired_versions": found.retired,
+        "still_in_versions": found.still_in,
+        "offered_by_curricula_of": found.offered_by,
         "out_of_reach": found.out_of_reach,
     }
     return Going(lines, facts, found.removed)
+
+
+def _one(clip: NamedClip) -> str:
+    """A clip on a line: its key, where it is, and how its text begins."""
+    text = " ".join((clip.transcript or "").split())
+    begins = f"  {text if len(text) <= TEXT else f'{text[: TEXT - 1]}…'}" if text else ""
+    where = f"{clip.source}/{clip.path}" if clip.path is not None else f"{clip.source} (its path is redacted)"
+    return f"{clip.clip}  {where}  from {clip.start_s:.2f} s{begins}"
+
+
+def _versions(numbers: list[int]) -> str:
+    return f"version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _given_up(left: RunLeft, done: bool) -> Going:

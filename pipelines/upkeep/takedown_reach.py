@@ -68,6 +68,25 @@ def read_history(store: Store) -> History:
 
 def holders(history: History, stones: pa.Table) -> Reach:
     """Versions and shards that hold what `stones` ban or redact."""
+    clips, recordings = _parts(history, stones)
+    known: dict[str, bool] = {}
+    versions, shards = set(), set()
+    for version in history.versions:
+        bad = tainted_shards(version, stones, known)
+        shards |= bad
+        if bad or _lists(version, clips | recordings):
+            versions.add(version.document.number)
+    return Reach(versions, shards, clips | recordings)
+
+
+def listing(history: History, stones: pa.Table) -> list[Version]:
+    """Versions whose tables name what `stones` ban, or show what they redact, oldest first. Opens no shard."""
+    clips, recordings = _parts(history, stones)
+    return [version for version in reversed(history.versions) if _lists(version, clips | recordings)]
+
+
+def _parts(history: History, stones: pa.Table) -> tuple[set[str], set[str]]:
+    """Parts of the clip tables and of the recording tables that hold what `stones` ban or redact."""
     whole = pc.unique(pa.chunked_array([whole_recordings(stones), redacted(stones)], pa.string()))
     clips = {
         sha256
@@ -79,19 +98,12 @@ def holders(history: History, stones: pa.Table) -> Reach:
         for sha256, file in history.recordings.items()
         if pc.any(pc.is_in(read_columns(file, ["recording"])["recording"], value_set=whole)).as_py()
     }
-    known: dict[str, bool] = {}
-    versions, shards = set(), set()
-    for version in history.versions:
-        document = version.document
-        bad = tainted_shards(version, stones, known)
-        shards |= bad
-        if (
-            bad
-            or clips.intersection(p.sha256 for p in document.clips)
-            or recordings.intersection(p.sha256 for p in document.recordings)
-        ):
-            versions.add(document.number)
-    return Reach(versions, shards, clips | recordings)
+    return clips, recordings
+
+
+def _lists(version: Version, parts: set[str]) -> bool:
+    listed = (*version.document.clips, *version.document.recordings)
+    return not parts.isdisjoint(part.sha256 for part in listed)
 
 
 def tainted_shards(version: Version, stones: pa.Table, known: dict[str, bool]) -> set[str]:
