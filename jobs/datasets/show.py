@@ -1,11 +1,16 @@
 """Versions, plans and differences as people read them."""
 
+# pyarrow.compute makes its functions at import, where no type checker sees them
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from ...loaders.reading.version import Version
+from ...loaders.storage.parts import read_columns
 from ...schemas.counted import counted
 from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
@@ -28,9 +33,11 @@ def print_version(version: Version) -> None:
     where = version.store.root or version.store.url
     counts = d.counts
     console.say(f"version {d.number} of {where}  ({d.kind}, {d.created}, gate: {d.gate.verdict})")
+    copies_failed = _copies_of_failed(version)
+    also = f" + {counted(copies_failed, 'copy', 'copies')} of {'it' if counts.failed_files == 1 else 'them'}"
     console.say(
-        f"files {counts.files:,} = {counts.decoded:,} decoded + {counts.aliases:,} copies of them, byte for byte, "
-        f"+ {counts.failed_files:,} failed"
+        f"files {counts.files:,} = {counts.decoded:,} decoded + {counts.aliases - copies_failed:,} copies of them, "
+        f"byte for byte, + {counts.failed_files:,} failed{also if copies_failed else ''}"
     )
     console.say(
         f"clips {counts.clips:,} = {counts.kept:,} kept + {counts.dropped:,} dropped + {counts.failed:,} failed; "
@@ -80,6 +87,19 @@ def _bounds(document: VersionDocument, score: str) -> str:
     moved = [(rule, moved_words(rule, document)) for rule in rules_of(document.config) if rule.score == score]
     said = "; ".join(f"{rule.reason}: {score} {words}" for rule, words in moved if words)
     return f". {said} (docs/transcript_trust.md)" if said else ""
+
+
+def _copies_of_failed(version: Version) -> int:
+    """Further paths with the bytes of a file that does not decode; the document counts them among the aliases."""
+    counts = version.document.counts
+    if not counts.aliases or not counts.failed_files:
+        return 0
+    copies = 0
+    for file in version.recording_files():
+        table = read_columns(file, ["status", "aliases"])
+        paths = pc.list_value_length(table.filter(pc.equal(table["status"], "failed"))["aliases"])
+        copies += pc.sum(paths).as_py() or 0
+    return copies - counts.failed_files
 
 
 def print_undecided(found: Iterable[Undecided]) -> None:

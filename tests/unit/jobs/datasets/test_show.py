@@ -74,3 +74,15 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(dataset: str) ->
         assert words in str(refused.value)
     with pytest.raises(ConfigError, match="give --clips too"):
         said("show", dataset, "--columns", "snr_db")
+
+
+def test_copies_of_files_that_failed_are_counted_apart_from_those_of_decoded_ones(tmp_path: Path) -> None:
+    first, second, broken, cut = voices(4)
+    ours = [first.but(aliases=2), second, broken.but(decodes=False, aliases=1), cut.but(decodes=False)]
+    for name, recordings, line in (
+        ("mixed", ours, "files 7 = 2 decoded + 2 copies of them, byte for byte, + 2 failed + 1 copy of them"),
+        ("whole", [*ours[:2], ours[3]], "files 5 = 2 decoded + 2 copies of them, byte for byte, + 1 failed"),
+        ("lone", ours[1:3], "files 3 = 1 decoded + 0 copies of them, byte for byte, + 1 failed + 1 copy of it"),
+    ):
+        write_version(str(tmp_path / name), recordings)
+        assert line in said("show", str(tmp_path / name)).splitlines()
