@@ -50,7 +50,7 @@ class Plan:
     changed_files: int = 0
     gone_files: int = 0
     new_hours: float = 0.0
-    """Estimated from the headers of the first new files and the bytes of all."""
+    """Of new and changed files: estimated from the headers of the first and the bytes of all."""
     clips: int = 0
     """Known live clips."""
     hours: float = 0.0

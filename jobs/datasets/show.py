@@ -159,10 +159,16 @@ def print_plan(plan: Plan) -> None:
         )
         return
     console.say(f"against {base}, a run would:")
+    # the estimate is of all files that are opened: it stands where their count does
+    opened = round(plan.new_hours, 3)
     rows: list[tuple[Any, ...]] = [
         ("files unchanged", plan.known_files, None),
-        ("files new", plan.new_files, round(plan.new_hours, 3) if plan.new_files or plan.changed_files else None),
-        ("files changed", plan.changed_files, None),
+        ("files new", plan.new_files, opened if plan.new_files and not plan.changed_files else None),
+        ("files changed", plan.changed_files, opened if plan.changed_files and not plan.new_files else None),
+    ]
+    if plan.new_files and plan.changed_files:
+        rows.append(("files new or changed", plan.new_files + plan.changed_files, opened))
+    rows += [
         ("files gone", plan.gone_files, None),
         ("clips known", plan.clips, round(plan.hours, 3)),
     ]

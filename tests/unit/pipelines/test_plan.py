@@ -10,7 +10,7 @@ from inprocess import without_ray
 
 from auricle.jobs.datasets.show import print_plan
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.plan import plan
+from auricle.pipelines.plan import Plan, plan
 from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.run import run
 from auricle.pipelines.work.progress import Silent
@@ -94,3 +94,21 @@ def test_nothing_new_is_said_in_one_line(corpus: Path, capsys: pytest.CaptureFix
     print_plan(plan(settings))
     out = capsys.readouterr().out
     assert out == "nothing new against version 1: 3 files are unchanged; a run would do and publish nothing\n"
+
+
+@pytest.mark.parametrize(
+    ("new", "changed", "rows"),
+    [
+        (3, 0, {"new": "3 0.5", "changed": "0 -"}),
+        (0, 24, {"new": "0 -", "changed": "24 0.5"}),
+        (3, 24, {"new": "3 -", "changed": "24 -", "new or changed": "27 0.5"}),
+        (0, 0, {"new": "0 -", "changed": "0 -"}),
+    ],
+)
+def test_hours_stand_in_the_row_of_the_files_that_they_are_of(
+    new: int, changed: int, rows: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_plan(Plan(1, False, new_files=new, changed_files=changed, new_hours=0.5 if new + changed else 0.0))
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for kind, cells in rows.items():
+        assert f"files {kind} {cells}" in printed
