@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +19,7 @@ from .labels.place import Place
 from .labels.read import Tally, label_files, rows_of
 from .labels.registry import formats
 from .labels.resolve import resolve
-from .labels.rows import LABELS
+from .labels.rows import LABELS, Row
 from .listing.archived import is_named_archive
 
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".txt", ".ctm", ".stm", ".rttm")
@@ -41,6 +41,10 @@ class FoundLabels:
     lines: int
     recordings: int
     """Of those listed, how many it describes."""
+    recordings_with_text: int
+    """Of these, how many have a text in it."""
+    adds: int
+    """Recordings to which it gives a text, and the best of the labels found gives none."""
     with_text: int
     """Lines with a text, of recordings that are there."""
     spans: int
@@ -52,8 +56,21 @@ class FoundLabels:
     """Why, with examples."""
 
 
-def found_labels(source: Source, files: pa.Table, limit: int) -> list[FoundLabels]:
-    """Labels that describe at least one of the listed recordings, the best first.
+@dataclass(frozen=True)
+class Unmatched:
+    """A label file that describes no recording of the source."""
+
+    transcripts: str
+    format: str
+    lines: int
+    name: str
+    """The recording of its first line, as the line calls it."""
+    recording: str
+    """The first recording of the source."""
+
+
+def found_labels(source: Source, files: pa.Table, limit: int) -> tuple[list[FoundLabels], list[Unmatched]]:
+    """Labels that describe at least one of the listed recordings, the best first, and those that describe none.
 
     files: `listing.FILES`. limit: lines read of each candidate.
     """
@@ -61,18 +78,27 @@ def found_labels(source: Source, files: pa.Table, limit: int) -> list[FoundLabel
     place = Place(source.path, source.name, lambda: paths)
     own = source.path.rstrip("/").rpartition("/")[2]
     below = f"{own}/" if is_named_archive(own) and not Path(source.path).expanduser().is_dir() else ""
-    found = []
+    found: list[tuple[FoundLabels, set[str]]] = []
+    unmatched: list[Unmatched] = []
     for name in islice(candidates(place, paths, below), MOST_CANDIDATES):
         try:
             tried = Source.model_validate({"path": source.path, "name": source.name, "transcripts": name})
-            counted = _counted(tried, files, paths, limit)
+            rows, tally, kind = _read(tried, paths, limit)
         except ConfigError:
             # not every table is one of labels
             continue
+        counted, texts = _counted(rows, tally, files, name, kind)
         if counted.recordings:
-            found.append(counted)
+            found.append((counted, texts))
+        elif rows and paths:
+            called = rows[0]["path"] or rows[0]["reference"]
+            unmatched.append(Unmatched(name, kind, counted.lines, called, paths[0]))
     # a list has its labels, where it has any
-    return sorted(found, key=lambda f: (f.transcripts != own, -f.recordings, -f.with_text, -f.lines, f.transcripts))
+    found.sort(
+        key=lambda f: (f[0].transcripts != own, -f[0].recordings, -f[0].with_text, -f[0].lines, f[0].transcripts)
+    )
+    best = found[0][1] if found else set()
+    return [replace(labels, adds=len(texts - best)) for labels, texts in found], unmatched
 
 
 def candidates(place: Place, paths: Sequence[str], below: str = "") -> Iterator[str]:
@@ -108,25 +134,37 @@ def candidates(place: Place, paths: Sequence[str], below: str = "") -> Iterator[
         yield pattern if len(names) > 1 else names[0]
 
 
-def _counted(source: Source, files: pa.Table, paths: list[str], limit: int) -> FoundLabels:
+def _read(source: Source, paths: list[str], limit: int) -> tuple[list[Row], Tally, str]:
+    """The label rows of a candidate, what of it cannot be used, and its format."""
     place, tally = Place(source.path, source.name, lambda: paths), Tally(source.name, source.transcripts or "")
     _, kind, _ = next(iter(label_files(source, place)), (None, None, None))
     rows = list(islice(rows_of(source, lambda _: paths, tally), limit))
+    return rows, tally, kind.name if kind else ""
+
+
+def _counted(rows: list[Row], tally: Tally, files: pa.Table, name: str, kind: str) -> tuple[FoundLabels, set[str]]:
+    """How well a candidate fits, and the recordings to which it gives a text."""
     with duckdb.connect() as db:
-        db.register("labels_read", pa.Table.from_pylist(rows, schema=LABELS))
+        read = pa.Table.from_pylist(rows, schema=LABELS)
+        # a line that is of a recording in two encodings is one line
+        db.register("labels_read", read.append_column("line", pa.array(range(len(rows)), pa.int64())))
         db.register("files_listed", files)
         resolve(db)
         facts = db.execute(
-            """SELECT count(DISTINCT path), count(transcript), count(start_s), count(DISTINCT speaker),
-                list_sort(list(DISTINCT language) FILTER (language IS NOT NULL))
+            """SELECT count(DISTINCT path), count(DISTINCT line) FILTER (transcript IS NOT NULL),
+                count(DISTINCT line) FILTER (start_s IS NOT NULL), count(DISTINCT speaker),
+                list_sort(list(DISTINCT language) FILTER (language IS NOT NULL)),
+                list(DISTINCT path) FILTER (transcript IS NOT NULL)
             FROM labels SEMI JOIN files_listed USING (source, path)"""
         ).fetchall()[0]
-    recordings, with_text, spans, speakers, languages = facts
-    return FoundLabels(
-        transcripts=source.transcripts or "",
-        format=kind.name if kind else "",
+    recordings, with_text, spans, speakers, languages, texts = facts
+    labels = FoundLabels(
+        transcripts=name,
+        format=kind,
         lines=len(rows) + tally.lines,
         recordings=recordings,
+        recordings_with_text=len(texts or ()),
+        adds=0,
         with_text=with_text,
         spans=spans,
         speakers=speakers,
@@ -134,3 +172,4 @@ def _counted(source: Source, files: pa.Table, paths: list[str], limit: int) -> F
         unusable=tally.lines,
         notice=tally.notice() if tally.reasons else None,
     )
+    return labels, set(texts or ())

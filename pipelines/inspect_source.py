@@ -14,7 +14,7 @@ from ..schemas.errors import ClipError, ConfigError
 from ..schemas.source_config import Source
 from ..schemas.sources import is_list
 from .audio.decode import local_file, open_audio
-from .inspect_labels import FoundLabels, found_labels
+from .inspect_labels import FoundLabels, Unmatched, found_labels
 from .listing.archived import is_named_archive
 from .listing.files import FILES, list_sources
 
@@ -49,6 +49,8 @@ class Inspection:
     channels: dict[str, int] = field(default_factory=dict)
     labels: list[FoundLabels] = field(default_factory=list)
     """Best first; none that fits no recording."""
+    unmatched: list[Unmatched] = field(default_factory=list)
+    """Labels that fit no recording."""
     problems: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -68,7 +70,7 @@ def inspect_source(path: str, limit: int = 100_000) -> Inspection:
         table = _of_its_folder(Path(path), limit, found, error)
     source = Source(path=found.path)
     _open_some(table, found)
-    found.labels = found_labels(source, table, limit)
+    found.labels, found.unmatched = found_labels(source, table, limit)
     return found
 
 

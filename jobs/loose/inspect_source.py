@@ -13,6 +13,9 @@ LONG_S = 60.0
 CUES = frozenset({"srt", "vtt", "ttml", "json"})
 """Formats whose spans say about when something is said: borders of what is shown or was decoded, not of clips."""
 
+MOST_UNMATCHED = 3
+"""Label files that fit nothing and are named."""
+
 
 def lines(found: Inspection) -> list[str]:
     """For a person."""
@@ -31,22 +34,53 @@ def lines(found: Inspection) -> list[str]:
         said.append(f"  formats     {_counts(found.formats)}")
         said.append(f"  rates       {_counts(found.sample_rates)} Hz")
         said.append(f"  channels    {_counts(found.channels)}")
-    if found.labels:
-        for labels in found.labels:
-            share = f"{labels.recordings:,} of {counted(found.files, 'recording')}"
-            languages = f", languages {' '.join(labels.languages)}" if labels.languages else ""
-            said.append(
-                f"  labels      {labels.transcripts} ({labels.format}): {counted(labels.lines, 'line')}, {share}, "
-                f"{labels.with_text:,} with text, {labels.spans:,} of spans, "
-                f"{counted(labels.speakers, 'speaker')}{languages}"
-            )
-            if labels.notice:
-                said.append(f"              {labels.notice}")
-    else:
-        said.append("  labels      none that describe these recordings")
+    said += _labels(found)
     said += [f"  problem     {problem}" for problem in found.problems]
     said += [f"  notice      {notice}" for notice in found.notices]
     return said
+
+
+def _labels(found: Inspection) -> list[str]:
+    """The labels that fit; without one, those that are there and fit nothing."""
+    said = []
+    for labels in found.labels:
+        share = f"{labels.recordings:,} of {counted(found.files, 'recording')}"
+        languages = f", languages {' '.join(labels.languages)}" if labels.languages else ""
+        said.append(
+            f"  labels      {labels.transcripts} ({labels.format}): {counted(labels.lines, 'line')}, {share}, "
+            f"{labels.with_text:,} with text, {labels.spans:,} of spans, "
+            f"{counted(labels.speakers, 'speaker')}{languages}"
+        )
+        if labels.notice:
+            said.append(f"              {labels.notice}")
+    if found.labels:
+        return said + _without_text(found)
+    if not found.unmatched:
+        return ["  labels      none that describe these recordings"]
+    for none in found.unmatched[:MOST_UNMATCHED]:
+        said.append(
+            f"  labels      {none.transcripts} ({none.format}): 0 of {counted(none.lines, 'line')} "
+            f"{'matches' if none.lines == 1 else 'match'} a recording: it names {none.name!r}, and a recording here is "
+            f"{none.recording!r}; names must agree, with or without folder and ending"
+        )
+    if len(found.unmatched) > MOST_UNMATCHED:
+        said.append(f"              and {len(found.unmatched) - MOST_UNMATCHED:,} more that match none")
+    return said
+
+
+def _without_text(found: Inspection) -> list[str]:
+    """How many recordings have no text in the labels that the configuration takes, and which labels have one."""
+    best, *others = found.labels
+    left = found.files - best.recordings_with_text
+    more = max(others, key=lambda labels: labels.adds, default=None)
+    if not left or more is None or not more.adds:
+        return []
+    second = f"{{path: {_text(found.path)}, name: NAME, transcripts: {_text(more.transcripts)}}}"
+    return [
+        f"  notice      {best.transcripts} leaves {left:,} of {counted(found.files, 'recording')} without text; "
+        f"{more.transcripts} has text of {more.adds:,} of these. To take both, list the folder as two sources, each "
+        f"with a name of its own: - {second}"
+    ]
 
 
 def _size(num_bytes: int) -> str:

@@ -142,3 +142,48 @@ def test_labels_of_others_beside_an_archive_or_a_list_are_not_proposed(tmp_path:
     assert [found.transcripts for found in inspect_source(str(tmp_path / "mine.tar")).labels] == ["*.txt"]
     (tmp_path / "list.jsonl").write_text(json.dumps({"audio_filepath": "clips/x.wav", "text": "mine"}) + "\n")
     assert inspect_source(str(tmp_path / "list.jsonl")).labels[0].transcripts == "list.jsonl"
+
+
+def test_recordings_that_only_other_labels_describe_are_counted_with_what_to_do(tmp_path: Path) -> None:
+    cue = "00:00:00{0}100 --> 00:00:00{0}400\nsome words\n"
+    for k in range(5):
+        write_clip(tmp_path / "in" / f"t{k}.wav", k)
+        if k < 3:
+            (tmp_path / "in" / f"t{k}.srt").write_text("1\n" + cue.format(","))
+        if k in (2, 3):
+            (tmp_path / "in" / f"t{k}.vtt").write_text("WEBVTT\n\n" + cue.format("."))
+    found = inspect_source(str(tmp_path / "in"))
+    assert [(f.transcripts, f.recordings_with_text, f.adds) for f in found.labels] == [("*.srt", 3, 0), ("*.vtt", 2, 1)]
+    (told,) = (line for line in lines(found) if "without text" in line)
+    assert "*.srt leaves 2 of 5 recordings without text; *.vtt has text of 1 of these" in told
+    config = yaml.safe_load(proposed(found))
+    config["sources"][0]["name"] = "first"
+    config["sources"] += yaml.safe_load(told.split("own: ")[1].replace("NAME", "second"))
+    config["dataset"] = str(tmp_path / "data")
+    assert plan(RunConfig.model_validate(config)).files == 10
+
+
+def test_labels_that_leave_nothing_without_text_are_not_remarked(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "in", 2)
+    assert not any("without text" in line for line in lines(inspect_source(str(tmp_path / "in"))))
+
+
+def test_a_line_of_a_recording_in_two_encodings_counts_once(tmp_path: Path) -> None:
+    samples = np.zeros(8000)
+    for name in ("a.flac", "b.flac", "b.wav"):
+        soundfile.write(tmp_path / name, samples, 8000)
+    (tmp_path / "metadata.csv").write_text("a|one|one\nb|two|two\nb|two|two\n")
+    [labels] = inspect_source(str(tmp_path)).labels
+    assert (labels.lines, labels.recordings, labels.with_text) == (3, 3, 3)
+
+
+def test_labels_of_which_no_line_matches_are_named_with_a_name_on_either_side(tmp_path: Path) -> None:
+    write_clip(tmp_path / "in" / "t0.wav", 0)
+    (tmp_path / "in" / "words.tsv").write_text("file\ttranscript\n" + "".join(f"x{k}.wav\thello\n" for k in range(3)))
+    found = inspect_source(str(tmp_path / "in"))
+    assert found.labels == []
+    (told,) = (line for line in lines(found) if line.startswith("  labels"))
+    assert (
+        "words.tsv (tsv): 0 of 3 lines match a recording: it names 'x0.wav', and a recording here is 't0.wav'" in told
+    )
+    assert "transcripts:" not in proposed(found)
