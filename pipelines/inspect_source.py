@@ -59,19 +59,35 @@ def inspect_source(path: str, limit: int = 100_000) -> Inspection:
     """What lies in a folder, a file, an archive or a place in an object store.
 
     limit: files listed and label lines read at most. A table on this machine that does not say where recordings are is
-    taken for labels: its folder is inspected, and a notice says so. Raises `ConfigError` for a path that is not there.
+    taken for labels: its folder is inspected, and a notice says so. Raises `ConfigError` for a path that is not there,
+    a place without recordings, and a file that is no audio, archive, list or table of labels.
     """
     found = Inspection(path)
     try:
         table = _listed(Source(path=path), limit, found)
     except ConfigError as error:
-        if "://" in path or not (is_list(path) and Path(path).expanduser().is_file()):
+        if not (is_list(path) and _is_file(path)):
             raise
         table = _of_its_folder(Path(path), limit, found, error)
     source = Source(path=found.path)
+    if not found.files:
+        raise ConfigError(
+            f"{'; '.join(found.notices) or f'{path}: no audio files'}. Inspect a folder or an archive that holds "
+            "recordings"
+        )
     _open_some(table, found)
+    if not found.opened and not found.archives and _is_file(path) and not is_list(path):
+        raise ConfigError(
+            f"{path} is no audio, archive, list or table of labels that can be read ({'; '.join(found.problems)}). "
+            "Inspect a recording, or the folder that holds them"
+        )
     found.labels, found.unmatched = found_labels(source, table, limit)
     return found
+
+
+def _is_file(path: str) -> bool:
+    """On this machine."""
+    return "://" not in path and Path(path).expanduser().is_file()
 
 
 def _of_its_folder(labels: Path, limit: int, found: Inspection, why: ConfigError) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from corpus import write_clip
 from dataset_factory import Recording, write_version
 from typer.testing import CliRunner
 
@@ -111,6 +112,7 @@ def dataset(tmp_path: Path) -> str:
         write_version(url, [Recording(f"r{i}", num_samples=16000 + i) for i in range(night, night + 3)], per_shard=1)
     tag(url, "paper", 3)
     Store(url).put_new("runs/20260101T000000-aaaaaa/score/plan.parquet", b"a plan")
+    write_clip(tmp_path / "spoken" / "one.wav", 1)
     return url
 
 
@@ -137,7 +139,7 @@ def dataset(tmp_path: Path) -> str:
         ["abandon", "DATA"],
         ["abandon", "DATA", "20260101T000000-aaaaaa", "--dry-run"],
         ["relabel", "DATA", "--forget", "nobody", "--dry-run"],
-        ["inspect", "DATA"],
+        ["inspect", "DATA/../spoken"],
         ["doctor", "DATA"],
         ["codecs"],
         ["weights", "list"],
@@ -156,6 +158,17 @@ def test_json_is_one_object_of_documented_keys_and_nothing_else(
     verb = " ".join(arguments[:2]) if arguments[0] in ("models", "weights", "curriculum") else arguments[0]
     assert found
     assert set(found) <= documented()[verb]
+
+
+def test_a_place_with_nothing_to_hear_is_refused_and_no_configuration_is_printed(
+    auricle: Auricle, tmp_path: Path
+) -> None:
+    (tmp_path / "read.py").write_text("print('hello')\n")
+    (tmp_path / "empty").mkdir()
+    for path, why in (("read.py", "is no audio"), ("empty", "no audio files")):
+        code, out, err = auricle("inspect", str(tmp_path / path))
+        assert (code, out) == (2, "")
+        assert why in err
 
 
 def test_json_of_a_verb_that_fails_leaves_standard_output_empty(auricle: Auricle, dataset: str) -> None:

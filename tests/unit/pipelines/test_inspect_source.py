@@ -108,10 +108,19 @@ def test_the_limit_is_said_and_an_absent_source_is_refused(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="does not exist"):
         inspect_source(str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    empty = inspect_source(str(tmp_path / "empty"))
-    assert (empty.files, empty.hours, empty.labels) == (0, None, [])
-    assert "no audio files" in "\n".join(lines(empty))
-    assert "include" not in "\n".join(lines(empty)), "nobody wrote one"
+    with pytest.raises(ConfigError, match="no audio files") as refused:
+        inspect_source(str(tmp_path / "empty"))
+    assert "include" not in str(refused.value), "nobody wrote one"
+
+
+def test_a_file_of_another_kind_is_refused_and_a_broken_one_among_others_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "read.py").write_text("print('hello')\n")
+    with pytest.raises(ConfigError, match=r"read\.py is no audio, archive, list or table of labels .*not_audio"):
+        inspect_source(str(tmp_path / "read.py"))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/broken.wav").write_bytes(b"nonsense")
+    assert inspect_source(str(tmp_path / "in")).problems == ["broken.wav: not_audio: broken.wav: Format not recognised"]
+    assert inspect_source(str(write_clip(tmp_path / "in" / "whole.wav", 1))).opened == 1
 
 
 def test_of_a_file_of_labels_alone_its_folder_is_inspected(tmp_path: Path) -> None:
