@@ -21,6 +21,8 @@ from ...schemas.near import did_you_mean
 from ..terminal import console
 
 SHOWN = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language", "path", "channel", "transcript")
+IN_EVERY_TABLE = frozenset({*SHOWN} - {"tier", "reasons"})
+"""Of these, what the table has in a column of its own; tier and reasons share one."""
 TEXT = 48
 """Letters of a transcript in the table; `--json` has all."""
 
@@ -66,7 +68,8 @@ def clips_where(version: Version, where: str | None, limit: int, columns: Sequen
 
 
 def print_clips(found: Clips, columns: Sequence[str] = ()) -> None:
-    """The clips, with the scores asked for, and how many more there are."""
+    """The clips, with the scores asked for, and how many more there are. Keys are whole however narrow the terminal."""
+    columns = [name for name in dict.fromkeys(columns) if name not in IN_EVERY_TABLE]
     rows = [
         (
             row["clip"],
@@ -90,7 +93,7 @@ def print_clips(found: Clips, columns: Sequence[str] = ()) -> None:
         *columns,
         "transcript",
     )
-    console.table("", heads, rows)
+    console.table("", heads, rows, unbroken=("clip",))
     more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
     condition = f" where {found.where}" if found.where else ""
     console.say(f"{len(rows):,} of {counted(found.total, 'clip')}{condition}{more}")
@@ -100,9 +103,10 @@ def _named(names: Sequence[str], schema: pa.Schema) -> list[FilterColumn]:
     known = {column.name: column for column in filter_columns(schema)}
     for name in names:
         if name not in known:
-            raise ConfigError(
-                f"--columns: there is no column {name!r}{did_you_mean(name, known)} There are: {', '.join(known)}"
-            )
+            near = did_you_mean(name, known)
+            listed = ", ".join(column.name for column in known.values() if not column.of_provenance)
+            hint = near if near != "." else f". There are: {listed}"
+            raise ConfigError(f"--columns: there is no column {name!r}{hint}")
     return [known[name] for name in dict.fromkeys(names)]
 
 

@@ -30,14 +30,25 @@ UNITS_BEFORE_ESTIMATE = 3
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], widths: Sequence[int] | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    widths: Sequence[int] | None = None,
+    unbroken: Sequence[str] = (),
 ) -> None:
-    """Print a table; columns of numbers to the right. widths: of the columns; default: as there is room."""
+    """Print a table; columns of numbers to the right. widths: of the columns; default: as there is room. unbroken:
+    columns whose cells stay on one line, to be copied, also where the terminal is too narrow for that."""
     grid = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        whole = max((len(_cell(row[i])) for row in rows), default=0) if name in unbroken else None
         grid.add_column(
-            name, justify="right" if numeric else "left", overflow="fold", width=widths[i] if widths else None
+            name,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            width=widths[i] if widths else None,
+            min_width=whole,
+            no_wrap=whole is not None,
         )
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))

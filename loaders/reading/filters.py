@@ -66,6 +66,11 @@ class FilterColumn:
     """The field of the struct `column`; "" for a plain column."""
 
     @property
+    def of_provenance(self) -> bool:
+        """Whether it says where a curator's scores come from, and is none of them: left out where names are listed."""
+        return self.child in PROVENANCE
+
+    @property
     def sql(self) -> str:
         """The value in the clip table as it is stored."""
         return f"{quoted(self.column)}.{quoted(self.child)}" if self.child else quoted(self.column)
@@ -189,7 +194,8 @@ class _Writer:
         if found is None:
             names = sorted(column.name for column in self._columns.values())
             near = difflib.get_close_matches(path[-1] if path else "", names, n=3)
-            hint = f"close: {', '.join(near)}" if near else f"columns: {', '.join(names)}"
+            listed = sorted(column.name for column in self._columns.values() if not column.of_provenance)
+            hint = f"close: {', '.join(near)}" if near else f"columns: {', '.join(listed)}"
             raise FilterError(f"there is no column {'.'.join(path)!r}; {hint}")
         self.used.append(found)
         return quoted(found.name)

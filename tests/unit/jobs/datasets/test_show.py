@@ -11,7 +11,9 @@ from dataset_factory import voices, write_version
 from typer.testing import CliRunner
 
 from auricle.jobs import commands
+from auricle.jobs.terminal import console
 from auricle.schemas.errors import ConfigError
+from auricle.schemas.score import PROVENANCE
 
 app = typer.Typer()
 commands.register(app)
@@ -65,6 +67,34 @@ def test_clips_come_with_their_transcript_their_start_and_the_scores_asked_for(d
     assert "sentence v 0" in out
     assert "snr_db" in out.splitlines()[0]
     assert "snr_db" not in said("show", dataset, "--clips")
+
+
+def test_keys_stay_on_one_line_in_a_narrow_terminal(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [row["clip"] for row in json.loads(said("show", dataset, "--clips", "--json"))["clips"]]
+    assert [len(key) for key in keys] == [32] * 4
+    for width in (160, 80, 40):
+        monkeypatch.setattr(console.out, "_width", width)
+        out = said("show", dataset, "--clips", "--columns", "snr_db,transcript_trust")
+        assert [key for key in keys if key in out] == keys
+
+
+@pytest.mark.parametrize("name", ["clip", "status", "speaker", "language", "path", "channel", "transcript"])
+def test_a_column_of_every_table_is_not_printed_twice(dataset: str, name: str) -> None:
+    plain = said("show", dataset, "--clips")
+    assert said("show", dataset, "--clips", "--columns", name) == plain
+    assert said("show", dataset, "--clips", "--columns", f"snr_db,{name},snr_db").count("snr_db") == 1
+
+
+def test_names_that_are_listed_are_of_scores_and_facts_not_of_their_provenance(dataset: str) -> None:
+    for arguments in (("--columns", "zzzz"), ("--where", "zzzz = 1")):
+        with pytest.raises(ConfigError) as refused:
+            said("show", dataset, "--clips", *arguments)
+        assert "snr_db" in str(refused.value)
+        for ending in PROVENANCE:
+            assert f"snr_{ending}" not in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        said("show", dataset, "--clips", "--columns", "snr")
+    assert str(refused.value) == "--columns: there is no column 'snr'; did you mean 'snr_db'?"
 
 
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(dataset: str) -> None:
