@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from corpus import config as cheap
 from corpus import write_clip, write_corpus
+from inprocess import without_ray
 
 from auricle.jobs.loose.inspect_source import lines, proposed
 from auricle.pipelines.inspect_source import inspect_source
 from auricle.pipelines.plan import plan
+from auricle.pipelines.run import run
 from auricle.schemas.config import RunConfig
 from auricle.schemas.errors import ConfigError
 
@@ -153,7 +156,10 @@ def test_labels_of_others_beside_an_archive_or_a_list_are_not_proposed(tmp_path:
     assert inspect_source(str(tmp_path / "list.jsonl")).labels[0].transcripts == "list.jsonl"
 
 
-def test_recordings_that_only_other_labels_describe_are_counted_with_what_to_do(tmp_path: Path) -> None:
+def test_recordings_that_only_other_labels_describe_are_counted_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the two sources that it asks for give them their texts."""
     cue = "00:00:00{0}100 --> 00:00:00{0}400\nsome words\n"
     for k in range(5):
         write_clip(tmp_path / "in" / f"t{k}.wav", k)
@@ -165,11 +171,13 @@ def test_recordings_that_only_other_labels_describe_are_counted_with_what_to_do(
     assert [(f.transcripts, f.recordings_with_text, f.adds) for f in found.labels] == [("*.srt", 3, 0), ("*.vtt", 2, 1)]
     (told,) = (line for line in lines(found) if "without text" in line)
     assert "*.srt leaves 2 of 5 recordings without text; *.vtt has text of 1 of these" in told
-    config = yaml.safe_load(proposed(found))
-    config["sources"][0]["name"] = "first"
-    config["sources"] += yaml.safe_load(told.split("own: ")[1].replace("NAME", "second"))
-    config["dataset"] = str(tmp_path / "data")
-    assert plan(RunConfig.model_validate(config)).files == 10
+    sources = yaml.safe_load(proposed(found))["sources"] + yaml.safe_load(told.split("own: ")[1])
+    named = [source | {"name": name} for source, name in zip(sources, ("first", "second"), strict=True)]
+    without_ray(monkeypatch)
+    version = run(cheap(tmp_path, tmp_path / "data", sources=named)).version
+    clips = version.clips(["path", "transcript"]).to_pylist()
+    texts = {row["path"] for row in clips if row["transcript"]}
+    assert texts == {"t0.wav", "t1.wav", "t2.wav", "t3.wav"}
 
 
 def test_labels_that_leave_nothing_without_text_are_not_remarked(tmp_path: Path) -> None:
