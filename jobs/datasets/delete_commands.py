@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -159,9 +160,11 @@ def _taken_down(found: Takedown, done: bool, redact: bool) -> Going:
 
     what = "redacted: no text and no path, samples and latents stay" if redact else "taken down"
     same = f" ({found.same_audio:,} of them for holding the same audio)" if found.same_audio else ""
-    lines = [_one(named) for named in found.named]
-    if found.clips > len(found.named):
-        lines.append(f"and {found.clips - len(found.named):,} more")
+    # what is gone is not written into logs: its key is enough to find it in a backup
+    first = [replace(named, path=None, transcript=None) if done else named for named in found.named]
+    lines = [named.clip if done else _one(named) for named in first]
+    if found.clips > len(first):
+        lines.append(f"and {found.clips - len(first):,} more")
     lines += [
         f"clips: {found.clips:,}, recordings: {found.recordings:,}{same} {'are' if done else 'would be'} {what}; "
         f"newest version {found.version}"
@@ -183,7 +186,7 @@ def _taken_down(found: Takedown, done: bool, redact: bool) -> Going:
     lines += [f"out of reach, may hold copies: {place}" for place in found.out_of_reach]
     facts = {
         "clips": found.clips,
-        "first_clips": found.named,
+        "first_clips": first,
         "recordings": found.recordings,
         "clips_with_same_audio": found.same_audio,
         "version": found.version,
