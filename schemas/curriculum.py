@@ -24,7 +24,7 @@ CURRICULUM = pa.schema(
 )
 
 NAMED_SCHEMA = "auricle.named_curriculum/1"
-DOCUMENT_SCHEMA = "auricle.curriculum_document/1"
+DOCUMENT_SCHEMA = "auricle.curriculum_document/1.1"
 NAMED_DOCUMENT = "auricle.named_curriculum"
 """Key of the document, as JSON, in the metadata of the table's file."""
 NAMED = pa.schema(
@@ -48,6 +48,18 @@ LEFT_OUT = {
     "budget": "more than the budget takes",
 }
 """Why a kept clip is in no stage."""
+REPEATABLE = 0.3
+"""Split-half repeatability below which a difficulty is not worth ranking by."""
+
+
+def repeatable_words(repeatability: float | None) -> str:
+    """How repeatable a difficulty is, with a warning where its order says little about the clips."""
+    if repeatability is None:
+        return "warning: how repeatable the difficulty is could not be measured; its order may say nothing of the clips"
+    said = f"difficulty: split-half repeatability {repeatability:.2f}"
+    if repeatability >= REPEATABLE:
+        return said
+    return f"warning: {said}, below {REPEATABLE:g}: its order says little about the clips"
 
 
 class StageFacts(Record):
@@ -57,7 +69,7 @@ class StageFacts(Record):
     clips: int
     hours: float
     tokens: int
-    speakers: int
+    speakers: int = Field(description="Known by label or voice; 0 where only recordings are known")
     median_difficulty: float | None = Field(default=None, description="bit/s")
     quotas: dict[str, int] = Field(default={}, description="Exact clips by value, where the stage has quotas")
 
@@ -70,6 +82,13 @@ class CurriculumInputs(Record):
     representation: str = Field(description="Whose frames are the tokens")
     fingerprint: str = Field(description="Of the representation")
     difficulty_sha256: str | None = Field(default=None, description="Of the difficulty table, where it was asked for")
+    difficulty_repeatability: float | None = Field(
+        default=None, description="Correlation of the difficulty of halves of clips, within speakers; null: not known"
+    )
+
+    def on_difficulty(self) -> str:
+        """How far the difficulty can be relied on, as one says it; empty where none was asked for."""
+        return "" if self.difficulty_sha256 is None else repeatable_words(self.difficulty_repeatability)
 
 
 class CurriculumDocument(Record):
@@ -83,4 +102,7 @@ class CurriculumDocument(Record):
     phases: list[Phase] = Field(description="The pacing, with its default written out")
     left_out: dict[str, int] = Field(description="Kept clips in no stage, by reason")
     audit: list[str] = Field(description="Keys of the clips set aside, the hardest first")
-    small_strata: int = Field(default=0, description="Clips in strata of fewer than five, whose quantiles say little")
+    small_strata: int = Field(
+        default=0,
+        description="Clips in strata of fewer than five, where stages ask for quantiles, which say little there",
+    )

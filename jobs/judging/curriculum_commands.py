@@ -32,8 +32,10 @@ def add(app: typer.Typer) -> None:
     group = typer.Typer(
         cls=MakeByDefault,
         no_args_is_help=True,
-        help="Stages of a training: `auricle curriculum DATASET --spec FILE` makes them; list, diff. Ordering clips by "
-        "difficulty is experimental: it has not been shown to beat a random order on speech.",
+        help="Stages of a training: `auricle curriculum DATASET --spec FILE` makes them, a FILE to start from is what "
+        "`auricle curriculum --example` prints; list, diff. Ordering clips by difficulty is experimental: it has not "
+        "been shown to beat a random order on speech.\n\n"
+        "Example: auricle curriculum --example > stages.yaml; auricle curriculum ./speech-dataset --spec stages.yaml",
     )
     group.command(MAKE)(make)
     group.command("list")(list_)
@@ -157,6 +159,7 @@ def _by_spec(version: Version, path: Path, representation: str | None, quiet: bo
         "left_out": document.left_out,
         "audit": document.audit,
         "small_strata": document.small_strata,
+        "difficulty_repeatability": document.inputs.difficulty_repeatability,
     }
     answer(as_json, facts, lambda: print_made(made.curriculum, made.path, made.new))
 
@@ -164,7 +167,9 @@ def _by_spec(version: Version, path: Path, representation: str | None, quiet: bo
 def _by_difficulty(version: Version, representation: str | None, opens: str, quiet: bool, as_json: bool) -> None:
     import pyarrow.compute as pc
 
-    from ...pipelines.curricula.paced import curriculum
+    from ...pipelines.curricula.paced import codes_of, curriculum
+    from ...pipelines.curricula.repeatable import repeatability
+    from ...schemas.curriculum import repeatable_words
     from ...schemas.errors import ConfigError
     from ..terminal import console
     from ..terminal.answer import answer
@@ -183,6 +188,16 @@ def _by_difficulty(version: Version, representation: str | None, opens: str, qui
         seconds = pc.sum(open_now["duration_s"]).as_py() or 0.0
         rows.append((stage, open_now.num_rows, round(seconds / 3600, 3), pc.mean(open_now["difficulty"]).as_py()))
     keys = ("stage", "clips", "hours", "mean_difficulty_bits_per_s")
-    facts = {"version": version.document.number, "stages": [dict(zip(keys, row, strict=True)) for row in rows]}
+    again = repeatability(version, codes_of(version, representation))
+    facts = {
+        "version": version.document.number,
+        "stages": [dict(zip(keys, row, strict=True)) for row in rows],
+        "difficulty_repeatability": again,
+    }
     heads = ("stage", "clips open", "hours open", "mean difficulty, bit/s")
-    answer(as_json, facts, lambda: console.table("", heads, rows))
+
+    def told() -> None:
+        console.table("", heads, rows)
+        console.say(repeatable_words(again))
+
+    answer(as_json, facts, told)

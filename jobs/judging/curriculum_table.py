@@ -19,7 +19,7 @@ def print_made(curriculum: NamedCurriculum, path: str, new: bool) -> None:
     document = curriculum.document
     console.say(f"{curriculum.id}{'' if new else ': was there already, with the same content'}")
     rows: list[tuple[Any, ...]] = [
-        (s.name, s.clips, round(s.hours, 3), s.tokens, s.speakers, s.median_difficulty) for s in document.stages
+        (s.name, s.clips, round(s.hours, 3), s.tokens, s.speakers or "-", s.median_difficulty) for s in document.stages
     ]
     console.table(
         "", ("stage", "clips", "hours", "tokens (all codebooks)", "speakers", "median difficulty, bit/s"), rows
@@ -36,6 +36,8 @@ def print_made(curriculum: NamedCurriculum, path: str, new: bool) -> None:
     if document.small_strata:
         small = counted(document.small_strata, "clip is", "clips are")
         console.say(f"{small} in strata of fewer than 5: quantiles there say little")
+    if said := document.inputs.on_difficulty():
+        console.say(said)
     if rounded := _rounded_up(document):
         console.say(rounded)
     for key in document.audit[:AUDIT_SHOWN]:

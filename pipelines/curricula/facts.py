@@ -35,7 +35,7 @@ class Facts:
     """Kept clips that have the representation, by ascending key; all arrays are `[N]`."""
 
     table: pa.Table
-    """clip, tier, duration_s, source, language, speaker, tokens, difficulty."""
+    """clip, tier, duration_s, source, language, speaker, known_by (speaker, voice or recording), tokens, difficulty."""
     ranked: dict[str, np.ndarray]
     """Score -> float64, NaN where it is missing: those whose order the spec asks for."""
     holds: list[np.ndarray]
@@ -113,16 +113,16 @@ def read_facts(
     empty = pa.table({"clip": pa.array([], pa.string()), DIFFICULTY: pa.array([], pa.float64())})
     with engine("curriculum") as db:
         view_parts(db, "parts", version.files())
-        db.register("voices", version_speakers(version).select(["clip", "speaker"]))
+        db.register("voices", version_speakers(version))
         db.register("hard", empty if hard is None else hard.select(["clip", DIFFICULTY]))
         db.execute(
             f"""CREATE VIEW clips AS
-            SELECT p.* EXCLUDE (speaker), v.speaker, h.{DIFFICULTY} AS {DIFFICULTY},
+            SELECT p.* EXCLUDE (speaker), v.speaker, v.kind AS known_by, h.{DIFFICULTY} AS {DIFFICULTY},
                 CAST({pointer}.num_frames AS BIGINT) * {representation.rows} AS tokens
             FROM parts p JOIN voices v USING (clip) LEFT JOIN hard h USING (clip)
             WHERE status = 'kept' AND {pointer}.shard IS NOT NULL"""
         )
-        columns = ["clip", "tier", "duration_s", "source", "language", "speaker", "tokens", DIFFICULTY]
+        columns = ["clip", "tier", "duration_s", "source", "language", "speaker", "known_by", "tokens", DIFFICULTY]
         table = db.sql(f"SELECT {', '.join([*columns, *tests, *ranked])} FROM clips ORDER BY clip").to_arrow_table()
     return Facts(
         table=table.select(columns),

@@ -33,6 +33,7 @@ from ..diagnosis.diagnose import diagnose
 from .beforehand import refuse_unreachable
 from .facts import Facts, check_scores, distinct, read_facts
 from .paced import codes_of, measuring
+from .repeatable import repeatability
 from .stages import Placed, place
 
 
@@ -107,6 +108,8 @@ def _document(
     placed: Placed,
 ) -> str:
     speakers, hard = np.array(facts.column("speaker"), dtype=object), facts.numbers(DIFFICULTY)
+    # a recording without a label or a voice is a group of clips, and not a speaker
+    is_known = np.array(facts.column("known_by"), dtype=object) != "recording"
     seconds, tokens = facts.numbers("duration_s"), facts.table["tokens"].to_numpy()
     stages = []
     for at, stage in enumerate(spec.stages):
@@ -118,7 +121,7 @@ def _document(
                 clips=int(rows.sum()),
                 hours=float(seconds[rows].sum() / 3600),
                 tokens=int(tokens[rows].sum()),
-                speakers=len(set(speakers[rows])),
+                speakers=len(set(speakers[rows & is_known])),
                 median_difficulty=float(np.median(known)) if known.size else None,
                 quotas=dict(stage.quotas.clips) if stage.quotas else {},
             )
@@ -133,6 +136,7 @@ def _document(
             representation=representation.name,
             fingerprint=representation.fingerprint,
             difficulty_sha256=difficulty_sha256,
+            difficulty_repeatability=None if difficulty_sha256 is None else repeatability(version, representation.name),
         ),
         stages=stages,
         phases=spec.phases(),

@@ -33,7 +33,7 @@ class Placed:
     audit: np.ndarray
     """Rows set aside, the hardest first."""
     small: int
-    """Clips in small strata."""
+    """Clips in small strata; 0 where no stage asks for quantiles."""
 
     def leave_out(self, rows: np.ndarray, reason: str) -> None:
         """Take these rows out of all stages."""
@@ -52,8 +52,9 @@ def place(facts: Facts, spec: CurriculumSpec) -> Placed:
     stratum, names = _strata(facts, spec)
     counts = np.bincount(stratum)
     none = np.full(n, "", dtype=object)
-    made = Placed(np.full(n, -1, np.int32), none, none.copy(), stratum, names, np.empty(0, np.int64),
-                  int(counts[counts < SMALL].sum()))  # fmt: skip
+    ranked = any(stage.quantiles for stage in spec.stages)
+    small = int(counts[counts < SMALL].sum()) if ranked else 0
+    made = Placed(np.full(n, -1, np.int32), none, none.copy(), stratum, names, np.empty(0, np.int64), small)
     tests = iter(facts.holds)
     shared = np.logical_and.reduce([np.ones(n, bool), *(next(tests) for _ in spec.rules)])
     made.leave_out(np.flatnonzero(~shared), "rules")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -101,6 +102,26 @@ def test_the_page_lists_what_is_to_be_heard_and_lets_nothing_run(sample: Any) ->
     for words in ("aaaa-aaaaaaaaaaaa", "2 clips set aside to be heard", f"{9:032x}", HOSTILE, "109", "2 and later",
                   "How far they agree", "2 from easy to rest"):  # fmt: skip
         assert words in section, words
+
+
+@pytest.mark.parametrize(
+    ("sha256", "repeatability", "said"),
+    [
+        ("ab", -0.05, "warning: difficulty: split-half repeatability -0.05, below 0.3: its order says little"),
+        ("ab", 0.5, "difficulty: split-half repeatability 0.50."),
+        ("ab", None, "warning: how repeatable the difficulty is could not be measured"),
+        (None, None, ""),
+    ],
+)
+def test_the_page_says_how_repeatable_a_difficulty_is(
+    sample: Any, sha256: str | None, repeatability: float | None, said: str
+) -> None:
+    asked = {"difficulty_sha256": sha256, "difficulty_repeatability": repeatability}
+    inputs = A.document.inputs.model_copy(update=asked)
+    made = replace(A, document=A.document.model_copy(update={"inputs": inputs}))
+    section = render(sample.document, sample.profile, None, [], curricula=[made]).split('id="curricula"')[1]
+    assert said in section
+    assert ("repeatab" in section) == bool(said)
 
 
 def test_a_version_without_curricula_says_how_to_make_one(sample: Any) -> None:

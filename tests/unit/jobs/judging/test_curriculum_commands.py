@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dataset_factory import CODES, voices, write_version
 from typer.testing import CliRunner
 
 from auricle.jobs import cli, commands
+from auricle.loaders.storage.layout import derived_path
 from auricle.loaders.storage.store import Store
 
 ROWS = (Path(__file__).parents[4] / "docs" / "command.md").read_text().splitlines()
@@ -61,7 +63,7 @@ def test_make_list_and_diff_answer_with_the_documented_keys(auricle: Auricle) ->
     made = json.loads(out)
     assert code == 0
     assert set(made) == {"version", "name", "id", "sha256", "path", "new", "stages", "phases", "left_out", "audit",
-                         "small_strata"} <= keys("make")  # fmt: skip
+                         "small_strata", "difficulty_repeatability"} <= keys("make")  # fmt: skip
     assert set(made["stages"][0]) <= keys("make")
     assert made["stages"][0]["clips"] == 6
     assert Store(auricle.url).exists(made["path"])
@@ -125,7 +127,7 @@ def test_what_cannot_be_made_ends_with_exit_2_and_nothing_written(
 def test_a_dataset_or_a_request_for_help_is_told_from_a_verb(auricle: Auricle) -> None:
     code, out, _ = auricle("--help")
     assert code == 0
-    assert all(verb in out for verb in ("make", "list", "diff", "experimental"))
+    assert all(verb in out for verb in ("make", "list", "diff", "experimental", "--spec", "curriculum --example"))
     assert "a DATASET is required" in auricle("--opens", "0.5")[2]
     assert "no version 9" in auricle("DATA@9", "--spec", auricle.spec())[2]
     assert "has no curriculum 'nobody'" in " ".join(auricle("diff", "DATA", "nobody", "mine")[2].split())
@@ -175,3 +177,42 @@ def test_it_says_when_it_measures_difficulties_first(auricle: Auricle) -> None:
     assert "measuring the difficulty of each clip in toy-codes-50hz" in err
     again = auricle("DATA", "--spec", auricle.spec(stages=easy, name="again"))[2]
     assert "measuring" not in again
+
+
+EASY = [{"name": "easy", "quantiles": [{"score": "difficulty", "max": 0.5}]}, {"name": "rest"}]
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (-0.05, "warning: difficulty: split-half repeatability -0.05, below 0.3"),
+        (0.61, "difficulty: split-half repeatability 0.61"),
+        (None, "warning: how repeatable the difficulty is could not be measured"),
+    ],
+)
+def test_stages_by_difficulty_say_how_repeatable_it_is(auricle: Auricle, measured: float | None, said: str) -> None:
+    auricle("DATA", "--spec", auricle.spec(stages=EASY))
+    store = Store(auricle.url)
+    path = derived_path(1, "diagnostics.json")
+    record = json.loads(store.get(path))
+    record["representations"][CODES.name]["difficulty"]["split_half_repeatability"] = measured
+    store.put_derived(path, json.dumps(record).encode())
+    spec = auricle.spec(stages=EASY, name="again")
+    assert said in " ".join(auricle("DATA", "--spec", spec)[1].split())
+    assert json.loads(auricle("DATA", "--spec", spec, "--json")[1])["difficulty_repeatability"] == measured
+    assert said in " ".join(auricle("DATA")[1].split())
+    assert json.loads(auricle("DATA", "--json")[1])["difficulty_repeatability"] == measured
+
+
+def test_notes_that_do_not_apply_are_not_said(auricle: Auricle, tmp_path: Path) -> None:
+    told = auricle("DATA", "--spec", auricle.spec(strata=["language", "duration"]))[1]
+    assert "repeatab" not in told
+    assert "strata of fewer" not in told
+    ranked = [{"name": "short", "quantiles": [{"score": "duration_s", "max": 0.5}]}, {"name": "rest"}]
+    asked = auricle.spec(strata=["language", "duration"], stages=ranked, name="ranked")
+    assert "strata of fewer than 5" in auricle("DATA", "--spec", asked)[1]
+    url = str(tmp_path / "nobody")
+    write_version(url, [replace(voice, speaker=None) for voice in voices(6)])
+    made = json.loads(auricle(url, "--spec", auricle.spec(), "--json")[1])
+    assert made["stages"][0]["speakers"] == 0
+    assert re.search(r"every +6 .* - ", auricle(url, "--spec", auricle.spec())[1])
