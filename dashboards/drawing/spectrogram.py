@@ -29,17 +29,20 @@ class Spectrogram:
     height: int
     duration_s: float
     max_hz: float
-    """Frequency of the top edge: half the sample rate."""
+    """Frequency of the top edge: half the sample rate, or less where that was asked for."""
     peak_db: float
     """Power of the loudest bin, dB re a full-scale sine; the bright end of the scale. -inf for silence."""
 
 
-def power_db(waveform: np.ndarray, sample_rate: int, columns: int, rows: int) -> np.ndarray:
+def power_db(
+    waveform: np.ndarray, sample_rate: int, columns: int, rows: int, top_hz: float | None = None
+) -> np.ndarray:
     """`[rows, columns]` float64: mean power per cell in dB re a full-scale sine, lowest frequency first.
 
     waveform: `[T]` float32 at `sample_rate` Hz. Hann windows of 32 ms (the next power of two), at least one per column
     and overlapping by half or more where the clip is short; the loudest bin of each cell's band counts, so that a
-    steady tone keeps its level however coarse the picture.
+    steady tone keeps its level however coarse the picture. top_hz: where the rows end; half the sample rate by default
+    and at most.
     """
     size = 1 << max(6, round(_WINDOW_S * sample_rate) - 1).bit_length()
     signal = np.nan_to_num(np.asarray(waveform, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
@@ -48,7 +51,8 @@ def power_db(waveform: np.ndarray, sample_rate: int, columns: int, rows: int) ->
     hop = max(1, min(size // 2, (signal.size - size) // columns))
     window = np.hanning(size + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(signal, size)[::hop]
-    bands = np.linspace(0, size // 2 + 1, rows + 1).astype(int)
+    shown = min(1.0, 1.0 if top_hz is None else 2 * top_hz / sample_rate)
+    bands = np.linspace(0, round(shown * (size // 2)) + 1, rows + 1).astype(int)
     edges = np.linspace(0, len(frames), columns + 1).astype(int)
     cells = np.zeros((rows, columns))
     for column in range(columns):
@@ -56,13 +60,20 @@ def power_db(waveform: np.ndarray, sample_rate: int, columns: int, rows: int) ->
         block = frames[first : max(edges[column + 1], first + 1)]
         # 2 / sum(w): a full-scale sine gives 1
         power = np.mean(np.abs(np.fft.rfft(block * window)) ** 2, axis=0) * (2 / window.sum()) ** 2
+        power = power[: bands[-1]]
         cells[:, column] = np.maximum.reduceat(power, np.minimum(bands[:-1], power.size - 1))
     return 10 * np.log10(np.maximum(cells, 1e-20))
 
 
-def spectrogram(waveform: np.ndarray, sample_rate: int, width: int = 320, height: int = 96) -> Spectrogram:
-    """Draw `[T]` float32 at `sample_rate` Hz; any length from 1 sample up. Colours span `RANGE_DB` below the peak."""
-    cells = power_db(waveform, sample_rate, width, height)
+def spectrogram(
+    waveform: np.ndarray, sample_rate: int, width: int = 320, height: int = 96, top_hz: float | None = None
+) -> Spectrogram:
+    """Draw `[T]` float32 at `sample_rate` Hz; any length from 1 sample up. Colours span `RANGE_DB` below the peak.
+
+    top_hz: the upper edge, so that sounds at two rates can be seen beside each other; at most half the sample rate.
+    """
+    top = min(sample_rate / 2, top_hz or sample_rate / 2)
+    cells = power_db(waveform, sample_rate, width, height, top)
     peak = float(cells.max())
     if peak <= -190:  # nothing but zeros: a flat dark picture, not amplified noise
         shades = np.zeros(cells.shape, np.uint8)
@@ -71,7 +82,7 @@ def spectrogram(waveform: np.ndarray, sample_rate: int, width: int = 320, height
         level = np.clip(1 + (cells - peak) / RANGE_DB, 0, 1)
         shades = np.rint(level * (SHADES - 1)).astype(np.uint8)
     png = palette_png(shades[::-1], _palette())
-    return Spectrogram(png, width, height, len(waveform) / sample_rate, sample_rate / 2, peak)
+    return Spectrogram(png, width, height, len(waveform) / sample_rate, top, peak)
 
 
 def palette_png(pixels: np.ndarray, palette: np.ndarray) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...schemas.representation import RepresentationSpec
-from .examples import heard
+from .examples import heard_alike
 
 MOST = 3
 SOUND_BYTES = 45_000
@@ -30,9 +30,7 @@ def pairs(spec: RepresentationSpec, examples: Sequence[Decoded]) -> dict[str, An
     kbps = spec.rows * math.log2(spec.cardinality or 1) * spec.frame_rate / 1000
     found = []
     for example in examples[:MOST]:
-        sounds = [
-            (what, heard(data, SOUND_BYTES, f"Clip {example.clip}, {what}"))
-            for what, data in (("recorded", example.before_wav), ("decoded", example.after_wav))
-        ]
-        found.append({"example": example, "sounds": sounds})
+        both = {"recorded": example.before_wav, "decoded": example.after_wav}
+        drawn = heard_alike([(data, f"Clip {example.clip}, {what}") for what, data in both.items()], SOUND_BYTES)
+        found.append({"example": example, "sounds": list(zip(both, drawn, strict=True))})
     return {"name": spec.name, "kbps": kbps, "rows": spec.rows, "pairs": found}

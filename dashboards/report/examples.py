@@ -14,7 +14,7 @@ from ..drawing import charts
 from ..drawing.pages import data_uri
 from ..drawing.rules import breaks
 from ..drawing.spectrogram import outline, spectrogram
-from .listening import excerpt
+from .listening import Excerpt, excerpt
 
 MAX_EXAMPLES = 24
 AUDIO_BYTES = 780_000
@@ -118,13 +118,31 @@ def _breaks(rule: Rule, example: Example, score: str) -> bool:
 
 def heard(audio_wav: bytes, budget: int, label: str) -> dict[str, Any]:
     """A sound cut to `budget` bytes with its pictures, or the problem that there is none; for the macro `sound`."""
+    return heard_alike([(audio_wav, label)], budget)[0]
+
+
+def heard_alike(sounds: Sequence[tuple[bytes, str]], budget: int) -> list[dict[str, Any]]:
+    """`heard` of sounds that are compared: (bytes, label) each. Spectrograms end where the lowest bandwidth does."""
+    found = [_excerpt(audio_wav, budget) for audio_wav, _ in sounds]
+    top_hz = min((each.sample_rate / 2 for each in found if isinstance(each, Excerpt)), default=0.0)
+    return [
+        _pictured(each, label, top_hz) if isinstance(each, Excerpt) else {"excerpt": None, "problem": each}
+        for each, (_, label) in zip(found, sounds, strict=True)
+    ]
+
+
+def _excerpt(audio_wav: bytes, budget: int) -> Excerpt | str:
+    """The sound, or why there is none."""
     if not audio_wav:
-        return {"excerpt": None, "problem": "the recording is not there any more"}
+        return "the recording is not there any more"
     try:
-        sound = excerpt(audio_wav, budget)
+        return excerpt(audio_wav, budget)
     except ValueError as error:
-        return {"excerpt": None, "problem": str(error)}
-    picture = spectrogram(sound.waveform, sound.sample_rate)
+        return str(error)
+
+
+def _pictured(sound: Excerpt, label: str, top_hz: float) -> dict[str, Any]:
+    picture = spectrogram(sound.waveform, sound.sample_rate, top_hz=top_hz)
     return {
         "excerpt": sound,
         "audio": data_uri(sound.data, sound.mime),

@@ -75,6 +75,16 @@ def test_any_length_from_one_sample_up_is_drawn(length: int, rate: int) -> None:
     assert found.max_hz == rate / 2
 
 
+def test_two_rates_are_drawn_up_to_the_same_frequency() -> None:
+    tones = {rate: np.sin(2 * np.pi * 6000 * np.arange(rate) / rate).astype(np.float32) for rate in (16000, 24000)}
+    drawn = {rate: spectrogram(tone, rate, top_hz=8000) for rate, tone in tones.items()}
+    assert {picture.max_hz for picture in drawn.values()} == {8000}
+    brightest = [decode(picture.png).sum((1, 2)).argmax() for picture in drawn.values()]
+    assert abs(brightest[0] - brightest[1]) <= 1
+    assert abs(brightest[0] - 96 * (1 - 6000 / 8000)) <= 2
+    assert spectrogram(tones[16000], 16000, top_hz=20000).max_hz == 8000
+
+
 def test_what_is_not_finite_is_drawn_as_silence() -> None:
     bad = np.array([np.nan, np.inf, -np.inf] * 2000, np.float32)
     assert spectrogram(bad, 16000).peak_db == float("-inf")

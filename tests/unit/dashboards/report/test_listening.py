@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from auricle.dashboards.report.examples import heard_alike
 from auricle.dashboards.report.listening import MP3_RATES, excerpt
 
 
@@ -73,3 +74,11 @@ def test_bytes_that_are_not_audio_are_told_without_an_address(audio: bytes) -> N
 def test_an_empty_recording_has_nothing_to_play() -> None:
     with pytest.raises(ValueError, match="no samples"):
         excerpt(wav(np.zeros(0), 8000), 1000)
+
+
+def test_sounds_that_are_compared_are_drawn_to_the_lower_of_their_bandwidths() -> None:
+    pair = heard_alike([(noise(1, 16000), "recorded"), (noise(1, 24000), "decoded")], 99_999)
+    assert [(each["label"], each["max_khz"]) for each in pair] == [("recorded", 8.0), ("decoded", 8.0)]
+    gone, alone = heard_alike([(b"", "recorded"), (noise(1, 24000), "decoded")], 99_999)
+    assert gone["problem"] == "the recording is not there any more"
+    assert alone["max_khz"] == 12.0
