@@ -55,7 +55,7 @@ REPEATABLE = 0.3
 def repeatable_words(repeatability: float | None) -> str:
     """How repeatable a difficulty is, with a warning where its order says little about the clips."""
     if repeatability is None:
-        return "warning: how repeatable the difficulty is could not be measured; its order may say nothing of the clips"
+        return "warning: how repeatable the difficulty is is not known; its order may say nothing of the clips"
     said = f"difficulty: split-half repeatability {repeatability:.2f}"
     if repeatability >= REPEATABLE:
         return said

@@ -36,10 +36,15 @@ def nice_step(span: float, target: int) -> float:
 
 
 def nice_bins(low: float, high: float, target: int = TARGET_BINS) -> Bins:
-    """At most `target` + 1 bins that cover [low, high]; one of the values' own magnitude where low = high."""
+    """At most `target` + 1 bins that cover [low, high]; of the value's own magnitude around it where low =
+    high, and from 0 to 1 where that is 0, as most scores have no values below 0."""
     if not high > low:
-        span = abs(low) * 0.1 or 1.0
-        low, high = low - span / 2, high + span / 2
+        span = abs(low) * 0.1
+        if not span and low >= 0:
+            low, high = 0.0, 1.0
+        else:
+            span = span or 1.0
+            low, high = low - span / 2, high + span / 2
     step = nice_step(high - low, target)
     start = math.floor(low / step + 1e-9) * step
     count = max(1, math.ceil((high - start) / step - 1e-9))

@@ -18,8 +18,8 @@ from markupsafe import Markup, escape
 from .bins import ticks
 from .text import count, number, share
 
-WIDTH, HEIGHT = 360, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 14, 22
+WIDTH, HEIGHT = 360, 156
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 20, 22
 STACK = ("kept", "dropped", "failed")
 _ROOT_ABOVE = 0.5
 

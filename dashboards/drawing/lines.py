@@ -35,6 +35,8 @@ class Line:
     spread: Sequence[tuple[float, float, float]] = ()
     is_null: bool = False
     """Drawn dashed, without marks: what the line of the same kind is to be compared with."""
+    is_unresolved: bool = False
+    """Drawn dotted: what was computed, and does not stand."""
 
 
 def lines(
@@ -68,14 +70,11 @@ def lines(
     )
 
 
-def key(kind: int, *, is_null: bool = False) -> Markup:
-    """The piece of line that stands before a name in a legend."""
-    mark = (
-        "" if is_null else f'<path class="mark{kind % KINDS}" transform="translate(13 6)" d="{_MARKS[kind % KINDS]}"/>'
-    )
-    return Markup(
-        f'<svg viewBox="0 0 26 12" aria-hidden="true"><path class="{_class(kind, is_null)}" d="M1 6h24"/>{mark}</svg>'
-    )
+def key(line: Line) -> Markup:
+    """The piece of line that stands before its name in a legend."""
+    kind = line.kind % KINDS
+    mark = "" if line.is_null else f'<path class="mark{kind}" transform="translate(13 6)" d="{_MARKS[kind]}"/>'
+    return Markup(f'<svg viewBox="0 0 26 12" aria-hidden="true"><path class="{_class(line)}" d="M1 6h24"/>{mark}</svg>')
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _axes(plot: _Plot, xs: Sequence[float], written: Callable[[float], str]) -> 
 
 def _line(plot: _Plot, line: Line) -> list[str]:
     path = "L".join(f"{plot.x(x):.1f} {plot.y(y):.1f}" for x, y in line.points)
-    shapes = [f'<path class="{_class(line.kind, line.is_null)}" d="M{path}"/>']
+    shapes = [f'<path class="{_class(line)}" d="M{path}"/>']
     if line.is_null:
         return shapes
     kind = line.kind % KINDS
@@ -128,8 +127,9 @@ def _line(plot: _Plot, line: Line) -> list[str]:
     return shapes
 
 
-def _class(kind: int, is_null: bool) -> str:
-    return f"curve curve{kind % KINDS}{' null' if is_null else ''}"
+def _class(line: Line) -> str:
+    style = " null" if line.is_null else " unresolved" if line.is_unresolved else ""
+    return f"curve curve{line.kind % KINDS}{style}"
 
 
 def _said(line: Line, written: Callable[[float], str]) -> str:

@@ -271,7 +271,7 @@ def _distribution(table: duckdb.DuckDBPyConnection, column: Column) -> dict[str,
 def _bins(unit: str, low: float, high: float, range_: Sequence[float]) -> Bins:
     if unit == "MOS" and low >= 1 and high <= 5:
         return Bins(1.0, 0.1, 40)
-    if unit == "1" and low >= 0 and high <= 1 and range_[1] > 0.2:
+    if unit == "1" and low >= 0 and high <= 1 and (range_[1] > 0.2 or low == high):
         return shares_bins()
     return nice_bins(range_[0], range_[1])
 

@@ -54,9 +54,15 @@ def moved_words(rule: Rule, document: VersionDocument) -> str:
     for at, (word, bound) in enumerate(rule.limits):
         values = [one.limits[at][1] for one in meant]
         low, high = number(min(values)), number(max(values))
-        said.append(f"{word} {number(bound)} means {low if low == high else f'{low} to {high}'}")
+        said.append(f"{word} {number(bound)} moved to {low if low == high else f'{low} to {high}'}")
     where = "the share of wrong texts that the rule gives" if rule.wrong_share else "each source's share of wrong texts"
-    return f"{' and '.join(said)}, for {where}"
+    return f"{' and '.join(said)}, by {where}"
+
+
+def bounds_words(rule: Rule) -> str:
+    """The bounds of a rule in as many digits as charts have: `transcript_trust >= 0.1192`."""
+    signs = {"min": ">=", "max": "<="}
+    return " and ".join(f"{rule.score} {signs[word]} {number(bound)}" for word, bound in rule.limits)
 
 
 def _meant(rule: Rule, document: VersionDocument) -> list[Rule]:

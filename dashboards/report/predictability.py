@@ -23,6 +23,7 @@ class Figure:
     title: str
     note: str
     chart: Markup
+    """Empty where there is nothing to draw; the note says why."""
     legend: list[tuple[Markup, str]]
     """A piece of line and what it stands for."""
 
@@ -46,7 +47,7 @@ def _information(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | Non
 def _learning(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
     note = (
         "The rate with a quarter, a half and all of the training data. More data would lower a line that still falls. "
-        "Dashed: the rate is unresolved."
+        "Dotted: the rate is unresolved."
     )
     drawn = []
     for kind, (name, record) in _some(found, "learning_curve"):
@@ -57,7 +58,7 @@ def _learning(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
         points = [(x / rate / 60, y / raw) for x, y in points if _is_number(x) and _is_number(y) and x > 0]
         estimate = record.get("code_rate")
         unresolved = isinstance(estimate, Mapping) and estimate.get("value") is None
-        drawn.append([Line(f"{name}{', unresolved' if unresolved else ''}", points, kind, is_null=unresolved)])
+        drawn.append([Line(f"{name}{', unresolved' if unresolved else ''}", points, kind, is_unresolved=unresolved)])
     across, upwards = "training audio, min", "code rate, share of the raw rate"
     return _figure("Learning curves of the code rate", note, drawn, across, upwards, from_zero=False, written=share)
 
@@ -67,12 +68,12 @@ def _tightness(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
         "Mean cosine of a step to the nearest archetype, on speakers that they were not fitted on. Dashed: the same "
         "frames in random order. Only what is above that has to do with time."
     )
-    drawn = []
+    title, drawn, lost = "Archetypes against shuffled frames", [], {}
     for kind, (name, record) in _some(found, "motion"):
         sizes = _rows(_inside(record, "motion", "archetypes", "sizes"))
         drawn.append(_beside_null(name, kind, sizes, "num_archetypes", "tightness"))
-    across = "archetypes"
-    return _figure("Archetypes against shuffled frames", note, drawn, across, "tightness, cosine", from_zero=False)
+        lost |= _unresolved(name, sizes, "tightness")
+    return _figure(title, note, drawn, "archetypes", "tightness, cosine", from_zero=False) or _undrawn(title, lost)
 
 
 def _rollout(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
@@ -80,11 +81,12 @@ def _rollout(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
         "Mean cosine of the frame that a linear prediction expects and the one that comes, both about the mean. "
         "Dashed: the same frames in random order."
     )
-    drawn = []
+    title, drawn, lost = "Predictions that are fed back", [], {}
     for kind, (name, record) in _some(found, "motion"):
         steps = _rows(_inside(record, "motion", "rollout", "steps"))
         drawn.append(_beside_null(name, kind, steps, "ms", "frame_cos"))
-    return _figure("Predictions that are fed back", note, drawn, "ahead, ms", "cosine")
+        lost |= _unresolved(name, steps, "frame_cos")
+    return _figure(title, note, drawn, "ahead, ms", "cosine") or _undrawn(title, lost)
 
 
 def _read_out(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure | None:
@@ -118,7 +120,23 @@ def _figure(
     if not flat:
         return None
     chart = lines(title, flat, across, upwards, from_zero=from_zero, written=written)
-    return Figure(title, note, chart, [(key(line.kind, is_null=line.is_null), line.name) for line in flat])
+    return Figure(title, note, chart, [(key(line), line.name) for line in flat])
+
+
+def _undrawn(title: str, lost: Mapping[str, str]) -> Figure | None:
+    """In the place of a chart of which nothing is resolved: why. lost: representation to reason."""
+    if not lost:
+        return None
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+    return Figure(title, f"Not drawn, because nothing of it is resolved. {reasons}.", Markup(), [])
+
+
+def _unresolved(name: str, rows: Sequence[Mapping[str, Any]], measure: str) -> dict[str, str]:
+    """By the name of the representation, why none of its values is resolved; empty where one is, or there is none."""
+    estimates = [row[measure] for row in rows if isinstance(row.get(measure), Mapping)]
+    if not estimates or any(_is_number(each.get("value")) for each in estimates):
+        return {}
+    return {name: str(estimates[0].get("reason") or "no reason given")}
 
 
 def _measured(name: str, kind: int, rows: Sequence[tuple[Any, Any]]) -> list[Line]:
@@ -134,8 +152,13 @@ def _measured(name: str, kind: int, rows: Sequence[tuple[Any, Any]]) -> list[Lin
 
 
 def _beside_null(name: str, kind: int, rows: Sequence[Mapping[str, Any]], across: str, measure: str) -> list[Line]:
-    """The lines of a measure and of the same with frames in random order, by the names that they have in a record."""
+    """The lines of a measure and of the same with frames in random order, by the names that they have in a record.
+
+    None where nothing is resolved: a null by itself says nothing.
+    """
     measured = _measured(name, kind, [(row.get(across), row.get(measure)) for row in rows])
+    if not any(line.points for line in measured):
+        return []
     return measured + _null(name, kind, [(row.get(across), row.get(f"{measure}_shuffled")) for row in rows])
 
 

@@ -24,7 +24,7 @@ from ...schemas.unscored import Unscored
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import describe_reason, limits_meant, meant_in, moved_words, rules_of
+from ..drawing.rules import bounds_words, describe_reason, limits_meant, meant_in, moved_words, rules_of
 from . import diagnosis
 from .curricula import differences, shown
 from .decoded import Decoded, pairs
@@ -169,13 +169,14 @@ def _reasons(
     found, old = profile.get("reasons") or {}, (previous or {}).get("reasons") or {}
     clips = document.counts.clips or 1
     most = max(document.dropped_by_reason.values(), default=0)
-    rows = []
+    rules, rows = rules_of(document.config), []
     for reason, n in sorted(document.dropped_by_reason.items(), key=lambda item: (-item[1], item[0])):
         more = found.get(reason, {})
         rows.append(
             {
                 "reason": reason,
                 "rule": describe_reason(document.config, reason),
+                "moved": [said for rule in rules if rule.reason == reason and (said := moved_words(rule, document))],
                 "clips": n,
                 "share": n / clips,
                 "only": more.get("only"),
@@ -207,7 +208,7 @@ def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[
         | {
             "score": score,
             "source": source,
-            "bounds": [meant_in(rule, document, source).words for rule in rules if rule.score == score],
+            "bounds": [bounds_words(meant_in(rule, document, source)) for rule in rules if rule.score == score],
         }
         for score, sources in document.wrong_texts.items()
         for source, found in sorted(sources.items(), key=lambda item: -item[1].share)[:GROUPS_SHOWN]

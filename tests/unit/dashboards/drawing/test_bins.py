@@ -25,6 +25,7 @@ def test_nice_bins_cover_their_range_in_at_most_forty_two_steps(a: float, b: flo
 def test_a_single_value_gets_bins_around_it(value: float) -> None:
     bins = nice_bins(value, value)
     assert bins.start <= value <= bins.end
+    assert bins.start >= 0 or value < 0
 
 
 @given(st.floats(1e-6, 1e6), st.integers(2, 100))

@@ -63,6 +63,6 @@ def test_names_are_text_whatever_is_in_them() -> None:
 
 def test_a_key_looks_like_its_line() -> None:
     for kind in range(KINDS + 1):
-        assert f"curve{kind % KINDS}" in key(kind)
-        assert "mark" in key(kind)
-        assert "mark" not in key(kind, is_null=True)
+        assert f"curve{kind % KINDS}" in key(Line("", [], kind))
+        assert "mark" in key(Line("", [], kind))
+        assert "mark" not in key(Line("", [], kind, is_null=True))

@@ -109,7 +109,7 @@ def test_the_page_lists_what_is_to_be_heard_and_lets_nothing_run(sample: Any) ->
     [
         ("ab", -0.05, "warning: difficulty: split-half repeatability -0.05, below 0.3: its order says little"),
         ("ab", 0.5, "difficulty: split-half repeatability 0.50."),
-        ("ab", None, "warning: how repeatable the difficulty is could not be measured"),
+        ("ab", None, "warning: how repeatable the difficulty is is not known"),
         (None, None, ""),
     ],
 )

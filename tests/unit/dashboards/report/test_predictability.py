@@ -55,7 +55,9 @@ def test_learning_curves_are_over_minutes_of_audio_and_shares_of_the_raw_rate() 
     (figure,) = figures({"c-codes": codes(900), "d-codes": codes(None)})
     assert [name for _, name in figure.legend] == ["c-codes", "d-codes, unresolved"]
     assert "c-codes: 98.5\u2009% at 2, 97.0\u2009% at 4, 94.0\u2009% at 8" in figure.chart.replace("&#8201;", "\u2009")
-    assert figure.chart.count("null") == 1
+    assert figure.chart.count("curve1 unresolved") == 1
+    assert "null" not in figure.chart
+    assert "Dotted: the rate is unresolved" in figure.note
 
 
 def test_what_is_unresolved_is_not_drawn_and_older_records_have_less() -> None:
@@ -66,6 +68,20 @@ def test_what_is_unresolved_is_not_drawn_and_older_records_have_less() -> None:
     assert figures(None) == []
     damaged = {"kind": "codes", "rate_raw": "fast", "learning_curve": [7, {"frames": "x"}], "code_rate": 3}
     assert figures({"b": damaged, "c": {"kind": "latents", "motion": {"archetypes": 3, "rollout": {"steps": 4}}}}) == []
+
+
+def test_a_null_is_not_drawn_by_itself_and_the_page_says_why() -> None:
+    lost = latents(4)
+    for row in lost["motion"]["archetypes"]["sizes"]:
+        row["tightness"] = estimate(None)
+    for row in lost["motion"]["rollout"]["steps"]:
+        row["frame_cos"] = estimate(None)
+    alone = {figure.title: figure for figure in figures({"a": lost})}
+    for title in ("Archetypes against shuffled frames", "Predictions that are fed back"):
+        assert (alone[title].chart, alone[title].legend) == ("", [])
+        assert "nothing of it is resolved. a: 4 speakers." in alone[title].note
+    beside = {figure.title: figure for figure in figures({"a": lost, "b": latents(2)})}
+    assert [name for _, name in beside["Predictions that are fed back"].legend] == ["b", "b, shuffled"]
 
 
 def test_the_page_has_them_with_titles_and_descriptions(sample: Any) -> None:

@@ -293,12 +293,15 @@ def test_a_chart_draws_the_bound_that_the_share_of_wrong_texts_moved_and_says_so
 
     chart, page = shown(library=0.05)
     assert re.findall(r"min ([\d.]+)<", chart) == ["0.05"]
-    assert "min 0.5 means 0.05, for each source&#39;s share of wrong texts" in page
+    assert "min 0.5 moved to 0.05, by each source&#39;s share of wrong texts" in page
     chart, page = shown(library=0.05, radio=0.2, street=0.1)
     assert re.findall(r"min ([\d.]+)<", chart) == ["0.05", "0.2"]
     heights = re.findall(r'class="limit-label"[^>]* y="(\d+)"', chart)
     assert len(set(heights)) == 2
-    assert "min 0.5 means 0.05 to 0.2" in page
+    assert "min 0.5 moved to 0.05 to 0.2" in page
+    for words in ("transcript_trust &gt;= 0.1192", "min 0.5 moved to 0.1192, by"):
+        assert words in shown(library=0.119203)[1]
+    assert "0.119203" not in shown(library=0.119203)[1]
     chart, page = shown()
     assert re.findall(r"min ([\d.]+)<", chart) == ["0.5"]
     assert " means " not in page

@@ -187,7 +187,7 @@ EASY = [{"name": "easy", "quantiles": [{"score": "difficulty", "max": 0.5}]}, {"
     [
         (-0.05, "warning: difficulty: split-half repeatability -0.05, below 0.3"),
         (0.61, "difficulty: split-half repeatability 0.61"),
-        (None, "warning: how repeatable the difficulty is could not be measured"),
+        (None, "warning: how repeatable the difficulty is is not known"),
     ],
 )
 def test_stages_by_difficulty_say_how_repeatable_it_is(auricle: Auricle, measured: float | None, said: str) -> None:
