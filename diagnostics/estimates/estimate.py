@@ -68,7 +68,8 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.value is None:
-            return f"unresolved ({self.reason}; {self.remedy})"
+            needed = f"; needed: {self.remedy}" if self.remedy else ""
+            return f"unresolved ({self.reason}{needed})"
         sign = "" if self.relation == "=" else f"{self.relation} "
         if self.low is None or self.high is None:
             return f"{sign}{self.value:.4g} {self.unit}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...schemas.counted import counted
 from ..terminal import console
-from .motion_lines import direction_line, motion_lines
+from .motion_lines import direction_lines, motion_lines
+from .unresolved import Unresolved
 
 TAUS_MS = (80.0, 160.0, 320.0)
 MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
@@ -15,7 +16,8 @@ MEASURES = {"estoi": "ESTOI", "mel_db": "mel distance in dB"}
 
 
 def print_diagnosis(record: Mapping[str, Any]) -> None:
-    """One row per representation. An unresolved number is not shown; its reason is printed below the table."""
+    """One row per representation. An unresolved number is not shown; each reason is printed once below the table, with
+    what would be enough."""
     rows = [_row(name, r) for name, r in record["representations"].items()]
     later = tuple(f"nat at {tau:g} ms" for tau in TAUS_MS)
     left = ("ESTOI", "mel dB")
@@ -24,30 +26,40 @@ def print_diagnosis(record: Mapping[str, Any]) -> None:
     for difference in record.get("comparisons", ()):
         console.say(_difference(difference))
     for name, r in record["representations"].items():
-        for key in ("code_rate", "pred_gain"):
-            if r.get(key, {}).get("reason"):
-                console.say(f"{name}: {key} unresolved: {r[key]['reason']}; {r[key]['remedy']}")
-        if r.get("effective_dimension"):
-            console.say(f"{name}: {_dimension(r['effective_dimension'], r['rank'])}")
-        if r.get("read_out"):
-            console.say(f"{name}: {_read_out(r['read_out'])}")
-        if r.get("mixture_density"):
-            console.say(f"{name}: {_mixture(r['mixture_density'])}")
-        for line in motion_lines(r["motion"]) if r.get("motion") else ():
+        for line in _lines(r):
             console.say(f"{name}: {line}")
-        if r.get("directions"):
-            console.say(f"{name}: {direction_line(r['directions'])}")
-        if r["kind"] == "codes" and r.get("reconstruction"):
-            console.say(f"{name}: {_reconstruction(r['reconstruction'])}")
-        if r.get("within") and r["code_rate"]["value"] is not None:
-            off = _within(r["within"], r.get("portfolio"))
-            console.say(f"{name}: code_rate is resolved within {r['within']['total']:.1%}: {off}")
-        if r.get("portfolio"):
-            console.say(f"{name}: {_portfolio(r['portfolio'])}")
-        for model, reason in r.get("absent_members", {}).items():
-            console.say(f"{name}: {model} is not in the portfolio: {reason}")
-        if r["kind"] == "codes":
-            console.say(f"{name}: {_difficulty(r.get('difficulty', {}))}")
+
+
+def _lines(r: Mapping[str, Any]) -> Iterator[str]:
+    """What is said of a representation below the table."""
+    lost = Unresolved()
+    for key in ("code_rate", "pred_gain"):
+        if r.get(key, {}).get("reason"):
+            lost.add(key, r[key])
+    said: list[str] = []
+    if r.get("effective_dimension"):
+        said += _dimension(r["effective_dimension"], r["rank"], lost)
+    if r.get("read_out"):
+        said += _read_out(r["read_out"], lost)
+    if r.get("mixture_density"):
+        said += _mixture(r["mixture_density"], lost)
+    if r.get("motion"):
+        said += motion_lines(r["motion"], lost)
+    if r.get("directions"):
+        said += direction_lines(r["directions"], lost)
+    yield from lost.lines()
+    yield from said
+    if r["kind"] == "codes" and r.get("reconstruction"):
+        yield _reconstruction(r["reconstruction"])
+    if r.get("within") and r["code_rate"]["value"] is not None:
+        off = _within(r["within"], r.get("portfolio"))
+        yield f"code_rate is resolved within {r['within']['total']:.1%}: {off}"
+    if r.get("portfolio"):
+        yield _portfolio(r["portfolio"])
+    for model, reason in r.get("absent_members", {}).items():
+        yield f"{model} is not in the portfolio: {reason}"
+    if r["kind"] == "codes":
+        yield _difficulty(r.get("difficulty", {}))
 
 
 def print_comparison(found: Mapping[str, Any]) -> None:
@@ -117,37 +129,43 @@ def _difference(d: Mapping[str, Any]) -> str:
     return f"{d['measure']}, {d['b']} minus {d['a']}: {by}{verdict}"
 
 
-def _dimension(d: Mapping[str, Any], rank: int) -> str:
+def _dimension(d: Mapping[str, Any], rank: int, lost: Unresolved) -> Iterator[str]:
     """How many dimensions are used, and in how many the past says something."""
-    shared = f"frames share their variance over {_estimate(d['participation_ratio'])} dimensions"
+    if d["participation_ratio"]["value"] is None:
+        lost.add("dimensions that frames share", d["participation_ratio"])
+    else:
+        yield f"frames share their variance over {_estimate(d['participation_ratio'])} dimensions"
     if d["predictive_dimension"] is None:
-        return shared
+        return
     if not d["predictive_dimension"]:
-        return f"{shared}; in none of {rank} directions does the frame before explain anything"
+        yield f"in none of {rank} directions does the frame before explain anything"
+        return
     low, high = d["predictive_dimension_range"]
-    return (
-        f"{shared}; of {rank} directions {d['predictive_dimension']} ({low} to {high} in single folds) carry 90 % of "
-        f"what the frame before explains, {d['explained_share']:.0%} of the variance"
+    yield (
+        f"of {rank} directions {d['predictive_dimension']} ({low} to {high} in single folds) carry 90 % of what the "
+        f"frame before explains, {d['explained_share']:.0%} of the variance"
     )
 
 
-def _read_out(found: Sequence[Mapping[str, Any]]) -> str:
+def _read_out(found: Sequence[Mapping[str, Any]], lost: Unresolved) -> Iterator[str]:
     """What few numbers of the past keep of the gain."""
     known = [each for each in found if each["share"]["value"] is not None]
     if not known:
-        return f"what read-outs of the past keep is unresolved: {found[0]['share']['reason']}"
+        lost.add("what read-outs of the past keep", found[0]["share"])
+        return
     each = (
         f"{k['dimensions']} dimensions {k['share']['value']:.0%} ({k['share']['low']:.0%} to {k['share']['high']:.0%})"
         for k in known
     )
-    return f"of the predictive gain, linear read-outs of the past keep: {', '.join(each)}"
+    yield f"of the predictive gain, linear read-outs of the past keep: {', '.join(each)}"
 
 
-def _mixture(m: Mapping[str, Any]) -> str:
+def _mixture(m: Mapping[str, Any], lost: Unresolved) -> Iterator[str]:
     """What a network says beyond the linear prediction, on the same frames."""
     if m["gain"]["value"] is None:
-        return f"mixture density network unresolved: {m['gain']['reason']}"
-    return (
+        lost.add("mixture density network", m["gain"])
+        return
+    yield (
         f"nat per frame of {counted(m['num_frames'], 'frame')}: mixture density network {_estimate(m['gain'])}, "
         f"linear prediction {_estimate(m['linear_gain'])}, difference {_estimate(m['difference'])}; "
         "neither corrected for finite data"
