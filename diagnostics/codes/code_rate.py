@@ -7,15 +7,15 @@ rate. How tight it is depends on data; four gates decide whether it is quoted or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..estimates.estimate import Estimate
-from ..estimates.folds import Folds, sample_clips, training_shares
+from ..estimates.folds import Folds, counted, sample_clips, training_shares
 from ..estimates.interval import ratio
-from ..estimates.jobs import Here, Jobs
+from ..estimates.jobs import Here, Jobs, say_nothing
 from ..ngrams.code_store import CodeStore
 from ..ngrams.codebook_model import NUM_BUCKETS
 from ..ngrams.contexts import MAX_LAG
@@ -78,19 +78,24 @@ def code_rate(
     max_train_frames: int = 2_000_000,
     members: Mapping[str, Member] | None = None,
     jobs: Jobs = Here(),
+    say: Callable[[str], None] = say_nothing,
 ) -> CodeRate:
     """Measure all clips of a closed store.
 
     Models are counted on at most `max_train_frames` frames, clips chosen evenly over groups; every clip is scored.
     members: further models, which are mixed with the counts. jobs: does one codebook after the other, or several at
-    once. Memory: up to 300 bytes per training frame for each codebook at a time, beside the store.
+    once. Memory: up to 300 bytes per training frame for each codebook at a time, beside the store. say: told which
+    part is under way.
     """
     fold_of_clip = np.array([folds.fold_of(*clip) for clip in zip(store.keys, store.groups, strict=True)], np.int64)
     positions, parts = _training_frames(store, fold_of_clip, seed, max_train_frames)
     starts = np.cumsum(store.lengths) - store.lengths
     if jobs.workers > 1 and jobs.one_disk:
         store.share()
-    scored = {name: member(store, fold_of_clip) for name, member in (members or {}).items()}
+    scored: dict[str, Scored] = {}
+    for name, member in (members or {}).items():
+        say(f"codes: {name}")
+        scored[name] = member(store, fold_of_clip)
     others = _best_checks(scored, [int(store.lengths[clips].sum()) for clips in check_clips(store, fold_of_clip)])
     tasks = [
         CodebookJob(store, q, fold_of_clip, positions, parts, [each[:, q] for each in others] if members else None)
@@ -100,7 +105,9 @@ def code_rate(
     small_bits, saved = np.zeros(len(store)), np.zeros(len(store))
     books, mixtures, checks = [], [], []
     curve, by_lag = np.zeros(NUM_BUCKETS), np.zeros(MAX_LAG + 1)
+    say(f"codes: counts of {counted(len(tasks), 'codebook')}")
     for q, found in enumerate(jobs(score_codebook, tasks)):
+        say(f"codes: {q + 1} of {counted(len(tasks), 'codebook')} counted")
         code_bits[:, q] = found.bits
         small_bits += found.small_bits
         saved += found.saved

@@ -145,6 +145,7 @@ def diagnose_codes(
             max_train_frames=max_train_frames,
             members=members,
             jobs=jobs,
+            say=say,
         )
     clips, sums = sums_of_frames(store, result, frame_rate, sound)
     keys, groups, parts = list(store.keys), list(store.groups), [clips]

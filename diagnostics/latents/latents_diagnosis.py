@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, folds_of_clips, sample_clips
+from ..estimates.jobs import say_nothing
 from ..estimates.samples import Sample, Samples, scalars, start
 from . import predictive_gain
 from .effective_dimension import EffectiveDimension
@@ -97,13 +98,14 @@ def diagnose_latents(
     max_frames: int | None = None,
     index: Sequence[tuple[str, str, int]] | None = None,
     orders: tuple[int, ...] | None = None,
+    say: Callable[[str], None] = say_nothing,
 ) -> LatentsDiagnosis:
     """Diagnose latents `[D, T]`, floats, at `frame_rate` Hz.
 
     samples is passed over two times, three where `index` (key, group and frames of each clip) is not given, so it is
     a function that starts a pass, or a collection; memory does not grow with the corpus. `max_frames` takes whole
     clips evenly over groups: with D = 512 a core gets through some 30 000 frames per second. Clips with values that
-    are not finite or of another dimension are left out and counted.
+    are not finite or of another dimension are left out and counted. say: told which part is under way.
     """
     if isinstance(samples, Iterator):
         raise TypeError("latents are passed over more than once: give a function that starts a pass, or a collection")
@@ -115,7 +117,9 @@ def diagnose_latents(
     dim = usable.dim()
     if dim == 0 or folds.num_folds < 3:
         return _no_latents(usable, folds, frame_rate, group_kind, dim)
-    result = predictive_gain.measure(usable.clips, dim, folds, frame_rate, group_kind=group_kind, orders=orders)
+    result = predictive_gain.measure(
+        usable.clips, dim, folds, frame_rate, group_kind=group_kind, orders=orders, say=say
+    )
     keys = sorted(usable.used)
     nats = np.array([result.nats.get(key, np.nan) for key in keys])
     frames = np.array([usable.used[key][1] for key in keys])

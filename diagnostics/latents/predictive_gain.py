@@ -17,6 +17,7 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, counted
 from ..estimates.interval import ratio
+from ..estimates.jobs import say_nothing
 from .effective_dimension import EffectiveDimension, effective_dimension
 from .finite_sample import ROWS_PER_COEFFICIENT, Correction, correction, shortfall
 from .gaussian_predictor import GaussianPredictor
@@ -91,11 +92,13 @@ def measure(
     group_kind: str,
     orders: tuple[int, ...] | None = None,
     taus_ms: tuple[float, ...] = TAUS_MS,
+    say: Callable[[str], None] = say_nothing,
 ) -> PredictiveGain:
     """Two passes over the clips: moments per fold, then the score of each clip by the other folds' models.
 
     Memory: the moments of every fold, 8 (2 D)^2 bytes per fold and lag for the horizons and 8 (D (p + 1))^2 per fold
-    for the gain (for D = 512 and 25 Hz some 350 MB), whatever the length of the corpus.
+    for the gain (for D = 512 and 25 Hz some 350 MB), whatever the length of the corpus. say: told which part is
+    under way.
     """
     orders = orders or default_orders(dim)
     past = tuple(range(1, max(orders) + 1))
@@ -103,10 +106,12 @@ def measure(
     single = sorted({1, *(lag for lags in horizons.values() for lag, _ in lags)})
     kinds = {past, *((lag,) for lag in single)}
     moments = {kind: [LagMoments.empty(dim, kind) for _ in range(folds.num_folds)] for kind in kinds}
+    say("latents: moments of the past")
     for key, group, latents in clips():
         for kind in kinds:
             moments[kind][folds.fold_of(key, group)].add(latents)
 
+    say("latents: fitting predictions")
     models = {lag: _fit_folds(moments[(lag,)], (1,))[0] for lag in single}
     # the past of one frame and the horizon of one frame are the same moments, but different choices
     predictors, by_order = _fit_folds(moments[past], orders)
@@ -118,6 +123,7 @@ def measure(
     frames: dict[str, int] = {}
     information: dict[int, dict[str, tuple[float, int]]] = {lag: {} for lag in single}
     group_of: dict[str, str] = {}
+    say("latents: gain, information and read-outs")
     for key, group, latents in clips():
         group_of[key] = group
         fold = folds.fold_of(key, group)

@@ -11,6 +11,7 @@ import numpy as np
 from ..estimates.estimate import Estimate
 from ..estimates.folds import counted
 from ..estimates.interval import Interval
+from ..estimates.jobs import say_nothing
 from ..latents.predictive_gain import MIN_GROUPS
 from .acoustic_change import CHANGES, acoustic_changes
 from .archetype_curve import SIZES, STEPS_PER_ARCHETYPE, Clustered, Quarters, Tightness, tightness
@@ -113,17 +114,20 @@ def diagnose_motion(
     order: int = 1,
     seed: int = 0,
     sound: Sound = lambda _: None,
+    say: Callable[[str], None] = say_nothing,
 ) -> MotionDiagnosis:
     """Diagnose the clips of `kept`, clip to its group and latents `[D, T]`, as `clips.beginnings` chooses them.
 
-    order: most past frames of the linear prediction; that of `LatentsDiagnosis`.
+    order: most past frames of the linear prediction; that of `LatentsDiagnosis`. say: told which part is under way.
     """
     clips = Clips.of(kept, group_kind=group_kind, seed=seed)
     archetypes = _none("no clips that could be used")
     ahead, not_ahead, order = (), archetypes.reason, max(order, 1)
     if clips.keys:
         order = affordable(clips, order)
+        say("latents: archetypes")
         archetypes = _archetypes(clips, clips.shuffled(seed), seed, sound)
+        say("latents: predictions several frames ahead")
         try:
             ahead, not_ahead = rollout(clips, order, seed=seed), ""
         except (ValueError, np.linalg.LinAlgError) as error:

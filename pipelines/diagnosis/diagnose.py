@@ -93,6 +93,8 @@ def diagnose(
         begin(f"diagnosing {name}")
         spec = version.representation(name)
         kind, groups = _groups(version, name)
+        if spec.is_codes and reconstruct:
+            begin("codes: decoding clips to compare them with their recordings")
         left = reconstruction(version, spec, groups, kind, reconstruct)
         if spec.is_codes and spec.cardinality is not None:
             index, vectors = _index(version, name, groups), codebook_vectors_of(version, spec)
@@ -179,9 +181,13 @@ def _latents(
     wanted = sample_clips(index, max_frames, seed=seed) | set(moving) | set(training)
     kept = Kept(_samples(version, spec.name, groups, wanted), moving)
     more = Kept(kept, training)
-    latents = diagnose_latents(more, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames, index=index)
+    latents = diagnose_latents(
+        more, spec.frame_rate, group_kind=kind, seed=seed, max_frames=max_frames, index=index, say=begin
+    )
     order = max(latents.order, 1)
-    motion = diagnose_motion(kept.clips, spec.frame_rate, group_kind=kind, order=order, seed=seed, sound=sound)
+    motion = diagnose_motion(
+        kept.clips, spec.frame_rate, group_kind=kind, order=order, seed=seed, sound=sound, say=begin
+    )
     mixture = None
     if budget_s is not None:
         # torch takes seconds to import, and is not needed otherwise
@@ -191,6 +197,7 @@ def _latents(
         mixture = mixture_gain(clips, order, budget_s, group_kind=kind, seed=seed, progress=begin).to_dict()
     steps = None
     if directions:
+        begin("latents: steps as direction and length")
         clips = [(key, group, frames) for key, (group, frames) in kept.clips.items()]
         found = diagnose_directions(clips, group_kind=kind, seed=seed)
         # archetypes are those of `motion`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from auricle.loaders.storage.parts import parquet_bytes
 from auricle.loaders.storage.store import Store
 from auricle.loaders.training.data import TrainingData
 from auricle.pipelines.curricula.named import named_curriculum
+from auricle.pipelines.curricula.repeatable import repeatability
 from auricle.schemas.curriculum_spec import EXAMPLE, CurriculumSpec
 from auricle.schemas.errors import ConfigError, IntegrityError
 from auricle.schemas.pass_tables import DIFFICULTY, DIFFICULTY_SCHEMA
@@ -309,3 +311,15 @@ def test_a_filter_that_takes_clips_of_a_quota_is_refused(version: Version) -> No
     )
     with pytest.raises(ConfigError, match=r"demands \d clips of gold \((en|de)\), and \d can be read"):
         data.plan(0)
+
+
+def test_the_repeatability_of_units_is_that_of_their_largest_size(version: Version) -> None:
+    assert repeatability(version, CODES.name) is None, "nothing was diagnosed"
+    found = {
+        label: {"difficulty": {"split_half_repeatability": value}}
+        for label, value in ((f"{CODES.name}/50", 0.1), (f"{CODES.name}/500", 0.5), ("other-codes", 0.9))
+    }
+    record = json.dumps({"representations": found}).encode()
+    version.store.put_derived(derived_path(1, "diagnostics.json"), record)
+    assert repeatability(version, CODES.name) == 0.5
+    assert repeatability(version, "missing-codes") is None

@@ -235,6 +235,18 @@ def test_level_and_voicing_of_the_features_are_taken_out_and_two_codes_are_compa
     assert "undecided" not in said
 
 
+def test_it_says_which_part_is_under_way(version: Version) -> None:
+    said: list[str] = []
+    diagnose(version, ["coarse", "features"], begin=said.append)
+    parts = [line for line in said if line.startswith(("diagnosing", "codes:", "latents:"))]
+    assert parts == [
+        "diagnosing coarse-codes-25hz", "codes: decoding clips to compare them with their recordings", "codes: pool",
+        "codes: counts of 1 codebook", "codes: 1 of 1 codebook counted", "diagnosing features-50hz",
+        "latents: moments of the past", "latents: fitting predictions", "latents: gain, information and read-outs",
+        "latents: archetypes", "latents: predictions several frames ahead",
+    ]  # fmt: skip
+
+
 def walks(recording: Recording, spec: RepresentationSpec) -> np.ndarray:
     """Autoregressive latents: every frame nine tenths of the one before."""
     noise = np.random.default_rng(int(recording.key[:8], 16)).normal(size=(spec.rows, 400))
