@@ -28,7 +28,7 @@ def motion(estimate: dict[str, Any], tightness: dict[str, Any]) -> dict[str, Any
 def test_a_reason_is_said_once_for_all_that_it_leaves_open() -> None:
     lost = Unresolved()
     lost.add("pred_gain", LOST)
-    directions = dict.fromkeys(("gain", "dir_gain_excess", "dir_cos_excess", "logmag_r2_excess"), LOST)
+    directions: dict[str, Any] = dict.fromkeys(("gain", "dir_gain_excess", "dir_cos_excess", "logmag_r2_excess"), LOST)
     said = [*motion_lines(motion(LOST, LOST), lost), *direction_lines(directions, lost)]
     assert said == ["whether archetypes change with F0, energy and flux was not measured: no features"]
     assert list(lost.lines()) == [
