@@ -18,8 +18,12 @@ import numpy as np
 import soundfile
 
 from auricle.diagnostics.difficulty import difficulty
+from auricle.diagnostics.motion.clips import Clips, beginnings, training_clips
 from auricle.diagnostics.neural.language_model import LanguageModel
-from auricle.diagnostics.summary import Sample, diagnose_codes, diagnose_directions, diagnose_latents
+from auricle.diagnostics.neural.mixture_gain import mixture_gain
+from auricle.diagnostics.summary import Sample, diagnose_codes, diagnose_directions, diagnose_latents, diagnose_motion
+from auricle.jobs.judging.motion_lines import motion_lines
+from auricle.jobs.judging.unresolved import Unresolved
 
 RATE, WINDOW, BANDS = 16_000, 640, 40
 
@@ -88,10 +92,35 @@ def nearest(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return np.concatenate([(norms - 2 * block @ centers.T).argmin(1) for block in blocks])
 
 
+def print_motion(name: str, clips: list[Sample], frame_rate: float, order: int, budget_s: float | None) -> None:
+    """How tightly steps cluster, how far predictions reach; with a budget, what a network says beyond linear ones."""
+    index = [(key, speaker, array.shape[1]) for key, speaker, array in clips]
+
+    def begun(wanted: dict[str, int]) -> dict[str, tuple[str, np.ndarray]]:
+        return {key: (speaker, array[:, : wanted[key]]) for key, speaker, array in clips if key in wanted}
+
+    begin = time.process_time()
+    motion = diagnose_motion(begun(beginnings(index, BANDS)), frame_rate, group_kind="speaker", order=order)
+    spent = f"{time.process_time() - begin:.1f}"
+    for line in motion_lines(motion.to_dict(), Unresolved()):
+        print(f"| {name} | {line} | | {spent} |")
+        spent = ""
+    if budget_s is not None:
+        begin = time.process_time()
+        some = Clips.of(begun(training_clips(index, BANDS)), group_kind="speaker")
+        found = mixture_gain(some, order, budget_s, group_kind="speaker")
+        spent = f"{time.process_time() - begin:.1f}"
+        both = f"{found.gain}; {found.difference}"
+        print(f"| {name} | mixture density network; less the linear prediction | {both} | {spent} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--budget-s", type=float, help="also a neural member, trained for so long per codes")
+    parser.add_argument(
+        "--budget-s", type=float, help="also a neural member for codes and a network for frames, each trained so long"
+    )
+    parser.add_argument("--latents-only", action="store_true", help="no codes")
     options = parser.parse_args()
     found = recordings(options.folders)
     minutes = sum(len(waveform) for _, _, waveform in found) / RATE / 60
@@ -124,7 +153,10 @@ def main() -> None:
                 beside = f"{getattr(steps, what).value:.3f} against {getattr(steps, what + '_null'):.3f} shuffled"
                 print(f"| {name} | {what}: {beside}; excess | {getattr(steps, what + '_excess')} | |")
             print(f"| {name} | arche_excess (tightness {steps.arche_tightness:.2f}) | {steps.arche_excess} | |")
-        for entries, depth in ((64, 4), (1024, 4)):
+        for each in gain.read_out:
+            print(f"| {name} | read-out of {each.dimensions} dimensions keeps of the gain | {each.share} | |")
+        print_motion(name, samples(frames), frame_rate, gain.order, options.budget_s)
+        for entries, depth in () if options.latents_only else ((64, 4), (1024, 4)):
             name = f"residual k-means, {depth} x {entries}, {frame_rate:g} Hz"
             codes = residual_codes(frames, entries, depth)
             begin = time.process_time()
