@@ -79,7 +79,8 @@ def test_a_corpus_of_which_a_part_is_held_has_the_rate_of_the_whole_and_every_cl
     whole, part = diagnose(corpus, 64, 160), diagnose(corpus, 64, 80, say=said.append)
     assert sorted(part.clip_keys) == [key for key, _, _ in corpus.index]
     assert (part.num_clips, part.num_frames, part.held_frames) == (160, 160 * 600, 80 * 600)
-    assert said == [f"{n} of 5 further pieces of the corpus scored" for n in range(1, 6)]
+    told = [line for line in said if "further" in line]
+    assert told == [f"{n} of 5 further pieces of the corpus scored" for n in range(1, 6)]
     assert part.code_rate.value == pytest.approx(part.bits.sum() / part.total_seconds)
     assert oracle.mean() * RATE < part.code_rate.value < 1.01 * whole.code_rate.value
     # of clips that were not held, too, the bound is one

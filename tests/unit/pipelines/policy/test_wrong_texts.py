@@ -114,7 +114,7 @@ def test_a_run_estimates_the_share_of_each_source_and_keeps_what_is_likelier_rig
     print_version(version)
     said = " ".join(capsys.readouterr().out.split())
     assert "wrong texts by trust, estimated: bad" in said
-    assert "transcript: trust min 0.5 means 0." in said
+    assert "transcript: trust min 0.5 moved to 0." in said
     assert "there are too few clips to tell" not in said
     few = {"clean": shares["clean"].model_copy(update={"low": 0.02, "high": 0.36})}
     document = version.document.model_copy(update={"wrong_texts": {"trust": few}})
