@@ -14,12 +14,8 @@ from ..archives.packed import listed
 from ..audio.decode import AUDIO_SUFFIXES
 from ..sources.looking import LeftOut
 from ..work.hang import Step
-from ..work.own_process import run_each
+from ..work.own_process import HERE_S, MANY, run_each
 
-HERE_S = 3.0
-"""How long archives are listed here: what is listed in a moment needs no other process."""
-MANY = 64
-"""Archives from which on others list them: fewer are done before those have started."""
 AT_ONCE = 1024
 """Archives that are handed to processes at once: what is found in them is held until all before it was taken."""
 
