@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,8 +12,8 @@ from ..archives.member import End, Member
 from ..archives.packed import listed
 from ..audio.decode import AUDIO_SUFFIXES
 from ..sources.looking import LeftOut
+from ..work import own_process
 from ..work.hang import Step
-from ..work.own_process import HERE_S, MANY, run_each
 
 AT_ONCE = 1024
 """Archives that are handed to processes at once: what is found in them is held until all before it was taken."""
@@ -71,19 +70,21 @@ def here(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Contents]]:
 
 
 def here_first(wanted: Sequence[Wanted], others: Lister) -> Iterator[tuple[int, Contents]]:
-    """For `HERE_S` in this process; where many are left then, by `others`."""
-    began = time.monotonic()
-    for place, each in enumerate(wanted):
-        if len(wanted) - place >= MANY and time.monotonic() - began > HERE_S:
-            yield from ((place + at, found) for at, found in others(wanted[place:]))
-            return
-        yield place, contents(each)
+    """Some in this process; where many are left then, by `others`."""
+
+    def here(numbered: tuple[int, Wanted]) -> tuple[int, Contents]:
+        return numbered[0], contents(numbered[1])
+
+    def elsewhere(rest: Sequence[tuple[int, Wanted]]) -> Iterator[tuple[int, Contents]]:
+        return ((rest[at][0], found) for at, found in others([each for _, each in rest]))
+
+    return own_process.here_first(here, list(enumerate(wanted)), elsewhere)
 
 
 def by_processes(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Contents]]:
     """In processes of this machine, a core each; an archive that ends its process is broken."""
     for start in range(0, len(wanted), AT_ONCE):
-        yield from enumerate(run_each(contents, wanted[start : start + AT_ONCE], ended), start)
+        yield from enumerate(own_process.run_each(contents, wanted[start : start + AT_ONCE], ended), start)
 
 
 def ended(wanted: Wanted, code: int | None, _: Step | None = None) -> Contents:

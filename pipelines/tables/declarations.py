@@ -112,7 +112,7 @@ TABLES = (
         "a file, or a member of an archive, that the sources list now",
         _FILE,
         "tables/ingest.py",
-        ("labels/resolve.py", "tables/label_lines.py", "tables/remembered.py"),
+        ("labels/resolve.py", "tables/label_lines.py", "tables/remembered.py", "tables/source_labels.py"),
     ),
     WorkingTable(
         "archives_opened",
@@ -132,14 +132,14 @@ TABLES = (
         "labels_read",
         "what a label file says, before it is known which recording it is of",
         _LABEL | {"reference": "VARCHAR"},
-        "tables/ingest.py",
+        "tables/source_labels.py",
         ("labels/resolve.py",),
     ),
     WorkingTable(
         "label_tallies",
         "how many label lines of a source cannot be used",
         {"source": "VARCHAR", "lines": "BIGINT"},
-        "tables/ingest.py",
+        "tables/source_labels.py",
         ("tables/label_lines.py",),
     ),
     WorkingTable(
@@ -147,7 +147,10 @@ TABLES = (
         "what a label file says of a recording, or of a span or channel of it",
         _LABEL,
         "labels/resolve.py",
-        ("tables/cues.py", "tables/ingest.py", "tables/label_lines.py", "publishing/document.py"),
+        (
+            *("tables/cues.py", "tables/ingest.py", "tables/label_lines.py", "tables/source_labels.py"),
+            "publishing/document.py",
+        ),
     ),
     WorkingTable(
         "sources",

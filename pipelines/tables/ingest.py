@@ -6,35 +6,24 @@ files ──known by size and time──▶ recordings ──▶ clips ──▶
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import partial
-
-import pyarrow as pa
 
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig
 from ...schemas.counted import counted
-from ...schemas.source_config import Source
 from ...schemas.sources import PLACE, from_version, is_list, uri_prefix
 from ...schemas.sql import listed, literal
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN
-from ..labels.formats import Options
-from ..labels.read import Packed, Tally, read_labels, read_packed
-from ..labels.resolve import resolve
-from ..labels.rows import LABELS, Unusable
-from ..labels.rows import Row as LabelRow
 from ..listing.contents import Lister, by_processes, here_first
 from ..listing.files import FILES, archives_of, left_out, own_files
 from ..passes.probe import ProbeRecipe, segmentation_fingerprint
-from ..sources.kinds import kind_of
 from ..sources.looking import UNANSWERED
-from ..work.hang import Step
-from ..work.own_process import here_or_by_processes
 from ..work.work_units import receipt_files
 from . import label_lines, overrides, requirements
 from .cues import cues, said_in_clips
 from .remembered import members_of_archives
 from .retries import left, passing
+from .source_labels import take_labels
 from .state import State
 
 DECIDING = "whole, source_rank, path"
@@ -67,19 +56,8 @@ def load_sources(
     members_of_archives(state, archives, lister, paranoid=paranoid)
     notices += left_out(archives)
     notices += _settle_lists(state, config)
-    tallies: list[Tally] = []
-    state.fill(
-        "labels_read", LABELS, read_labels(config.sources, partial(_paths, state), tallies, _own_labels, _spread)
-    )
-    notices += [tally.notice() for tally in tallies]
-    notices += [
-        f"source {source!r}: {counted(count, 'name in its labels fits', 'names in its labels fit')} several "
-        f"recordings, and labels none, for example {example}"
-        for source, count, example in resolve(state.db)
-    ]
-    state.table("label_tallies", label_lines.tallied(tallies))
+    notices += take_labels(state, config)
     requirements.refuse_absent(state, config)
-    notices += [*_labels_of_nothing(state), *_recordings_without_labels(state, config)]
     _sources(state, config)
     (cues if config.segment.method == "speech" else _spans)(state)
     cut_by = _cut_by(config)
@@ -124,25 +102,6 @@ def _settle_lists(state: State, config: RunConfig) -> list[str]:
         for source, more in twice
         if source in named
     ]
-
-
-def _own_labels(source: Source, options: Options) -> Iterator[LabelRow | Unusable] | None:
-    """Labels that a source gives with its recordings; None for one that has them in files."""
-    kind = kind_of(source.path)
-    if kind is None:
-        return None
-    return kind.labels(source.path, options) if kind.labels is not None else iter(())
-
-
-def _spread(packed: Sequence[Packed]) -> Iterator[tuple[list[pa.RecordBatch], Tally]]:
-    """Labels in archives: where there are many, by processes of this machine."""
-    return here_or_by_processes(read_packed, packed, _ended)
-
-
-def _ended(packed: Packed, code: int | None, _: Step | None) -> tuple[list[pa.RecordBatch], Tally]:
-    tally = Tally(packed.source.name, packed.source.transcripts or "its labels")
-    tally.add(Unusable(f"reading the labels in an archive ended the process with code {code}", packed.archive))
-    return [], tally
 
 
 def _spans(state: State) -> None:
@@ -310,41 +269,6 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
     _labelled(state, config)
     overrides.relabel(state)
     overrides.redact(state)
-
-
-def _paths(state: State, source: str) -> Iterator[str]:
-    """Paths of a source's files, sorted, a batch at a time."""
-    query = f"SELECT path FROM files_listed WHERE source = {literal(source)} ORDER BY path"
-    for batch in state.stream(query):
-        yield from batch["path"].to_pylist()
-
-
-def _labels_of_nothing(state: State) -> list[str]:
-    """A line per source whose label files name recordings that are not there: most often a wrong folder."""
-    rows = state.sql(
-        """SELECT source, count(*) FILTER (f.path IS NULL), count(*), min(l.path) FILTER (f.path IS NULL)
-        FROM (SELECT DISTINCT source, path FROM labels) l LEFT JOIN files_listed f USING (source, path)
-        GROUP BY source HAVING count(*) FILTER (f.path IS NULL) > 0 ORDER BY source"""
-    ).fetchall()
-    return [
-        f"source {source!r}: {absent:,} of {counted(named, 'recording')} that its labels name "
-        f"{'is' if absent == 1 else 'are'} not there, for example {path}"
-        for source, absent, named, path in rows
-    ]
-
-
-def _recordings_without_labels(state: State, config: RunConfig) -> list[str]:
-    """A line per source of whose recordings its labels describe none: a wrong pattern, and every text is gone."""
-    files, labelled = (
-        dict(state.sql(f"SELECT source, count(*) FROM {table} GROUP BY source").fetchall())
-        for table in ("files_listed", "labels")
-    )
-    return [
-        f"source {source.name!r}: its labels ({source.transcripts}) describe none of its {files[source.name]:,} "
-        "recordings; they are taken without text. `auricle inspect` shows which labels fit"
-        for source in config.sources
-        if source.transcripts is not None and source.name in files and source.name not in labelled
-    ]
 
 
 def _sources(state: State, config: RunConfig) -> None:

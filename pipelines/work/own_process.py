@@ -64,16 +64,14 @@ def run_each(
             executor.shutdown(cancel_futures=True)
 
 
-def here_or_by_processes(
-    work: Callable[[Job], Done],
-    jobs: Sequence[Job],
-    died: Callable[[Job, int | None, Step | None], Done],
+def here_first(
+    work: Callable[[Job], Done], jobs: Sequence[Job], others: Callable[[Sequence[Job]], Iterator[Done]]
 ) -> Iterator[Done]:
-    """`work` of every job, in order: for `HERE_S` in this process; where `MANY` are left then, as `run_each`."""
+    """`work` of every job, for `HERE_S` in this process; where `MANY` are left then, what `others` make of these."""
     began = time.monotonic()
     for place, job in enumerate(jobs):
         if len(jobs) - place >= MANY and time.monotonic() - began > HERE_S:
-            yield from run_each(work, jobs[place:], died)
+            yield from others(jobs[place:])
             return
         yield work(job)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auricle.pipelines.labels.read import Packed, Spread, Tally, read_labels, read_packed
-from auricle.pipelines.tables import ingest
+from auricle.pipelines.tables import source_labels
 from auricle.pipelines.work import own_process
 from auricle.schemas.config import Source
 
@@ -61,14 +61,14 @@ def test_other_processes_read_what_one_reads_in_the_same_order(folder: Path, mon
         handed.append(len(jobs))
         return run_each(work, jobs, *rest)
 
-    monkeypatch.setattr(own_process, "run_each", counted)
-    assert read(folder, ingest._spread) == (rows, notices)
+    monkeypatch.setattr(source_labels, "run_each", counted)
+    assert read(folder, source_labels.spread) == (rows, notices)
     assert handed == [COUNT - 1]
 
 
 def test_an_archive_whose_labels_end_the_process_is_told_of() -> None:
     packed = Packed(Source(path="/nowhere", transcripts="*.txt"), "far/a.tar", ("far/a.tar/x.wav",))
-    batches, tally = ingest._ended(packed, -9, None)
+    batches, tally = source_labels.ended(packed, -9, None)
     assert batches == []
     assert "1 line of *.txt cannot be used" in tally.notice()
     assert "code -9 (far/a.tar)" in tally.notice()

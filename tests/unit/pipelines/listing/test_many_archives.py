@@ -11,11 +11,12 @@ import pytest
 
 from auricle.pipelines.listing import contents
 from auricle.pipelines.listing.archived import Archives, Found
-from auricle.pipelines.listing.contents import MANY, Lister, by_processes, ended, here, here_first
+from auricle.pipelines.listing.contents import Lister, by_processes, ended, here, here_first
 from auricle.pipelines.listing.files import list_sources
+from auricle.pipelines.work import own_process
 from auricle.schemas.source_config import Source
 
-COUNT = MANY + 6
+COUNT = own_process.MANY + 6
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def listed(folder: Path, lister: Lister) -> tuple[list[dict[str, object]], list[
 
 def test_the_processes_find_what_one_finds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "AT_ONCE", 50)
-    monkeypatch.setattr(contents, "HERE_S", 0.0)
+    monkeypatch.setattr(own_process, "HERE_S", 0.0)
     alone = listed(folder, here)
     assert listed(folder, partial(here_first, others=by_processes)) == alone
     rows, notices = alone

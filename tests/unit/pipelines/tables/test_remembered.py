@@ -25,6 +25,7 @@ from auricle.pipelines.plan import plan
 from auricle.pipelines.run import run
 from auricle.pipelines.tables.remembered import NAME
 from auricle.pipelines.upkeep.takedown import takedown
+from auricle.pipelines.work import own_process
 from auricle.schemas.config import RunConfig
 
 CLIPS = 8
@@ -232,8 +233,8 @@ def test_units_find_what_one_process_finds(
         add(tmp_path / "in" / f"{number:02d}.tar", clips, [(f"{number}.wav", number % CLIPS, 100)], 1_000)
     (tmp_path / "in" / "broken.zip").write_bytes(b"PK")
     here = run(settings(tmp_path)).version
-    monkeypatch.setattr(contents, "HERE_S", -1.0)
-    monkeypatch.setattr(contents, "MANY", 4)
+    monkeypatch.setattr(own_process, "HERE_S", -1.0)
+    monkeypatch.setattr(own_process, "MANY", 4)
     far = run(settings(tmp_path, "units")).version
     assert aliases(far) == aliases(here)
     stages = {stage.name: stage for stage in far.document.stages}
@@ -250,8 +251,8 @@ def test_a_run_that_was_interrupted_lists_no_archive_twice(
 ) -> None:
     for number in range(6):
         add(tmp_path / "in" / f"{number}.tar", clips, [(f"{number}.wav", number, 100)], 1_000)
-    monkeypatch.setattr(contents, "HERE_S", -1.0)
-    monkeypatch.setattr(contents, "MANY", 4)
+    monkeypatch.setattr(own_process, "HERE_S", -1.0)
+    monkeypatch.setattr(own_process, "MANY", 4)
     with monkeypatch.context() as patch:
         patch.setattr("auricle.pipelines.run.take_in", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -269,8 +270,8 @@ def test_archives_that_were_only_touched_leave_no_run_behind(
 ) -> None:
     tars = [add(tmp_path / "in" / f"{n}.tar", clips, [(f"{n}.wav", n, 100)], 1_000) for n in range(6)]
     run(settings(tmp_path))
-    monkeypatch.setattr(contents, "HERE_S", -1.0)
-    monkeypatch.setattr(contents, "MANY", 4)
+    monkeypatch.setattr(own_process, "HERE_S", -1.0)
+    monkeypatch.setattr(own_process, "MANY", 4)
     for tar in tars:
         os.utime(tar, (2_000, 2_000))
     opened.clear()
