@@ -13,13 +13,14 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import folds_of_clips
 from ..estimates.interval import ratio
 from ..estimates.jobs import Here, Jobs, say_nothing, where_worth
+from ..estimates.pieces import Corpus, pieces
 from ..estimates.samples import Samples, scalars, start
 from ..ngrams.code_store import CodeStore
 from .clip_costs import ClipBits, ClipCosts, sums_of_frames
 from .code_gates import Within
 from .code_rate import CodeRate, code_rate
 from .codebook_rate import CodebookRate
-from .further_clips import PIECE_FRAMES, Corpus, pieces, score_further
+from .further_clips import PIECE_FRAMES, CodeSource, FurtherJob, score_further
 from .members import Member, MixedMembers
 
 
@@ -99,7 +100,7 @@ def diagnose_codes(
     sound: Mapping[str, np.ndarray] | None = None,
     members: Mapping[str, Member] | None = None,
     jobs: Jobs = Here(),
-    corpus: Corpus | None = None,
+    corpus: Corpus[CodeSource] | None = None,
     say: Callable[[str], None] = say_nothing,
 ) -> CodesDiagnosis:
     """Diagnose codes `[K, T]`, integers in [0, cardinality), at `frame_rate` Hz.
@@ -151,7 +152,10 @@ def diagnose_codes(
     keys, groups, parts = list(store.keys), list(store.groups), [clips]
     if corpus is not None and result.fitted is not None:
         result.fitted.require_further()
-        tasks = list(pieces(result.fitted, sums, folds, corpus, seen | left_out, PIECE_FRAMES))
+        tasks = [
+            FurtherJob(result.fitted, sums, corpus.source, fold, clips)
+            for fold, clips in pieces(corpus.index, folds, seen | left_out, PIECE_FRAMES)
+        ]
         for number, more in enumerate(jobs(score_further, tasks), start=1):
             say(f"{number} of {len(tasks)} further pieces of the corpus scored")
             keys += more.keys

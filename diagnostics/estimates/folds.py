@@ -99,6 +99,19 @@ def sample_clips(clips: Sequence[tuple[str, str, int]], max_frames: int, *, seed
     return chosen
 
 
+def held_clips(
+    clips: Sequence[tuple[str, str, int]], max_frames: int | None, *, group_kind: str, seed: int = 0
+) -> set[str]:
+    """Keys of `sample_clips`, on which models are fitted; of all clips (None too) where so few would leave one of
+    `folds_of_clips` without a clip, as where a clip is many hours long."""
+    if max_frames is None:
+        return {key for key, _, _ in clips}
+    held = sample_clips(clips, max_frames, seed=seed)
+    folds = folds_of_clips(clips, group_kind=group_kind, seed=seed)
+    covered = {folds.fold_of(key, group) for key, group, _ in clips if key in held}
+    return held if len(covered) == folds.num_folds else {key for key, _, _ in clips}
+
+
 def training_shares(keys: Sequence[str], lengths: Sequence[int], folds: Sequence[int], seed: int = 0) -> list[int]:
     """0, 1 or 2 for each clip: the first quarter, the second quarter and the second half of its fold's frames.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from .lag_moments import LagMoments, rows
+from .lag_moments import LagMoments
 
 # Relative to the largest: directions of less variance are duplicates or dead dimensions, seen through rounding.
 _SMALLEST_VARIANCE = 1e-9
@@ -68,10 +68,15 @@ class GaussianPredictor:
 
     def white_rows(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frames `[R, N]` of a clip `[D, T]` that have their whole past, and the past `[R * lags, N]`, whitened."""
-        stacked = rows(latents, self.lags) - self._center[:, None]
-        blocks = stacked.reshape(1 + len(self.lags), self._whiten.shape[1], -1)
-        white = np.einsum("ri,ait->art", self._whiten, blocks, optimize=True)
-        return white[0], white[1:].reshape(-1, stacked.shape[1])
+        white, longest = self.white(latents), max(self.lags)
+        count = max(white.shape[1] - longest, 0)
+        # a frame is whitened once, and its mean as a past is corrected: it is over other rows than that as a frame
+        centers = self._center.reshape(1 + len(self.lags), -1)
+        moved = (centers[0] - centers[1:]) @ self._whiten.T
+        past = [
+            white[:, longest - lag :][:, :count] + each[:, None] for lag, each in zip(self.lags, moved, strict=True)
+        ]
+        return white[:, longest:], np.concatenate(past)
 
     def ahead(self, steps: int) -> np.ndarray:
         """`[steps, R, R * lags]`: the prediction of the frame 1, 2 ... steps later from whitened frames, the newest

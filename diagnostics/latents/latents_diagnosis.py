@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..estimates.estimate import Estimate
-from ..estimates.folds import Folds, folds_of_clips, sample_clips
-from ..estimates.jobs import say_nothing
+from ..estimates.folds import Folds, folds_of_clips, held_clips
+from ..estimates.jobs import Here, Jobs, say_nothing
+from ..estimates.pieces import ClipSource, pieces
 from ..estimates.samples import Sample, Samples, scalars, start
-from . import predictive_gain
+from . import further_gains, predictive_gain
+from .clip_gains import ClipGains, FoldGains
 from .effective_dimension import EffectiveDimension
+from .further_gains import GainsJob, score_gains, unusable
 from .predictive_gain import Horizon
 from .read_out import Kept
 
@@ -28,6 +31,8 @@ class LatentsDiagnosis:
     num_groups: int
     num_clips: int
     num_frames: int
+    fitted_frames: int
+    """Of these, those that models were fitted on."""
     total_seconds: float
     frame_rate: float
     dim: int
@@ -98,39 +103,54 @@ def diagnose_latents(
     max_frames: int | None = None,
     index: Sequence[tuple[str, str, int]] | None = None,
     orders: tuple[int, ...] | None = None,
+    further: ClipSource | None = None,
+    jobs: Jobs = Here(),
     say: Callable[[str], None] = say_nothing,
 ) -> LatentsDiagnosis:
     """Diagnose latents `[D, T]`, floats, at `frame_rate` Hz.
 
     samples is passed over two times, three where `index` (key, group and frames of each clip) is not given, so it is
-    a function that starts a pass, or a collection; memory does not grow with the corpus. `max_frames` takes whole
-    clips evenly over groups: with D = 512 a core gets through some 30 000 frames per second. Clips with values that
-    are not finite or of another dimension are left out and counted. say: told which part is under way.
+    a function that starts a pass, or a collection; memory does not grow with the corpus but for some numbers per clip.
+    Models are fitted on `max_frames`, whole clips evenly over groups: with D = 512 a core gets through some 500 frames
+    per second. further: reads the other clips of the index, which are then scored as well, in pieces, which are `jobs`;
+    without it they are left out. Clips with values that are not finite or of another dimension are left out and
+    counted. say: told which part is under way.
     """
     if isinstance(samples, Iterator):
         raise TypeError("latents are passed over more than once: give a function that starts a pass, or a collection")
     index = list(index) if index is not None else [(key, group, z.shape[-1]) for key, group, z in start(samples)]
-    chosen = sample_clips(index, max_frames, seed=seed) if max_frames is not None else {key for key, _, _ in index}
-    wanted = [clip for clip in index if clip[0] in chosen]
-    folds = folds_of_clips(wanted, group_kind=group_kind, seed=seed)
+    chosen = held_clips(index, max_frames, group_kind=group_kind, seed=seed)
+    folds = folds_of_clips(index, group_kind=group_kind, seed=seed)
     usable = _UsableLatents(samples, chosen)
     dim = usable.dim()
     if dim == 0 or folds.num_folds < 3:
         return _no_latents(usable, folds, frame_rate, group_kind, dim)
+    skipped = Counter[str]()
+
+    def others(models: Sequence[FoldGains]) -> Iterator[ClipGains]:
+        if further is None:
+            return
+        parts = pieces(index, folds, chosen, further_gains.PIECE_VALUES // dim)
+        tasks = [GainsJob(models[fold], dim, further, clips) for fold, clips in parts]
+        # other processes take longer to start than one piece takes
+        each = jobs if len(tasks) > 1 or not jobs.one_disk else Here()
+        for number, found in enumerate(each(score_gains, tasks), start=1):
+            say(f"latents: {number} of {len(tasks)} further pieces of the corpus scored")
+            skipped.update(found.skipped)
+            yield found.clips
+
     result = predictive_gain.measure(
-        usable.clips, dim, folds, frame_rate, group_kind=group_kind, orders=orders, say=say
+        usable.clips, dim, folds, frame_rate, group_kind=group_kind, orders=orders, further=others, say=say
     )
-    keys = sorted(usable.used)
-    nats = np.array([result.nats.get(key, np.nan) for key in keys])
-    frames = np.array([usable.used[key][1] for key in keys])
-    gain = result.gain
+    clips, gain = result.clips, result.gain
     return LatentsDiagnosis(
         group_kind=group_kind,
         folds=folds.describe(),
-        num_groups=len({group for group, _ in usable.used.values()}),
-        num_clips=len(keys),
-        num_frames=int(frames.sum()),
-        total_seconds=float(frames.sum() / frame_rate),
+        num_groups=len(set(clips.groups)),
+        num_clips=len(clips.keys),
+        num_frames=int(clips.lengths.sum()),
+        fitted_frames=sum(frames for _, frames in usable.used.values()),
+        total_seconds=float(clips.lengths.sum() / frame_rate),
         frame_rate=frame_rate,
         dim=dim,
         rank=result.rank,
@@ -145,12 +165,12 @@ def diagnose_latents(
         dimension=result.dimension,
         read_out=result.read_out,
         lagged_mutual_information=result.horizons,
-        skipped=dict(usable.skipped),
-        clip_keys=keys,
-        groups=[usable.used[key][0] for key in keys],
-        nats=nats,
-        bits=nats / np.log(2),
-        seconds=frames / frame_rate,
+        skipped=dict(usable.skipped + skipped),
+        clip_keys=clips.keys,
+        groups=clips.groups,
+        nats=clips.nats,
+        bits=clips.nats / np.log(2),
+        seconds=clips.lengths / frame_rate,
     )
 
 
@@ -193,15 +213,7 @@ class _UsableLatents:
             yield key, group, latents
 
     def _reason(self, key: str, latents: np.ndarray) -> str:
-        if latents.ndim != 2 or not np.issubdtype(latents.dtype, np.floating):
-            return "not_latents"
-        if latents.size == 0:
-            return "empty"
-        if self._dim and latents.shape[0] != self._dim:
-            return "other_dimension"
-        if not np.isfinite(latents).all():
-            return "not_finite"
-        return "duplicate_key" if key in self.used else ""
+        return unusable(latents, self._dim) or ("duplicate_key" if key in self.used else "")
 
 
 def _no_latents(usable: _UsableLatents, folds: Folds, frame_rate: float, group_kind: str, dim: int) -> LatentsDiagnosis:
@@ -217,6 +229,7 @@ def _no_latents(usable: _UsableLatents, folds: Folds, frame_rate: float, group_k
         len({group for group, _ in usable.used.values()}),
         len(keys),
         int(frames.sum()),
+        0,
         float(frames.sum() / frame_rate),
         frame_rate,
         dim,

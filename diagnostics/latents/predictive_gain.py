@@ -9,7 +9,7 @@ corrected for what finite training data cost (`finite_sample.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..estimates.estimate import Estimate
 from ..estimates.folds import Folds, counted
 from ..estimates.interval import ratio
 from ..estimates.jobs import say_nothing
+from .clip_gains import ClipGains, FoldGains, GainTable
 from .effective_dimension import EffectiveDimension, effective_dimension
 from .finite_sample import ROWS_PER_COEFFICIENT, Correction, correction, shortfall
 from .gaussian_predictor import GaussianPredictor
@@ -26,6 +27,8 @@ from .read_out import Kept, ReadOut
 
 Clips = Callable[[], Iterable[tuple[str, str, np.ndarray]]]
 """Starts a pass over (clip key, group, latents `[D, T]`)."""
+Further = Callable[[Sequence[FoldGains]], Iterable[ClipGains]]
+"""Scores clips beyond those that models are fitted on, given the models of each fold."""
 
 TAUS_MS = (80.0, 160.0, 320.0)
 RIDGE = 1e-6
@@ -44,9 +47,10 @@ class Horizon:
     """nat, corrected."""
     finite_sample_bias: float
     """nat that finite training data took from the held-out value; `info` has it added."""
-    nats: Mapping[str, float]
-    """Summed information of each clip, corrected."""
-    frames: Mapping[str, int]
+    nats: np.ndarray
+    """`[N]` information of each clip, summed over its frames and corrected; NaN where it has none."""
+    frames: np.ndarray
+    """`[N]` frames behind it."""
     correction_error: float = 0.0
     """nat, half-width of what the correction may be off; it is in the interval of `info`."""
 
@@ -69,10 +73,8 @@ class PredictiveGain:
     by_order: tuple[tuple[int, float], ...]
     """(p, nat/frame) on the validation folds, corrected by `shortfall`: what a longer past gains."""
     horizons: tuple[Horizon, ...]
-    nats: Mapping[str, float]
-    """Summed gain of each clip that has frames with a whole past, corrected."""
-    frames: Mapping[str, int]
-    """Frames behind it."""
+    clips: ClipGains
+    """By key."""
     dimension: EffectiveDimension
     read_out: tuple[Kept, ...]
     """What the best linear read-outs of few dimensions keep of the gain."""
@@ -92,9 +94,11 @@ def measure(
     group_kind: str,
     orders: tuple[int, ...] | None = None,
     taus_ms: tuple[float, ...] = TAUS_MS,
+    further: Further = lambda _: (),
     say: Callable[[str], None] = say_nothing,
 ) -> PredictiveGain:
-    """Two passes over the clips: moments per fold, then the score of each clip by the other folds' models.
+    """Two passes over the clips: moments per fold, then the score of each clip by the other folds' models. Gain and
+    information are over these and the `further` clips; dimensions and read-outs are of these.
 
     Memory: the moments of every fold, 8 (2 D)^2 bytes per fold and lag for the horizons and 8 (D (p + 1))^2 per fold
     for the gain (for D = 512 and 25 Hz some 350 MB), whatever the length of the corpus. say: told which part is
@@ -119,31 +123,31 @@ def measure(
     reader = ReadOut(moments[past], predictors)
     short_by_lag = {lag: correction(moments[(lag,)], models[lag], RIDGE) for lag in single}
 
-    nats: dict[str, float] = {}
-    frames: dict[str, int] = {}
-    information: dict[int, dict[str, tuple[float, int]]] = {lag: {} for lag in single}
-    group_of: dict[str, str] = {}
+    models_of = [
+        FoldGains(
+            max(past),
+            predictors[fold],
+            _of_fold(short, fold),
+            tuple(single),
+            tuple(models[lag][fold] for lag in single),
+            tuple(_of_fold(short_by_lag[lag], fold) for lag in single),
+        )
+        for fold in range(folds.num_folds)
+    ]
+    table = GainTable(len(single))
     say("latents: gain, information and read-outs")
     for key, group, latents in clips():
-        group_of[key] = group
         fold = folds.fold_of(key, group)
-        predictor = predictors[fold]
-        # every order is scored on the frames that have the longest past
-        if predictor is not None and latents.shape[1] > max(past):
-            scores = predictor.gain(latents[:, max(past) - max(predictor.lags) :])
-            nats[key], frames[key] = _corrected(scores, short, fold), scores.shape[0]
+        table.add(key, group, latents, models_of[fold])
         reader.add(fold, group, latents, max(past))
-        for lag in single:
-            model = models[lag][fold]
-            if model is not None and latents.shape[1] > lag:
-                scores = model.gain(latents)
-                information[lag][key] = _corrected(scores, short_by_lag[lag], fold), scores.shape[0]
+    own = table.gains()
+    gains = ClipGains.joined([own, *further(models_of)])
 
     fitted = [p for p in predictors if p is not None]
-    judge = _Judge(group_of, group_kind, dim, frame_rate)
+    judge = _Judge(gains.groups, group_kind, dim, frame_rate, int(own.lengths.sum()))
     results = []
     for tau, lags in horizons.items():
-        sums, counts = _weighted(information, lags)
+        sums, counts = gains.at([single.index(lag) for lag, _ in lags], [weight for _, weight in lags])
         used = [m for lag, _ in lags for m in models[lag] if m is not None]
         # the two lags around a horizon have seen the same frames: their corrections err together
         parts = [short_by_lag[lag] for lag, _ in lags]
@@ -154,7 +158,7 @@ def measure(
         bias = float(sum(weight * c.value for weight, c in whole))
         results.append(Horizon(tau, lags, info, bias, sums, counts, error or 0.0))
     return PredictiveGain(
-        judge.estimate(nats, frames, fitted, short.error if short else None, "nat/frame"),
+        judge.estimate(gains.nats, gains.frames, fitted, short.error if short else None, "nat/frame"),
         _most_common([len(p.lags) for p in fitted], orders[0]),
         RIDGE,
         short.value if short else 0.0,
@@ -162,15 +166,14 @@ def measure(
         min((p.rank for p in fitted), default=0),
         by_order,
         tuple(results),
-        nats,
-        frames,
+        gains,
         effective_dimension(moments[(1,)], models[1]),
         reader.kept(group_kind, MIN_GROUPS),
     )
 
 
-def _corrected(scores: np.ndarray, short: Correction | None, fold: int) -> float:
-    return float(scores.sum()) + (short.of_fold[fold] * scores.shape[0] if short else 0.0)
+def _of_fold(short: Correction | None, fold: int) -> float:
+    return short.of_fold[fold] if short else 0.0
 
 
 def _lags(tau_ms: float, frame_rate: float) -> tuple[tuple[int, float], ...]:
@@ -220,19 +223,6 @@ def _score(training: LagMoments, validation: LagMoments) -> float:
     return model.expected_gain(validation) + shortfall(training.num_rows, model.rank, len(model.lags))
 
 
-def _weighted(
-    information: Mapping[int, Mapping[str, tuple[float, int]]], lags: tuple[tuple[int, float], ...]
-) -> tuple[dict[str, float], dict[str, int]]:
-    """Per clip sums and frames at a horizon; between two lags both are means, over clips that have both."""
-    keys = set.intersection(*(set(information[lag]) for lag, _ in lags))
-    counts = {key: information[lags[-1][0]][key][1] for key in sorted(keys)}
-    sums = {
-        key: sum(weight * information[lag][key][0] / information[lag][key][1] for lag, weight in lags) * count
-        for key, count in counts.items()
-    }
-    return sums, counts
-
-
 def _most_common(values: list[int], default: int) -> int:
     return max(sorted(set(values)), key=values.count) if values else default
 
@@ -241,30 +231,32 @@ def _most_common(values: list[int], default: int) -> int:
 class _Judge:
     """Turns sums over clips into an estimate, or into the reasons why there is none."""
 
-    group_of: Mapping[str, str]
+    groups: Sequence[str]
+    """Of every clip."""
     group_kind: str
     dim: int
     frame_rate: float
+    fitted_frames: int
+    """Of the clips that models are fitted on."""
 
     def estimate(
         self,
-        sums: Mapping[str, float],
-        counts: Mapping[str, int],
+        sums: np.ndarray,
+        counts: np.ndarray,
         models: list[GaussianPredictor],
         error: float | None,
         unit: str,
     ) -> Estimate:
-        """error: half-width of the correction, None where there was too little to correct."""
-        keys, total = sorted(sums), sum(counts.values())
-        if not keys or not models:
+        """sums, counts: `[N]` per clip, in nats and frames. error: half-width of the correction, None where there was
+        too little to correct."""
+        used, total = np.flatnonzero(counts), int(counts.sum())
+        if not used.size or not models:
             return Estimate.unresolved(
                 f"{total} usable frames of {self.dim} dimensions",
                 f"several times {self.dim} frames in at least {counted(MIN_GROUPS, self.group_kind)}",
                 unit,
             )
-        interval = ratio(
-            np.array([sums[k] for k in keys]), np.array([counts[k] for k in keys]), [self.group_of[k] for k in keys]
-        )
+        interval = ratio(sums[used], counts[used], [self.groups[i] for i in used.tolist()])
         reasons, remedies = [], []
         if interval.num_groups < MIN_GROUPS:
             reasons.append(f"{counted(interval.num_groups, self.group_kind)} where an interval needs {MIN_GROUPS}")
@@ -276,7 +268,7 @@ class _Judge:
         if error is None:
             # half of four of five folds has to hold the rows
             needed = 2.5 * ROWS_PER_COEFFICIENT * self.dim * max(len(m.lags) for m in models)
-            reasons.append(f"{total} frames for {self.dim} dimensions where {needed:.0f} are needed")
+            reasons.append(f"{self.fitted_frames} frames for {self.dim} dimensions where {needed:.0f} are needed")
             remedies.append(f"at least {needed / self.frame_rate / 3600:.2g} h of audio in clips of many frames")
         if reasons:
             return Estimate.unresolved("; ".join(reasons), "; ".join(remedies), unit, interval.value)

@@ -11,7 +11,8 @@ from ...loaders.reading.version import Version
 from ...schemas.errors import ConfigError, IntegrityError
 from ..work.pool import Pool
 from .comparisons import MIN_GROUPS
-from .diagnose import diagnose, streams
+from .diagnose import diagnose
+from .of_codes import streams
 from .reconstruction import NUM_CLIPS, UNITS
 
 HIGHER_IS_BETTER = {"bit/s": False, "nat": True, "": True, "dB": False}

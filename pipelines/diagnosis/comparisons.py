@@ -38,11 +38,12 @@ class Measured:
     @classmethod
     def of_latents(cls, latents: LatentsDiagnosis) -> Measured:
         """Lagged information at each horizon."""
-        measures = {
-            f"information at {h.tau_ms:g} ms": ("nat", {k: (h.nats[k], float(h.frames[k])) for k in h.nats})
-            for h in latents.lagged_mutual_information
-            if h.info.is_resolved
-        }
+        measures = {}
+        for h in latents.lagged_mutual_information:
+            if h.info.is_resolved:
+                clips = zip(latents.clip_keys, h.nats.tolist(), h.frames.tolist(), strict=True)
+                sums = {key: (nats, float(frames)) for key, nats, frames in clips if frames}
+                measures[f"information at {h.tau_ms:g} ms"] = "nat", sums
         errors = {f"information at {h.tau_ms:g} ms": h.correction_error for h in latents.lagged_mutual_information}
         return cls(measures, dict(zip(latents.clip_keys, latents.groups, strict=True)), errors)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 
@@ -37,15 +35,15 @@ def keep_difficulty(version: Version, name: str, codes: CodesDiagnosis) -> None:
 def keep_gains(version: Version, name: str, latents: LatentsDiagnosis) -> None:
     """Write `gains-<name>.parquet` (`GAINS`) beside the version: what `diagnose` averages, clip by clip."""
 
-    def per_frame(sums: Mapping[str, float], frames: Mapping[str, int]) -> pa.Array:
-        return pa.array([sums[k] / frames[k] if frames.get(k) else None for k in latents.clip_keys], pa.float64())
+    def per_frame(sums: np.ndarray, frames: np.ndarray) -> pa.Array:
+        # a clip shorter than the past that is looked at has neither gain nor information
+        return pa.array(np.where(frames > 0, sums / np.maximum(frames, 1), np.nan), pa.float64(), from_pandas=True)
 
     found = {f"information_{h.tau_ms:g}ms_nats": per_frame(h.nats, h.frames) for h in latents.lagged_mutual_information}
     columns = {
         "clip": pa.array(latents.clip_keys, pa.string()),
         "group": pa.array(latents.groups, pa.string()),
         "seconds": pa.array(latents.seconds, pa.float64()),
-        # a clip shorter than the past that is looked at has no gain
         "gain_nats": pa.array(latents.nats, pa.float64(), from_pandas=True),
     }
     absent = pa.nulls(len(latents.clip_keys), pa.float64())

@@ -14,7 +14,7 @@ from auricle.diagnostics.codes import codes_diagnosis
 from auricle.diagnostics.estimates import jobs as estimates_jobs
 from auricle.loaders.reading.version import open_version
 from auricle.loaders.storage.store import Store
-from auricle.pipelines.diagnosis import diagnose as diagnose_module
+from auricle.pipelines.diagnosis import of_codes
 from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.spread.unit_jobs import UnitJobs
 from auricle.pipelines.work.pool import Pool
@@ -46,7 +46,7 @@ def test_two_workers_find_what_one_process_finds_and_one_that_dies_is_made_up_fo
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr(estimates_jobs, "MANY_CODES", 0)
     # of 24 clips of 400 frames
-    monkeypatch.setattr(diagnose_module, "HELD_CODE_FRAMES", 6000)
+    monkeypatch.setattr(of_codes, "HELD_CODE_FRAMES", 6000)
     monkeypatch.setattr(codes_diagnosis, "PIECE_FRAMES", 800)
     recordings = [Recording(f"v{i:02d}", speaker=f"s{i % 6}", num_samples=16_000 * 8) for i in range(24)]
     write_version(f"{tmp_path}/dataset", recordings, representations=[CODES])

@@ -6,9 +6,9 @@ import pytest
 
 from auricle.diagnostics.codes import codes_diagnosis
 from auricle.diagnostics.codes.code_rate import code_rate
-from auricle.diagnostics.codes.further_clips import Corpus
 from auricle.diagnostics.codes.members import Scored, check_clips
 from auricle.diagnostics.estimates.folds import folds_of_clips
+from auricle.diagnostics.estimates.pieces import Corpus
 from auricle.diagnostics.known.sources import ResidualQuantiser, SparseMarkov
 from auricle.diagnostics.neural.language_model import LanguageModel
 from auricle.diagnostics.ngrams.code_store import CodeStore
@@ -20,11 +20,11 @@ RATE = 10.0
 
 @dataclass(frozen=True)
 class InMemory:
-    arrays: dict[str, np.ndarray]
+    clips: dict[str, np.ndarray]
     sounds: dict[str, np.ndarray] | None = None
 
-    def codes(self, clips):
-        return ((key, self.arrays[key]) for key in sorted(clips))
+    def arrays(self, clips):
+        return ((key, self.clips[key]) for key in sorted(clips))
 
     def sound(self, clips):
         return None if self.sounds is None else {key: self.sounds[key] for key in clips}
@@ -39,7 +39,7 @@ def corpus_of(codes, groups=20, sounds=None):
 
 def diagnose(corpus, cardinality, held, **options):
     """held: the first so many clips."""
-    samples = [(key, group, corpus.source.arrays[key]) for key, group, _ in corpus.index[:held]]
+    samples = [(key, group, corpus.source.clips[key]) for key, group, _ in corpus.index[:held]]
     sound = corpus.source.sounds
     options = {
         "group_kind": "speaker",
@@ -53,7 +53,7 @@ def test_clips_that_were_held_cost_the_same_when_they_come_again():
     codes = ResidualQuantiser.random(3, 32, 8, seed=1).sample_with_bits(40, 120, seed=2)[0]
     store = CodeStore(32)
     for key, group, _ in (corpus := corpus_of(codes)).index:
-        store.add(key, group, corpus.source.arrays[key])
+        store.add(key, group, corpus.source.clips[key])
     store.close()
     folds = folds_of_clips(corpus.index, group_kind="speaker")
     vectors = np.random.default_rng(0).standard_normal((3, 32, 8))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dataset_factory
 import numpy as np
@@ -22,8 +20,9 @@ from auricle.jobs.judging.judge_commands import _seconds
 from auricle.loaders.reading.derived import diagnostics_record
 from auricle.loaders.reading.version import Version, open_version
 from auricle.pipelines.curricula.paced import curriculum
-from auricle.pipelines.diagnosis.diagnose import diagnose, streams
+from auricle.pipelines.diagnosis.diagnose import diagnose
 from auricle.pipelines.diagnosis.kept_network import identity
+from auricle.pipelines.diagnosis.of_codes import streams
 from auricle.schemas.config import RepresentationConfig
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.representation import RepresentationSpec
@@ -360,29 +359,3 @@ def test_a_budget_trains_a_mixture_density_of_latents_too(
     assert any(line.startswith("mixture density, fold 1 of 5: ") for line in said)
     print_diagnosis(record)
     assert "mixture density network" in capsys.readouterr().out
-
-
-def test_of_a_large_corpus_only_the_sample_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recordings = [Recording(f"v{i:02d}", speaker=f"s{i % 6}", num_samples=16_000 * 8) for i in range(36)]
-    write_version(f"{tmp_path}/dataset", recordings, representations=[LATENTS])
-    version = open_version(f"{tmp_path}/dataset")
-    read: list[str] = []
-    samples = Version.samples
-
-    def counted(self: Version, *names: str, **options: Any) -> Iterator[Any]:
-        for sample in samples(self, *names, **options):
-            read.append(sample.key)
-            yield sample
-
-    monkeypatch.setattr(Version, "samples", counted)
-    monkeypatch.setattr(
-        "auricle.pipelines.diagnosis.diagnose.beginnings", lambda index, dim, seed: {key: n for key, _, n in index[:12]}
-    )
-    some = diagnose(version, max_frames=600, reconstruct=0)
-    assert len(set(read)) < len(recordings) / 2
-    read.clear()
-    monkeypatch.setattr(
-        "auricle.pipelines.diagnosis.diagnose.sample_clips", lambda index, *_, **__: {k for k, *_ in index}
-    )
-    assert diagnose(version, max_frames=600, reconstruct=0) == some
-    assert len(set(read)) == len(recordings)
