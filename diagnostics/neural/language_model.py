@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import torch
@@ -94,7 +95,9 @@ class LanguageModel:
         held_out = [_frames(store, clip) for clip in check[:64]]
 
         def losses() -> Iterator[torch.Tensor]:
-            for batch in _batches(store, training, np.random.default_rng(self.seed)):
+            for batch, passes in _batches(store, training, np.random.default_rng(self.seed)):
+                # what it sees for the first time it cannot know by heart
+                model.train(passes > 0)
                 weight = (batch[..., 0] >= 0).float()
                 yield (model.nats(batch.clamp_min(0)).sum(-1) * weight).sum() / weight.sum()
 
@@ -104,7 +107,7 @@ class LanguageModel:
         train(
             model,
             losses(),
-            lambda: _mean_nats(model, held_out),
+            lambda: _mean_nats(model.eval(), held_out),
             seconds=seconds,
             rate=_RATE,
             max_steps=self.max_steps,
@@ -170,17 +173,20 @@ def _frames(store: CodeStore, clip: int) -> torch.Tensor:
     return torch.from_numpy(store.codes_at(at).astype(np.int64))
 
 
-def _batches(store: CodeStore, clips: np.ndarray, rng: np.random.Generator) -> Iterator[torch.Tensor]:
-    """`[BATCH, T, Q]` segments of clips in random order, without end; -1 beyond the end of a segment."""
+def _batches(store: CodeStore, clips: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[torch.Tensor, int]]:
+    """`[BATCH, T, Q]` segments of clips in random order, without end; -1 beyond the end of a segment. And how often all
+    were seen before."""
     segments = [
         (clip, begin)
         for clip in clips
         for begin in range(0, int(store.lengths[clip]), SEGMENT_FRAMES)
         if store.lengths[clip] - begin > 1 or begin == 0
     ]
-    while segments:
+    for passes in count():
+        if not segments:
+            return
         order = rng.permutation(len(segments))
         for at in range(0, len(order), BATCH):
             chosen = [segments[i] for i in order[at : at + BATCH]]
             found = [_frames(store, clip)[begin : begin + SEGMENT_FRAMES] for clip, begin in chosen]
-            yield torch.nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=-1)
+            yield torch.nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=-1), passes

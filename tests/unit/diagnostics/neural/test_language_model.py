@@ -20,7 +20,7 @@ def small(**options):
 
 def test_probabilities_of_all_frames_add_up_to_one_and_do_not_depend_on_later_frames():
     torch.manual_seed(0)
-    model = FrameModel(2, 5, hidden=8, embedding=6)
+    model = FrameModel(2, 5, hidden=8, embedding=6).eval()
     past = torch.randint(0, 5, (1, 3, 2))
     last = torch.cartesian_prod(torch.arange(5), torch.arange(5))
     clips = torch.cat((past.expand(25, -1, -1), last[:, None]), 1)
@@ -28,6 +28,26 @@ def test_probabilities_of_all_frames_add_up_to_one_and_do_not_depend_on_later_fr
         nats = model.nats(clips).sum(-1)
     assert torch.exp(-nats[:, 3]).sum() == pytest.approx(1, abs=1e-5)
     assert nats[:, :3].std(0).max() < 1e-5
+
+
+def test_while_it_trains_the_past_is_known_in_part_and_a_score_has_nothing_random():
+    torch.manual_seed(0)
+    model = FrameModel(2, 5, hidden=8, embedding=6)
+    clips = torch.randint(0, 5, (2, 40, 2))
+    with torch.no_grad():
+        trained = [model.train().nats(clips) for _ in range(2)]
+        scored = [model.eval().nats(clips) for _ in range(2)]
+    assert not torch.equal(*trained)
+    assert torch.equal(*scored)
+
+
+@pytest.mark.parametrize("with_vectors", [False, True])
+def test_codes_without_a_pattern_are_not_learnt_by_heart(with_vectors):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 16, (20, 2, 30))
+    vectors = rng.standard_normal((2, 16, 4)) if with_vectors else None
+    result = diagnose(codes, 16, members={"gru": small(max_steps=200, vectors=vectors)})
+    assert 8 - 1e-3 <= result.portfolio.members["gru"] <= 8.35
 
 
 @pytest.fixture(scope="module")
