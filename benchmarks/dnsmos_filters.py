@@ -19,8 +19,9 @@ import numpy as np
 from curator_data import DATA, RATE
 
 from auricle.curators.models import session
+from auricle.curators.networks.silent_filters import SECOND, SILENT_FILTERS, answering
 from auricle.curators.onnx_bytes import weights
-from auricle.curators.signal.dnsmos import INPUT_SIZE, POLYNOMIALS, SECOND, SILENT_FILTERS, _model, answering, looped
+from auricle.curators.signal.dnsmos import INPUT_SIZE, POLYNOMIALS, _model, looped
 from auricle.curators.training.mixtures import read_mono
 from auricle.curators.waveform import resample
 

@@ -20,6 +20,7 @@ from curator_data import RATE, utterances
 from torch.nn import functional
 
 from auricle.curators.models import session
+from auricle.curators.networks.silent_filters import answering
 from auricle.curators.onnx_bytes import weights
 from auricle.curators.signal import dnsmos
 
@@ -63,8 +64,8 @@ def main() -> None:
     count = parser.parse_args().clips
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    model = session(dnsmos._model(), edit=dnsmos.answering)
-    w = {name: torch.tensor(v) for name, v in weights(dnsmos.answering(dnsmos._model().read_bytes())).items()}
+    model = session(dnsmos._model(), edit=answering)
+    w = {name: torch.tensor(v) for name, v in weights(answering(dnsmos._model().read_bytes())).items()}
     pool = utterances(False)
     chosen = [pool[i].waveform for i in np.random.default_rng(0).permutation(len(pool))[:60]]
     short = [x for x in chosen if x.size < dnsmos.INPUT_SIZE][:count]

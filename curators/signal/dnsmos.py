@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,8 @@ from ...schemas.clip import Clip
 from ...schemas.config import Strict
 from ...schemas.score import Row, ScoreColumn
 from ..models import package_file, session, weights_sha256
-from ..onnx_bytes import weights, with_weights
+from ..networks.eight_bits import HIGHEST, LARGEST_VALUE, in_eight_bits, integers_sha256
+from ..networks.silent_filters import MODEL_SHA256, answering
 from ..perclip import PerClip, Unmeasurable
 from ..waveform import resampled
 from .vad import SAMPLE_RATE, speech_seconds, vad_weights
@@ -28,24 +28,6 @@ POLYNOMIALS = {
     "dnsmos_ovrl": (-0.06766283, 1.11546468, 0.04602535),
 }
 """The runner's maps from network outputs to MOS, highest power first, in the network's order of outputs."""
-
-
-SILENT_FILTERS = (2, 4, 8, 21, 22, 29, 30, 31, 34, 40, 41, 44, 46, 53, 56, 62)
-"""Filters of the second convolution that training left unused: nothing makes them answer, so what is left of the
-network gives the same scores with a quarter less work in its two largest layers (`benchmarks/dnsmos_filters.py`)."""
-SECOND, THIRD = "conv2d_1", "conv2d_2"
-MODEL_SHA256 = "269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd"
-"""The network that this is known of; any other runs whole."""
-
-
-def answering(model: bytes) -> bytes:
-    """The network without `SILENT_FILTERS`."""
-    if hashlib.sha256(model).hexdigest() != MODEL_SHA256:
-        return model
-    own = weights(model)
-    kernel, bias, after = f"{SECOND}/kernel:0", f"{SECOND}/bias:0", f"{THIRD}/kernel:0"
-    changed = {name: np.delete(own[name], SILENT_FILTERS, axis=0) for name in (kernel, bias)}
-    return with_weights(model, changed | {after: np.delete(own[after], SILENT_FILTERS, axis=1)})
 
 
 def _model() -> Path:
@@ -79,6 +61,20 @@ def segment_starts(num_samples: int, mode: str, max_segments: int) -> list[int]:
     return [whole[int((k + 0.5) * len(whole) / count)] * SAMPLE_RATE for k in range(count)]
 
 
+def outputs(x: np.ndarray, mode: str) -> np.ndarray:
+    """`[3]` of the network for a segment `[INPUT_SIZE]`, before the maps to MOS.
+
+    In fast mode its largest layers are in integers, but for segments outside the range of these, and in a network that
+    they were not made of.
+    """
+    given = {"input_1": x[None]}
+    if mode == "fast" and weights_sha256(_model()) == MODEL_SHA256:
+        raw, highest = session(_model(), (HIGHEST,), in_eight_bits).run(None, given)
+        if np.asarray(highest).item() < LARGEST_VALUE:
+            return np.asarray(raw)[0]
+    return np.asarray(session(_model(), edit=answering).run(None, given)[0])[0]
+
+
 class DnsmosOptions(Strict):
     """Parameters of `dnsmos`."""
 
@@ -87,7 +83,7 @@ class DnsmosOptions(Strict):
         description="reference: the mean over one-second hops that speechmos reports; fast: one in five of them",
     )
     max_segments: int = Field(
-        default=24, gt=0, description="Segments of 9.01 s (0.2 CPU-s each) at most per clip in fast mode, spread evenly"
+        default=24, gt=0, description="Segments of 9.01 s (0.1 CPU-s each) at most per clip in fast mode, spread evenly"
     )
     min_speech_s: float = Field(
         default=0.25,
@@ -100,7 +96,7 @@ class DnsmosCurator(PerClip):
     """Predicted quality of clips with speech."""
 
     name = "dnsmos"
-    version = 2
+    version = 3
     columns = (
         ScoreColumn("dnsmos_ovrl", "float32", "MOS", "Predicted overall quality (DNSMOS P.835), 1 to 5"),
         ScoreColumn("dnsmos_sig", "float32", "MOS", "Predicted quality of the speech itself, 1 to 5"),
@@ -109,19 +105,18 @@ class DnsmosCurator(PerClip):
     Options = DnsmosOptions
 
     def weights(self) -> str:
-        """The network's hash, and what guards it."""
-        return f"{weights_sha256(_model())}+{vad_weights()}"
+        """The network's hash, its integers' in fast mode, and what guards it."""
+        integers = f"+{integers_sha256()}" if self.options.mode == "fast" else ""
+        return f"{weights_sha256(_model())}{integers}+{vad_weights()}"
 
     def measure(self, clip: Clip) -> Row:
         """Mean over segments of the three predictions."""
         if (heard := speech_seconds(clip)) < (least := self.options.min_speech_s):
             raise Unmeasurable(f"less than {least:g} s of speech" if heard else "no speech")
         x = looped(resampled(clip, SAMPLE_RATE))
-        model = session(_model(), edit=answering)
         scores = []
         for start in segment_starts(x.shape[0], self.options.mode, self.options.max_segments):
-            raw = model.run(None, {"input_1": x[None, start : start + INPUT_SIZE]})[0]
-            scores.append(np.asarray(raw, dtype=np.float64)[0])
+            scores.append(outputs(x[start : start + INPUT_SIZE], self.options.mode).astype(np.float64))
         columns = np.array(scores).T
         return {
             name: float(np.mean(np.polyval(polynomial, column)))

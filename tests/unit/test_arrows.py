@@ -27,7 +27,8 @@ TOP = ""
 ROOMS: dict[str, dict[str, set[str]]] = {
     "schemas": {},
     "curators": {
-        "signal": {TOP},
+        "networks": {TOP},
+        "signal": {TOP, "networks"},
         "words": {TOP, "signal"},
         "voices": {TOP, "signal"},
         "copies": {TOP},

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.curators.models import session
+from auricle.curators.networks.silent_filters import answering
 from auricle.curators.signal.dnsmos import (
     INPUT_SIZE,
     SAMPLE_RATE,
     DnsmosCurator,
     _model,
-    answering,
     looped,
     segment_starts,
 )
