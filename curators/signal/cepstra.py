@@ -62,12 +62,14 @@ def mel_spectrum(waveform: np.ndarray) -> np.ndarray:
 
 
 def follow_below(level: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """A floor under `[F, FILTERS]` that rises slowly and falls fast, from `start`, `[F, FILTERS]`."""
-    rising, falling = (1 - RISE_DECAY) * level, (1 - FALL_DECAY) * level
+    """A floor under `[F, FILTERS]` that rises slowly and falls fast, from `start`, `[FILTERS]`."""
+    decay = np.array([RISE_DECAY, FALL_DECAY])[:, None]
+    coming = (1 - decay) * level[:, None]
     floor, found = start, np.empty_like(level)
     for t in range(len(level)):
-        up, down = RISE_DECAY * floor + rising[t], FALL_DECAY * floor + falling[t]
-        floor = found[t] = np.where(level[t] >= floor, up, down)
+        # a step up is the smaller one where it rises, a step down where it falls
+        rising, falling = decay * floor + coming[t]
+        floor = np.minimum(rising, falling, out=found[t])
     return found
 
 

@@ -28,7 +28,7 @@ INTERNAL, BEGIN, END, SINGLE = range(4)
 class AcousticModel:
     """phones: names of the C context-independent phones, fillers included. senones: `[P, STATES]` int of every phone,
     context-independent ones first. triphone_keys: `[P - C]` int64, `triphone_key` of rows C and on, ascending.
-    codebook: `[N]` int, the phone that each senone belongs to.
+    codebook, state: `[N]` int, the phone that each senone belongs to, and its place in it, 0 to `STATES` - 1.
     gaussians: `[STREAMS, 2 * CEPSTRA + 1, C * DENSITIES]` float32: the log density of a Gaussian is (x, x**2, 1) times
     its column.
     weights: per phone, `[STREAMS, DENSITIES, its senones]` float32.
@@ -39,6 +39,7 @@ class AcousticModel:
     senones: np.ndarray
     triphone_keys: np.ndarray
     codebook: np.ndarray
+    state: np.ndarray
     gaussians: np.ndarray
     weights: list[np.ndarray]
     members: list[np.ndarray]
@@ -146,6 +147,8 @@ def acoustic_model() -> AcousticModel:
     codebook = np.zeros(weights.shape[2], dtype=np.int64)
     codebook[senones[:names].ravel()] = np.repeat(np.arange(names), STATES)
     codebook[senones[names:]] = ((keys >> 12) & 63)[:, None]
+    state = np.zeros_like(codebook)
+    state[senones] = np.arange(STATES)
     # codebook, stream, density, cepstrum -> stream, codebook * density, cepstrum
     mean, variance = (np.moveaxis(a, 0, 1).reshape(STREAMS, -1, CEPSTRA) for a in (mean, variance))
     constant = -0.5 * (np.log(2 * np.pi * variance) + mean**2 / variance).sum(2, keepdims=True)
@@ -157,6 +160,7 @@ def acoustic_model() -> AcousticModel:
         senones=senones,
         triphone_keys=keys,
         codebook=codebook,
+        state=state,
         gaussians=np.ascontiguousarray(rows.transpose(0, 2, 1)),
         weights=[np.exp(-WEIGHT_NATS * weights[:, :, own].astype(np.float32)) for own in members],
         members=members,

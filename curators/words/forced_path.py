@@ -107,6 +107,7 @@ def best_path(network: Network, nats: np.ndarray) -> np.ndarray | None:
     word_first = np.flatnonzero(network.initial & (network.word >= 0))
     word_last = np.flatnonzero(network.final & (network.word >= 0))
     word_slot = network.slot[word_first]
+    pause_before = pause_last[word_slot]
     first_of_slot = np.searchsorted(network.slot[word_last], np.arange(slots))
     stay, advance = network.stay, network.advance
     score = np.full(states, IMPOSSIBLE, dtype=np.float32)
@@ -123,7 +124,7 @@ def best_path(network: Network, nats: np.ndarray) -> np.ndarray | None:
         said[t] = exits[word_last]
         # leaving[w]: best score of having just said word w - 1, before the pause of slot w
         leaving[1:] = np.maximum.reduceat(said[t], first_of_slot)
-        direct, paused = leaving[word_slot], exits[pause_last][word_slot]
+        direct, paused = leaving[word_slot], exits[pause_before]
         stepped[1:] = exits[:-1]
         stepped[word_first] = np.maximum(direct, paused)
         stepped[pause_first] = leaving + np.float32(PAUSE_NATS)

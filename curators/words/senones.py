@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -17,35 +18,63 @@ ROUNDING = np.float32(1.00001)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
-    """The senones of one phone that are considered: mixtures over the same Gaussians.
+class Family:
+    """Senones of one state of one phone that compete: mixtures over the same Gaussians, much alike.
 
-    gaussians: columns of `AcousticModel.gaussians`. asked: `[STREAMS, DENSITIES, A + 1]` float32 weights of the senones
-    that are wanted, and last the largest weight of each Gaussian in any of the group: the mixture with these is above
-    all of them. columns: `[A]` of the result. every: `[STREAMS, DENSITIES, R]` weights of all that compete.
+    gaussians: columns of `AcousticModel.gaussians`. weights: `[STREAMS, DENSITIES, R]` float32. most: `[STREAMS,
+    DENSITIES]` the largest weight of each Gaussian in any of them: the mixture with these is above all of them.
+    """
+
+    gaussians: slice
+    weights: np.ndarray
+    most: np.ndarray
+
+
+@cache
+def families(model: AcousticModel, phone: int) -> list[Family]:
+    """All senones of a phone by state."""
+    return _by_state(model, phone, model.members[phone])
+
+
+def _by_state(model: AcousticModel, phone: int, senones: np.ndarray) -> list[Family]:
+    columns, found = np.searchsorted(model.members[phone], senones), []
+    for state in np.unique(model.state[senones]):
+        weights = model.weights[phone][:, :, columns[model.state[senones] == state]]
+        found.append(Family(_gaussians(phone), np.ascontiguousarray(weights), weights.max(axis=2)))
+    return found
+
+
+def _gaussians(phone: int) -> slice:
+    return slice(phone * DENSITIES, (phone + 1) * DENSITIES)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The senones of one phone that are considered.
+
+    asked: `[STREAMS, DENSITIES, A + len(families)]` float32 weights of the senones that are wanted, and of what is
+    above each family. columns: `[A]` of the result.
     """
 
     gaussians: slice
     asked: np.ndarray
     columns: np.ndarray
-    every: np.ndarray
+    families: list[Family]
 
 
 def grouped(model: AcousticModel, wanted: np.ndarray, rivals: np.ndarray | None) -> list[Group]:
     """All senones by phone, or only `wanted` and `rivals` where those are given."""
-    considered = np.arange(len(model.codebook)) if rivals is None else np.union1d(wanted, rivals)
-    book = model.codebook[considered]
+    considered = None if rivals is None else np.union1d(wanted, rivals)
     groups = []
-    for c in np.unique(book):
-        senones = considered[book == c]
-        columns = np.searchsorted(wanted, senones)
-        is_asked = wanted[np.minimum(columns, len(wanted) - 1)] == senones
-        weights = model.weights[c]
-        if rivals is not None:
-            weights = weights[:, :, np.searchsorted(model.members[c], senones)]
-        asked = np.concatenate([weights[:, :, is_asked], weights.max(axis=2, keepdims=True)], axis=2)
-        place = slice(c * DENSITIES, (c + 1) * DENSITIES)
-        groups.append(Group(place, asked, columns[is_asked], weights))
+    for phone in range(len(model.phones)) if considered is None else np.unique(model.codebook[considered]):
+        if considered is None:
+            competing = families(model, phone)
+        else:
+            competing = _by_state(model, phone, considered[model.codebook[considered] == phone])
+        columns = np.flatnonzero(model.codebook[wanted] == phone)
+        asked = model.weights[phone][:, :, np.searchsorted(model.members[phone], wanted[columns])]
+        above = np.stack([family.most for family in competing], axis=2)
+        groups.append(Group(_gaussians(phone), np.concatenate([asked, above], axis=2), columns, competing))
     return groups
 
 
@@ -75,30 +104,33 @@ def senone_nats(
     """Log likelihood in nats of every frame in each of `wanted`, `[F, N]`, and in the best senone, `[F]`, float32.
 
     features: `[STREAMS, F, CEPSTRA]` float32. wanted: senones, ascending, without repetition. The best is sought
-    among all senones, or among `wanted` and `rivals` where those are given. It is exact: a phone is left out only in
-    frames where even a mixture above all of its senones is below one that is known already, which spares most.
+    among all senones, or among `wanted` and `rivals` where those are given. It is exact: a family is left out only
+    in frames where even a mixture above all of it is below one that is known already, which spares most.
     """
     frames = features.shape[1]
     nats = np.empty((frames, len(wanted)), dtype=np.float32)
     best = np.full(frames, -np.inf, dtype=np.float32)
     groups = grouped(model, wanted, rivals)
+    competing = [family for group in groups for family in group.families]
     for first in range(0, frames, BLOCK_FRAMES):
         part = slice(first, first + BLOCK_FRAMES)
         share, largest = densities(model, features[:, part])
         level = largest.sum(0)
         top = np.zeros(len(level), dtype=np.float32)
-        above = np.empty((len(groups), len(level)), dtype=np.float32)
-        for g, group in enumerate(groups):
+        bounds = []
+        for group in groups:
             product = mixtures(share[:, :, group.gaussians], group.asked)
-            above[g] = product[:, -1]
+            known = product[:, : group.columns.size]
+            bounds.append(product[:, group.columns.size :].T)
             if group.columns.size:
-                nats[part, group.columns] = np.log(product[:, :-1]) + level[:, None]
-                np.maximum(top, product[:, :-1].max(axis=1), out=top)
-        # the likeliest phones first: what they reach spares the others
-        for g in np.argsort(-above.sum(axis=1)):
-            rows = np.flatnonzero(above[g] * ROUNDING > top)
+                nats[part, group.columns] = np.log(known) + level[:, None]
+                np.maximum(top, known.max(axis=1), out=top)
+        above = np.concatenate(bounds)
+        # the likeliest families first: what they reach spares the others
+        for k in np.argsort(-above.sum(axis=1)):
+            rows = np.flatnonzero(above[k] * ROUNDING > top)
             if rows.size:
-                reached = mixtures(share[:, rows, groups[g].gaussians], groups[g].every).max(axis=1)
+                reached = mixtures(share[:, rows, competing[k].gaussians], competing[k].weights).max(axis=1)
                 top[rows] = np.maximum(top[rows], reached)
         best[part] = np.log(top) + level
     return nats, best

@@ -165,7 +165,7 @@ class TranscriptCurator(PerClip):
     to be English and is not."""
 
     name = "alignment"
-    version = 6
+    version = 7
     columns = (
         ScoreColumn(
             "transcript_trust",
