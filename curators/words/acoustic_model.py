@@ -29,8 +29,8 @@ class AcousticModel:
     """phones: names of the C context-independent phones, fillers included. senones: `[P, STATES]` int of every phone,
     context-independent ones first. triphone_keys: `[P - C]` int64, `triphone_key` of rows C and on, ascending.
     codebook, state: `[N]` int, the phone that each senone belongs to, and its place in it, 0 to `STATES` - 1.
-    gaussians: `[STREAMS, 2 * CEPSTRA + 1, C * DENSITIES]` float32: the log density of a Gaussian is (x, x**2, 1) times
-    its column.
+    gaussians: `[C, STREAMS, 2 * CEPSTRA + 2, DENSITIES]` float32: the log density of a Gaussian less a level is
+    (x, x**2, 1, -level) times its column, which ends in 1.
     weights: per phone, `[STREAMS, DENSITIES, its senones]` float32.
     advance, stay: `[C, STATES]` log probability of leaving a state and of staying in it.
     """
@@ -149,10 +149,8 @@ def acoustic_model() -> AcousticModel:
     codebook[senones[names:]] = ((keys >> 12) & 63)[:, None]
     state = np.zeros_like(codebook)
     state[senones] = np.arange(STATES)
-    # codebook, stream, density, cepstrum -> stream, codebook * density, cepstrum
-    mean, variance = (np.moveaxis(a, 0, 1).reshape(STREAMS, -1, CEPSTRA) for a in (mean, variance))
-    constant = -0.5 * (np.log(2 * np.pi * variance) + mean**2 / variance).sum(2, keepdims=True)
-    rows = np.concatenate([mean / variance, -0.5 / variance, constant], axis=2).astype(np.float32)
+    constant = -0.5 * (np.log(2 * np.pi * variance) + mean**2 / variance).sum(3, keepdims=True)
+    rows = np.concatenate([mean / variance, -0.5 / variance, constant, np.ones_like(constant)], axis=3)
     members = [np.flatnonzero(codebook == phone) for phone in range(names)]
     advance, stay = read_transitions(files["transition_matrices"])
     return AcousticModel(
@@ -161,7 +159,7 @@ def acoustic_model() -> AcousticModel:
         triphone_keys=keys,
         codebook=codebook,
         state=state,
-        gaussians=np.ascontiguousarray(rows.transpose(0, 2, 1)),
+        gaussians=np.ascontiguousarray(rows.astype(np.float32).swapaxes(2, 3)),
         weights=[np.exp(-WEIGHT_NATS * weights[:, :, own].astype(np.float32)) for own in members],
         members=members,
         advance=advance,

@@ -9,8 +9,8 @@ import numpy as np
 
 from .acoustic_model import DENSITIES, STREAMS, AcousticModel
 
-BLOCK_FRAMES = 256
-"""As many densities at once as a core's cache holds."""
+BLOCK_FRAMES = 512
+"""Of so many frames a core's cache holds the densities of a phone."""
 LEAST_SHARE = np.float32(1e-12)
 """Smallest share of the frame's largest density that a mixture may have: no stream says more than 28 nats against a
 senone, and the product of three still fits float32."""
@@ -21,11 +21,11 @@ ROUNDING = np.float32(1.00001)
 class Family:
     """Senones of one state of one phone that compete: mixtures over the same Gaussians, much alike.
 
-    gaussians: columns of `AcousticModel.gaussians`. weights: `[STREAMS, DENSITIES, R]` float32. most: `[STREAMS,
-    DENSITIES]` the largest weight of each Gaussian in any of them: the mixture with these is above all of them.
+    weights: `[STREAMS, DENSITIES, R]` float32. most: `[STREAMS, DENSITIES]` the largest weight of each Gaussian in any
+    of them: the mixture with these is above all of them.
     """
 
-    gaussians: slice
+    phone: int
     weights: np.ndarray
     most: np.ndarray
 
@@ -40,12 +40,8 @@ def _by_state(model: AcousticModel, phone: int, senones: np.ndarray) -> list[Fam
     columns, found = np.searchsorted(model.members[phone], senones), []
     for state in np.unique(model.state[senones]):
         weights = model.weights[phone][:, :, columns[model.state[senones] == state]]
-        found.append(Family(_gaussians(phone), np.ascontiguousarray(weights), weights.max(axis=2)))
+        found.append(Family(phone, np.ascontiguousarray(weights), weights.max(axis=2)))
     return found
-
-
-def _gaussians(phone: int) -> slice:
-    return slice(phone * DENSITIES, (phone + 1) * DENSITIES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +52,7 @@ class Group:
     above each family. columns: `[A]` of the result.
     """
 
-    gaussians: slice
+    phone: int
     asked: np.ndarray
     columns: np.ndarray
     families: list[Family]
@@ -74,20 +70,28 @@ def grouped(model: AcousticModel, wanted: np.ndarray, rivals: np.ndarray | None)
         columns = np.flatnonzero(model.codebook[wanted] == phone)
         asked = model.weights[phone][:, :, np.searchsorted(model.members[phone], wanted[columns])]
         above = np.stack([family.most for family in competing], axis=2)
-        groups.append(Group(_gaussians(phone), np.concatenate([asked, above], axis=2), columns, competing))
+        groups.append(Group(phone, np.concatenate([asked, above], axis=2), columns, competing))
     return groups
 
 
-def densities(model: AcousticModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Density of every Gaussian over the largest of its frame and stream, and the log of that largest.
+def levelled(model: AcousticModel, features: np.ndarray) -> np.ndarray:
+    """`[STREAMS, F, 2 * CEPSTRA + 2]` float32 of `[STREAMS, F, CEPSTRA]` features: (x, x**2, 1, -level).
 
-    features: `[STREAMS, F, CEPSTRA]` float32. Returns `[STREAMS, F, C * DENSITIES]` and `[STREAMS, F]` float32.
+    The level is the largest log density of the frame and stream in any phone.
     """
     ones = np.ones((*features.shape[:2], 1), dtype=np.float32)
-    log = np.matmul(np.concatenate([features, features * features, ones], axis=2), model.gaussians)
-    largest = log.max(axis=2)
-    log -= largest[:, :, None]
-    return np.exp(log, out=log), largest
+    x = np.concatenate([features, features * features, ones], axis=2)
+    level = np.full(ones.shape, -np.inf, dtype=np.float32)
+    log = np.empty((*features.shape[:2], DENSITIES), dtype=np.float32)
+    for gaussians in model.gaussians:
+        np.maximum(level, np.matmul(x, gaussians[:, :-1], out=log).max(axis=2, keepdims=True), out=level)
+    return np.concatenate([x, -level], axis=2)
+
+
+def densities(model: AcousticModel, phone: int, x: np.ndarray) -> np.ndarray:
+    """`[STREAMS, F, DENSITIES]` float32 of a phone's Gaussians, over the largest of all. x: of `levelled`."""
+    log = np.matmul(x, model.gaussians[phone])
+    return np.exp(log, out=log)
 
 
 def mixtures(share: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -114,12 +118,12 @@ def senone_nats(
     competing = [family for group in groups for family in group.families]
     for first in range(0, frames, BLOCK_FRAMES):
         part = slice(first, first + BLOCK_FRAMES)
-        share, largest = densities(model, features[:, part])
-        level = largest.sum(0)
+        x = levelled(model, features[:, part])
+        level = -x[:, :, -1].sum(0)
         top = np.zeros(len(level), dtype=np.float32)
         bounds = []
         for group in groups:
-            product = mixtures(share[:, :, group.gaussians], group.asked)
+            product = mixtures(densities(model, group.phone, x), group.asked)
             known = product[:, : group.columns.size]
             bounds.append(product[:, group.columns.size :].T)
             if group.columns.size:
@@ -130,7 +134,8 @@ def senone_nats(
         for k in np.argsort(-above.sum(axis=1)):
             rows = np.flatnonzero(above[k] * ROUNDING > top)
             if rows.size:
-                reached = mixtures(share[:, rows, competing[k].gaussians], competing[k].weights).max(axis=1)
+                share = densities(model, competing[k].phone, x[:, rows])
+                reached = mixtures(share, competing[k].weights).max(axis=1)
                 top[rows] = np.maximum(top[rows], reached)
         best[part] = np.log(top) + level
     return nats, best
