@@ -104,18 +104,23 @@ def fitted() -> dict[str, np.ndarray]:
     tensors = [rectified(name) for name in LAYERS]
     model, rng = session(_model(), tuple(tensors), answering), np.random.default_rng(0)
     highest: dict[str, list[np.ndarray]] = {name: [] for name in LAYERS}
-    products, means = dict.fromkeys(LARGEST, 0.0), dict.fromkeys(LARGEST, 0.0)
+    nothing = np.zeros((), dtype=np.float32)
+    products: dict[str, np.ndarray] = dict.fromkeys(LARGEST, nothing)
+    means: dict[str, np.ndarray] = dict.fromkeys(LARGEST, nothing)
     heard = windows()
     for x in heard:
-        for name, reader, values in zip(LAYERS, (*LARGEST, ""), model.run(tensors, {"input_1": x[None]}), strict=True):
-            highest[name].append(values[0].max(axis=(1, 2)))
+        for name, reader, answer in zip(LAYERS, (*LARGEST, ""), model.run(tensors, {"input_1": x[None]}), strict=True):
+            values = np.asarray(answer)[0]
+            highest[name].append(values.max(axis=(1, 2)))
             if reader:
-                seen = patches(values[0], rng)
-                products[reader] += seen.T @ seen / (POSITIONS * len(heard))
-                means[reader] += seen.mean(axis=0) / len(heard)
+                seen = patches(values, rng)
+                products[reader] = products[reader] + seen.T @ seen / (POSITIONS * len(heard))
+                means[reader] = means[reader] + seen.mean(axis=0) / len(heard)
     largest = {name: np.max(values, axis=0) for name, values in highest.items()}
     found, scales = balanced(weights(answering(_model().read_bytes())), largest)
-    out = {f"{FIRST}/{part}": found[f"{FIRST}/{part}"].astype(np.float32) for part in ("kernel", "bias")}
+    out: dict[str, np.ndarray] = {
+        f"{FIRST}/{part}": found[f"{FIRST}/{part}"].astype(np.float32) for part in ("kernel", "bias")
+    }
     for name, scale in zip(LAYERS, scales, strict=True):
         step = MARGIN * float((largest[name] / scale).max()) / LARGEST_VALUE
         out[f"{name}/step"] = np.array(step, dtype=np.float32)

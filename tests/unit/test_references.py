@@ -37,6 +37,6 @@ def test_squim_judges_with_the_weights_of_a_file(benchmark: Any, tmp_path: Path,
 
 
 def test_what_is_absent_has_no_figure_and_says_why(benchmark: Any) -> None:
-    for reference in benchmark.references(None):
+    for reference in benchmark.references(None, None):
         assert reference.judge is None
         assert "absent" in reference.why or "not installed" in reference.why

@@ -31,10 +31,10 @@ def convolved(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """`[C, T, F]` and `[out, C, 3, 3]` to `[out, T, F]`, zeros around, float64: exact for these integers."""
     padded = np.pad(x.astype(np.float64), ((0, 0), (1, 1), (1, 1)))
     t, f = x.shape[1:]
-    return sum(
-        np.tensordot(kernel[:, :, i, j].astype(np.float64), padded[:, i : i + t, j : j + f], 1)
-        for i, j in np.ndindex(3, 3)
-    )
+    found = np.zeros((len(kernel), t, f))
+    for i, j in np.ndindex(3, 3):
+        found += np.tensordot(kernel[:, :, i, j].astype(np.float64), padded[:, i : i + t, j : j + f], 1)
+    return found
 
 
 def quantised(values: np.ndarray) -> np.ndarray:
