@@ -18,6 +18,7 @@ from ..schemas.language import language_code
 from ..schemas.score import ARROW, Curator
 from ..schemas.tables import FailureReason
 from ..schemas.worker_config import Workers
+from .audio.damage import damage
 from .audio.declared import check_whole, why_empty
 from .audio.decode import AUDIO_SUFFIXES, open_audio
 from .labels.formats import Options
@@ -100,6 +101,7 @@ def table_schema(curators: Sequence[Curator]) -> pa.Schema:
         pa.field("why", pa.list_(pa.string())),  # a line for each
         pa.field("undecided", pa.list_(pa.string())),  # a line for each rule that is unsure of a kept clip
         pa.field("tier", pa.string()),
+        pa.field("note", pa.string()),  # how a file that was read is damaged
         pa.field("error_reason", pa.string()),  # FailureReason of a file that failed
         pa.field("error_message", pa.string()),
     ]
@@ -211,6 +213,7 @@ def _score_file(
         if not total:
             raise ClipError(FailureReason.NO_SAMPLES, f"{path.name}: {why_empty(path)}")
         waveform = np.concatenate(blocks, axis=1)
+        facts["note"] = damage(path, reader.info, total)
     except Exception as error:
         if ends_the_pass(error):
             raise

@@ -105,7 +105,7 @@ RECORDINGS = pa.schema(
         pa.field("segmentation", pa.string()),  # fingerprint of how it was cut
         pa.field("status", pa.string()),  # decoded | failed
         pa.field("reason", pa.string()),  # FailureReason
-        pa.field("message", pa.string()),
+        pa.field("message", pa.string()),  # of failing, or how a decoded one is damaged
         pa.field("tries", pa.int16()),  # runs in which it failed for reasons of the moment; null where it did not
     ]
 )
@@ -133,7 +133,7 @@ CLIP_CORE = pa.schema(
         pa.field("speaker", pa.string()),
         pa.field("status", pa.string(), nullable=False),  # Status
         pa.field("reasons", pa.list_(pa.string())),  # of dropping: every rule that applies; of failing: one word
-        pa.field("message", pa.string()),  # of failing, or what of the label the clip lacks
+        pa.field("message", pa.string()),  # of failing, or what of its label or of its recording the clip lacks
         pa.field("tier", pa.string()),
         pa.field("duplicate_of", pa.string()),  # clip that stays in this one's place
         pa.field("introduced", pa.int64()),  # version that first had the clip

@@ -14,6 +14,7 @@ from ...loaders.storage.parts import read_columns
 from ...schemas.counted import counted
 from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
+from .damaged import damaged
 
 if TYPE_CHECKING:
     from ...loaders.copies.diff import Diff
@@ -43,6 +44,7 @@ def print_version(version: Version) -> None:
         f"clips {counts.clips:,} = {counts.kept:,} kept + {counts.dropped:,} dropped + {counts.failed:,} failed; "
         f"{console.hours(d.hours.get('clips', 0))}, of which {console.hours(d.hours.get('kept', 0))} kept"
     )
+    _print_damaged(version)
     if d.kept_by_tier:
         console.say("kept by tier: " + ", ".join(f"{tier} {n:,}" for tier, n in d.kept_by_tier.items()))
     for score, sources in d.wrong_texts.items():
@@ -87,6 +89,20 @@ def _bounds(document: VersionDocument, score: str) -> str:
     moved = [(rule, moved_words(rule, document)) for rule in rules_of(document.config) if rule.score == score]
     said = "; ".join(f"{rule.reason}: {score} {words}" for rule, words in moved if words)
     return f". {said} (docs/transcript_trust.md)" if said else ""
+
+
+def _print_damaged(version: Version) -> None:
+    """How many decoded recordings are not whole, and what is wrong with the first."""
+    found = damaged(version, 1)
+    if not found.total:
+        return
+    ((path, message),) = found.examples
+    console.say(
+        f"of the decoded files {found.total:,} {'is' if found.total == 1 else 'are'} damaged, and what is left of "
+        f"{'it' if found.total == 1 else 'them'} is used: {path}: {message}"
+        f"{'' if found.total == 1 else ', and others'}; `auricle show DATASET --clips --columns message "
+        '--where "message IS NOT NULL"` lists the clips'
+    )
 
 
 def _copies_of_failed(version: Version) -> int:

@@ -26,9 +26,12 @@ from ...schemas.derived import PROFILE_SCHEMA
 from ...schemas.errors import AuricleError, ClipError
 from ...schemas.score import PROVENANCE
 from ...schemas.tables import FailureReason
+from ..datasets.damaged import damaged
 from .heard import builtin_codes, decoded_clips
 
 EXAMPLES_PER_REASON = 3
+DAMAGED_SHOWN = 20
+"""Recordings that are not whole."""
 LONGEST_EXAMPLE_S = 60.0
 
 
@@ -50,6 +53,7 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
         _unheard(missing),
         curricula,
         _audited(version, heard(curricula)),
+        (found.total, found.examples) if (found := damaged(version, DAMAGED_SHOWN)).total else None,
     ).encode()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

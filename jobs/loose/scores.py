@@ -153,7 +153,7 @@ def _print_clip(scored: Scored, row: dict[str, Any]) -> None:
         return
     console.say(f"{row['path']}  channel {row['channel']}, {row['duration_s']:.2f} s at {row['sample_rate']:,} Hz")
     console.say(f"  {_verdict(row)} by the rules of {scored.rules}")
-    for line in (*row["why"], *(row["undecided"] or ())):
+    for line in (*row["why"], *(row["undecided"] or ()), *([row["note"]] if row["note"] else ())):
         console.say(f"  {line}")
     shown = [
         (
@@ -204,6 +204,11 @@ def _print_many(scored: Scored, rows: list[dict[str, Any]], names: Sequence[str]
         "undecided, and why",
         ("path", "ch", "why"),
         [(_below(root, row["path"]), row["channel"], line) for row in rows for line in row["undecided"] or ()],
+    )
+    _print_reasons(
+        "damaged, and scored as far as they could be read",
+        ("path", "what is wrong"),
+        list(dict.fromkeys((_below(root, row["path"]), row["note"]) for row in rows if row["note"])),
     )
     _print_reasons(
         "failed, and why",

@@ -1,6 +1,6 @@
-"""Whether a recording was cut off: the length that its header declares beside what the file holds.
+"""The length that the header of a recording declares beside what the file holds: whether it was cut off, or has more.
 
-libsndfile reads a cut WAV or AIFF as a shorter one and says nothing.
+libsndfile reads a cut WAV or AIFF as a shorter one, and of one that has more only what is declared. It says nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ PLACEHOLDER_BYTES = 0x7FFFF000
 different ones."""
 MANY_CHUNKS = 1000
 """Chunks after which the search for the samples is given up: a long run of zeros reads as empty chunks."""
+ZEROS_READ = 1 << 20
+"""Bytes at once."""
 WAVE, WAVE64 = (b"RIFF", b"RIFX", b"RF64", b"BW64"), b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 
 
@@ -28,16 +30,34 @@ def check_whole(path: Sound) -> None:
 
     Other formats pass: their decoders notice, or have no length to compare. So do headers of streams.
     """
-    found = _lengths(path)
-    if found is None:
-        return
-    declared, held = found
-    if declared - held > HEADER_SLACK_BYTES:
+    if found := truncated(path):
         raise ClipError(
             FailureReason.CORRUPT,
-            f"{path.name}: truncated: its header declares {declared:,} bytes of audio, the file has only {held:,}. "
-            "Copy it again, or set `segment.truncated: accept` to use the audio that is there",
+            f"{path.name}: {found}. Copy it again, or set `segment.truncated: accept` to use the audio that is there",
         )
+
+
+def truncated(path: Sound) -> str | None:
+    """Words for a recording whose header declares more than the file holds."""
+    found = _lengths(path)
+    if found is None or found[0] - found[1] <= HEADER_SLACK_BYTES:
+        return None
+    return f"truncated: its header declares {found[0]:,} bytes of audio, the file has only {found[1]:,}"
+
+
+def uncounted(path: Sound) -> str | None:
+    """Words for a WAV, RF64 or AIFF that goes on after the audio that its header declares, with what is no chunk."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        found, order = _data(file), _order(file)
+        if found is None or order is None or not found[1]:
+            return None
+        end = found[0] + found[1]
+        # writers forget the padding of an odd chunk
+        more = min(_beyond_chunks(file, order, place, size) for place in (end, end + found[1] % 2))
+        if more <= HEADER_SLACK_BYTES or _all_zeros(file, size - more):
+            return None
+    return f"its header declares {found[1]:,} bytes of audio, and is followed by {more:,} bytes that are not read"
 
 
 def why_empty(path: Sound) -> str:
@@ -59,8 +79,39 @@ def _lengths(path: Sound) -> tuple[int, int] | None:
     return None if found is None else (found[1], max(size - found[0], 0))
 
 
+def _order(file: BinaryIO) -> str | None:
+    """Byte order of the lengths of chunks; None for formats without chunks."""
+    file.seek(0)
+    kind = file.read(4)
+    return ">" if kind in (b"RIFX", b"FORM") else "<" if kind in WAVE else None
+
+
+def _beyond_chunks(file: BinaryIO, order: str, place: int, size: int) -> int:
+    """Bytes of the file after the last chunk that begins at `place` or after it."""
+    for _ in range(MANY_CHUNKS):
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[:4]):
+            break
+        (length,) = struct.unpack(order + "I", head[4:])
+        if place + 8 + length > size + HEADER_SLACK_BYTES:
+            break
+        place += 8 + length + length % 2
+    return max(size - place, 0)
+
+
+def _all_zeros(file: BinaryIO, place: int) -> bool:
+    """Whether only zeros follow: recorders fill their last block with them."""
+    file.seek(place)
+    while block := file.read(ZEROS_READ):
+        if any(block):
+            return False
+    return True
+
+
 def _data(file: BinaryIO) -> tuple[int, int] | None:
     """Where the audio starts and how many bytes are declared; None without a declared length."""
+    file.seek(0)
     head = file.read(40)
     kind = head[:4]
     if kind in WAVE and head[8:12] == b"WAVE":

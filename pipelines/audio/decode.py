@@ -53,6 +53,8 @@ class AudioInfo:
     """Container and encoding: "WAV PCM_16", "mp4 aac"."""
     sample_rate: int
     num_channels: int
+    declared_s: float | None = None
+    """How long it says to be, where that is kept apart from the audio: MP4, QuickTime and Matroska."""
 
 
 class Reader(Protocol):
@@ -210,7 +212,7 @@ class _SoundFileReader:
                 position += block.shape[0]
         except (soundfile.LibsndfileError, OSError) as error:
             raise ClipError(
-                FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} at sample {position}"
+                FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} after sample {position:,}"
             ) from error
 
 
@@ -246,7 +248,7 @@ class _AvReader:
                 yield position, _finite(self._path, block)
                 position += block.shape[1]
             raise ClipError(
-                FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} at sample {position}"
+                FailureReason.CORRUPT, f"{self._path.name}: {_reason(error)} after sample {position:,}"
             ) from error
         if held and (block := np.concatenate(held, axis=1)).shape[1]:
             yield position, _finite(self._path, block)
@@ -273,9 +275,21 @@ def _open_av(path: Path, sndfile_error: str) -> Iterator[Reader]:
         codec = stream.codec_context
         if not codec.sample_rate or not codec.channels:
             raise ClipError(FailureReason.CORRUPT, f"{path.name}: {_reason(sndfile_error)}")
-        info = AudioInfo(f"{container.format.name.split(',')[0]} {codec.name}", codec.sample_rate, codec.channels)
+        name = container.format.name.split(",")[0]
+        info = AudioInfo(f"{name} {codec.name}", codec.sample_rate, codec.channels, _declared_s(name, container))
         _check(path, info)
         yield _AvReader(path, container, info)
+
+
+def _declared_s(name: str, container) -> float | None:
+    """Seconds of the first audio stream by the header; None where FFmpeg would guess them from the bytes."""
+    (stream, *others) = container.streams.audio
+    if name == "mov" and stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    # that of the whole file is that of its sound where it has nothing else
+    if name == "matroska" and not others and len(container.streams) == 1 and container.duration is not None:
+        return container.duration / 1e6
+    return None
 
 
 def _check(path: Sound, info: AudioInfo) -> None:
@@ -302,4 +316,5 @@ def _finite(path: Sound, block: np.ndarray) -> np.ndarray:
 
 def _reason(error: object) -> str:
     """The library's words, without the path that it repeats."""
-    return str(getattr(error, "error_string", error)).rstrip(".").rsplit("': ", 1)[-1].rsplit('": ', 1)[-1]
+    words = str(getattr(error, "error_string", error)).rstrip(".").rsplit("': ", 1)[-1].rsplit('": ', 1)[-1]
+    return words.removeprefix("Error : ")

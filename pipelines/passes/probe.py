@@ -17,6 +17,7 @@ from ...schemas.pass_tables import ERROR_FIELDS
 from ...schemas.sources import without_place
 from ...schemas.tables import ALIGNED, ALIGNED_COLUMN, CUTTING, CUTTING_COLUMN, FailureReason
 from ...schemas.time import PAST_END_S, samples
+from ..audio.damage import damage
 from ..audio.declared import check_whole, why_empty
 from ..audio.decode import local_sound, open_audio
 from ..audio.held import Held, Sound, sha256_of
@@ -46,6 +47,7 @@ PROBE_SCHEMA = pa.schema(
         pa.field("sample_rate", pa.int32()),
         pa.field("num_channels", pa.int16()),
         pa.field("num_samples", pa.int64()),
+        pa.field("note", pa.string()),  # what a decoded recording lacks (`audio.damage`)
         pa.field("clips", pa.list_(PROBED_CLIP)),
     ]
 )
@@ -166,6 +168,7 @@ def probe_file(
         "sample_rate": info.sample_rate,
         "num_channels": info.num_channels,
         "num_samples": position,
+        "note": damage(path, info, position),
         "clips": clips,
     }
 

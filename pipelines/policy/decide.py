@@ -113,7 +113,8 @@ def _drop_unmet(state: State) -> None:
     """Drop what does not have what its source requires. After the groups were judged: a licence says nothing about how
     good the clips of a speaker are."""
     state.sql(
-        """UPDATE judged SET broken = list_concat(broken, u.reasons), message = coalesce(judged.message, u.message)
+        """UPDATE judged SET broken = list_concat(broken, u.reasons),
+            message = concat_ws('; ', judged.message, u.message)
         FROM unmet u WHERE u.clip = judged.clip"""
     )
 

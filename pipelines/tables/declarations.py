@@ -230,7 +230,7 @@ TABLES = (
     ),
     WorkingTable(
         "clip_notes",
-        "a clip that is not all that its label is of, and what it lacks",
+        "a clip that is not all that its label is of, or of a damaged recording, and what it lacks",
         {"clip": "VARCHAR", "message": "VARCHAR"},
         "tables/label_lines.py",
         ("policy/decide.py",),

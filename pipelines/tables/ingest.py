@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pyarrow as pa
+
 from ...loaders.storage.store import Store
 from ...schemas.config import RunConfig
 from ...schemas.counted import counted
@@ -222,13 +224,16 @@ def live_tables(state: State, config: RunConfig, *, retry_failed: bool = False) 
     )
     counted = "FALSE" if retry_failed else passing("reason")
     before = f"SELECT recording, coalesce(tries, 1) AS before FROM parent_recordings WHERE {counted}"
+    # receipts of runs that began before there were notes have none
+    note = state.given("probe_rows", "note", pa.string())
     cutting, parent_cutting = (state.given(t, CUTTING_COLUMN, CUTTING) for t in ("probe_rows", "parent_recordings"))
     state.sql(
         f"""CREATE OR REPLACE TABLE recordings_now AS
         WITH facts AS (
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation,
                 CASE WHEN error_reason IS NULL THEN 'decoded' ELSE 'failed' END AS status,
-                error_reason AS reason, error_message AS message, again AS tries, 0 AS age, {cutting} AS cutting
+                error_reason AS reason, coalesce(error_message, {note}) AS message, again AS tries, 0 AS age,
+                {cutting} AS cutting
             FROM probe_rows
             UNION ALL
             SELECT recording, format, sample_rate, num_channels, num_samples, segmentation, status, reason, message, 0,

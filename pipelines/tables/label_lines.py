@@ -58,7 +58,8 @@ def _reaches_no_further(config: RunConfig) -> str:
 
 def settle(state: State, config: RunConfig) -> None:
     """After `clip_facts` was made: tables `span_failures` (clip, reason, message), their clips also in `clip_facts`,
-    `clip_notes` (clip, message) of clips that are not all that was asked for, and `label_ledger`.
+    `clip_notes` (clip, message) of clips that are not all that was asked for or are of a damaged recording, and
+    `label_ledger`.
 
     `label_ledger` (source, fate, lines, example): what became of the lines of each source's labels.
     """
@@ -109,6 +110,15 @@ def settle(state: State, config: RunConfig) -> None:
         JOIN labels l ON l.source = a.source AND l.path = a.path
         WHERE {not speech} AND l.start_s IS NULL AND l.transcript IS NOT NULL AND NOT {GIVES_TEXT}
             AND c.clip NOT IN (SELECT clip FROM span_clips) GROUP BY c.clip"""
+    )
+    state.sql(
+        """INSERT INTO clip_notes
+        SELECT c.clip, r.message FROM clip_facts c JOIN recordings_now r USING (recording)
+        WHERE r.status = 'decoded' AND r.message IS NOT NULL"""
+    )
+    state.sql(
+        """CREATE OR REPLACE TABLE clip_notes AS
+        SELECT clip, string_agg(message, '; ' ORDER BY message) AS message FROM clip_notes GROUP BY clip"""
     )
     _ledger(state, windows=not speech)
 
