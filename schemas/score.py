@@ -63,6 +63,14 @@ def with_sigma(value: float, sigma: float) -> str:
     return f"{value:.{decimals + 1}f} ± {sigma:.{decimals}f}"
 
 
+def missing_words(score: str, reason: str | None) -> str:
+    """Why a score is null, for people: `snr_db could not be measured (no speech)`."""
+    kind, _, details = (reason or NOT_APPLICABLE).partition(": ")
+    if kind == UNMEASURABLE:
+        return f"{score} could not be measured{f' ({details})' if details else ''}"
+    return f"{score} is missing ({reason or NOT_APPLICABLE})"
+
+
 Row = dict[str, Any]
 """One clip's scores: every column's name -> value or None, and "reason": None or why something is null,
 one of "not_applicable: ...", "unmeasurable: ...", "failed: ..."."""

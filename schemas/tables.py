@@ -133,7 +133,7 @@ CLIP_CORE = pa.schema(
         pa.field("speaker", pa.string()),
         pa.field("status", pa.string(), nullable=False),  # Status
         pa.field("reasons", pa.list_(pa.string())),  # of dropping: every rule that applies; of failing: one word
-        pa.field("message", pa.string()),  # of failing, or what of its label or of its recording the clip lacks
+        pa.field("message", pa.string()),  # of failing; or what of its label or recording it lacks, or a rule of scores
         pa.field("tier", pa.string()),
         pa.field("duplicate_of", pa.string()),  # clip that stays in this one's place
         pa.field("introduced", pa.int64()),  # version that first had the clip

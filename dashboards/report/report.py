@@ -66,13 +66,14 @@ def render(
     curricula: Sequence[NamedCurriculum] = (),
     audited: Mapping[str, Mapping[str, Any]] | None = None,
     damaged: tuple[int, Sequence[tuple[str, str]]] | None = None,
+    unmeasured: Sequence[str] = (),
 ) -> str:
     """The page. profile: `dashboards.profile.profile`; diagnostics: representation -> `to_dict()` of its diagnosis;
     previous_profile: of the parent version, outlined in the charts; judgement: rows of `judgement.parquet`, each with
     `members`, how many there are of its kind, and `overall`, the bad share of the corpus; decoded: codes, and clips
     before and after them; unheard: why an example is missing; curricula: the named ones of the version; audited: key to
     path and transcript of the clips that they set aside; damaged: how many decoded recordings are not whole, and path
-    and message of the first.
+    and message of the first; unmeasured: lines about clips that were dropped without the score of a rule.
 
     At most `examples.MAX_EXAMPLES` examples are shown, evenly over reasons, each cut and coded to fit the page.
     """
@@ -99,6 +100,7 @@ def render(
         before=_before(previous_profile),
         failures=_failures(document),
         damaged=damaged,
+        unmeasured=unmeasured,
         tries=TRIES,
         matrix=_matrix(profile),
         carried=profile.get("carried") or {},

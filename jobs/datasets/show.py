@@ -15,6 +15,7 @@ from ...schemas.counted import counted
 from ...schemas.tables import TRIES, FailureClass, kind_of
 from ..terminal import console
 from .damaged import damaged
+from .reasons import several, unmeasured
 
 if TYPE_CHECKING:
     from ...loaders.copies.diff import Diff
@@ -63,6 +64,7 @@ def print_version(version: Version) -> None:
     reasons += [("failed for now", r, n) for r, n in passing.items()]
     if reasons:
         console.table("", ("", "reason", "clips or files"), reasons)
+    _print_overlap(version)
     if passing:
         console.say(
             f"{sum(passing.values()):,} failed for reasons of the moment: later runs try them again by themselves, "
@@ -91,6 +93,19 @@ def _bounds(document: VersionDocument, score: str) -> str:
     return f". {said} (docs/transcript_trust.md)" if said else ""
 
 
+def _print_overlap(version: Version) -> None:
+    """Why the counts by reason do not say all: clips with several reasons, and those without the score of a rule."""
+    d = version.document
+    if clips := several(version):
+        under = "has several reasons and counts" if clips == 1 else "have several reasons and count"
+        console.say(
+            f"{clips:,} of {counted(d.counts.dropped, 'dropped clip')} {under} under each, so the counts by reason add "
+            "up to more"
+        )
+    for one in unmeasured(version):
+        console.say(one.line)
+
+
 def _print_damaged(version: Version) -> None:
     """How many decoded recordings are not whole, and what is wrong with the first."""
     found = damaged(version, 1)
@@ -101,7 +116,7 @@ def _print_damaged(version: Version) -> None:
         f"of the decoded files {found.total:,} {'is' if found.total == 1 else 'are'} damaged, and what is left of "
         f"{'it' if found.total == 1 else 'them'} is used: {path}: {message}"
         f"{'' if found.total == 1 else ', and others'}; `auricle show DATASET --clips --columns message "
-        '--where "message IS NOT NULL"` lists the clips'
+        "--where \"contains(message, 'damaged recording')\"` lists the clips"
     )
 
 

@@ -27,6 +27,7 @@ from ...schemas.errors import AuricleError, ClipError
 from ...schemas.score import PROVENANCE
 from ...schemas.tables import FailureReason
 from ..datasets.damaged import damaged
+from ..datasets.reasons import unmeasured
 from .heard import builtin_codes, decoded_clips
 
 EXAMPLES_PER_REASON = 3
@@ -54,6 +55,7 @@ def write_report(version: Version, out: Path | None = None, *, diagnose_first: b
         curricula,
         _audited(version, heard(curricula)),
         (found.total, found.examples) if (found := damaged(version, DAMAGED_SHOWN)).total else None,
+        [one.line for one in unmeasured(version)],
     ).encode()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from ...schemas.condition import Condition, Rule
-from ...schemas.score import Curator, ScoreColumn, sigma_name
+from ...schemas.score import NOT_APPLICABLE, UNMEASURABLE, Curator, ScoreColumn, sigma_name
 from ...schemas.sql import literal, quoted
 from ...schemas.version import WrongTexts
 
@@ -45,6 +45,18 @@ class Scored:
             return r.verdict_sql(f"{struct}.{quoted(r.score)}", dtype, f"{struct}.reason", sigma)
 
         return self._in_each_source(rule, sql)
+
+    def unmeasured_sql(self, rule: Rule) -> str:
+        """SQL of words for a clip that the rule drops since it has no such score (`missing_words`); else NULL."""
+        name, why = rule.score, f"{self._struct(rule)}.reason"
+        details = f"nullif(substr({why}, {len(UNMEASURABLE) + 3}), '')"
+        measured = f"concat({literal(f'{name} could not be measured')}, ' (' || {details} || ')')"
+        missing = f"concat({literal(f'{name} is missing (')}, coalesce({why}, {literal(NOT_APPLICABLE)}), ')')"
+        return (
+            f"CASE WHEN {self.value_sql(rule)} IS NULL AND {self.verdict_sql(rule)} = 'fails' THEN "
+            f"{literal(f'{rule.reason}: ')} || CASE WHEN starts_with({why}, {literal(UNMEASURABLE)}) THEN {measured} "
+            f"ELSE {missing} END END"
+        )
 
     def sigma_sql(self, condition: Condition) -> str | None:
         """SQL of the standard deviation of the score's error, None where its curator gives none."""

@@ -74,9 +74,12 @@ def decide(state: State, config: RunConfig, curators: Sequence[Curator]) -> Scor
     scored = Scored(curators, wrong_texts(state, config, curators))
     verdicts = [(rule, scored.verdict_sql(rule)) for rule in config.keep]
     broken = [f"CASE WHEN {v} IN {_either(rule.dropping)} THEN {literal(rule.reason)} END" for rule, v in verdicts]
+    # the reason is one and the same for a score that is too low and one that is not there: the message tells them apart
+    unmeasured = ", ".join(scored.unmeasured_sql(rule) for rule in config.keep) or "NULL"
     state.sql(
         f"""CREATE OR REPLACE TABLE judged AS
-        SELECT s.clip, f.reason AS failure, coalesce(f.message, o.message) AS message,
+        SELECT s.clip, f.reason AS failure,
+            coalesce(f.message, nullif(concat_ws('; ', o.message, {unmeasured}), '')) AS message,
             list_filter([{", ".join(broken) or "CAST(NULL AS VARCHAR)"}], lambda x: x IS NOT NULL) AS broken
         FROM scores s LEFT JOIN failures f USING (clip) LEFT JOIN clip_notes o USING (clip)"""
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...schemas.condition import UNDECIDED, Condition, Rule, Tier, Verdict
 from ...schemas.errors import ConfigError
-from ...schemas.score import NOT_APPLICABLE, Curator, sigma_name, with_sigma
+from ...schemas.score import Curator, missing_words, sigma_name, with_sigma
 from ...schemas.tables import Status
 
 UNITLESS = ("1", "text")
@@ -98,7 +98,7 @@ class Judge:
         curator, column = self._columns[condition.score]
         value, reason = row[condition.score], row.get(f"{curator}_reason")
         if value is None:
-            return f"{condition.score} is missing ({reason or NOT_APPLICABLE}), required {condition.required}"
+            return f"{missing_words(condition.score, reason)}, required {condition.required}"
         unit = "" if column.unit in UNITLESS else f" {column.unit}"
         shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value}"
         if isinstance(value, float) and verdict == "fails" and condition.holds(float(shown), column.dtype):

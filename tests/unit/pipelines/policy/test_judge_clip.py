@@ -37,7 +37,7 @@ def row(**scores: Any) -> dict[str, Any]:
         (
             NOISY,
             {"snr_reason": "unmeasurable: no speech"},
-            "noisy: snr_db is missing (unmeasurable: no speech), required at least 10",
+            "noisy: snr_db could not be measured (no speech), required at least 10",
         ),
         (NOISY, {"snr_reason": "not_applicable: x"}, None),
         (Rule(score="snr_db", min=10, reason="noisy", missing="keep"), {"snr_reason": "unmeasurable: x"}, None),
