@@ -28,7 +28,7 @@ from ..schemas.errors import DatasetError, GateError, IntegrityError
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
-from ..schemas.version import GateResult, RepresentationEntry, Stage, VersionDocument
+from ..schemas.version import GateResult, Object, RepresentationEntry, Stage, VersionDocument
 from .listing.contents import Contents, Wanted, here_first
 from .listing.files import require_there
 from .listing.list_pass import ARCHIVES_PER_UNIT, ListRecipe
@@ -161,7 +161,9 @@ class Run:
     def timed(self, name: str, work: Callable[[], object]) -> None:
         """A stage of the driver itself."""
         wall, cpu = time.monotonic(), time.process_time()
+        self.progress.begin(name, 0, 0.0, 0)
         work()
+        self.progress.end(name)
         self.stages[name] = Stage(
             name=name, wall_s=round(time.monotonic() - wall, 3), cpu_s=round(time.process_time() - cpu, 3)
         )
@@ -328,22 +330,24 @@ def build(
     this: Run, state: State, curators: Sequence[Curator], specs: Sequence[RepresentationSpec], inputs: str
 ) -> VersionDocument:
     """Write shards and table parts, and the candidate that lists them."""
-    wall, cpu = time.monotonic(), time.process_time()
     parent, store = state.parent, this.store
     number = parent.document.number + 1 if parent else 1
-    assemble.outcome(state, curators, specs)
     entries: dict[str, RepresentationEntry] = {}
     carried = sorted({name for source in this.config.sources for name in source.carry})
-    for spec in specs:
-        old = parent.document.representations.get(spec.name) if parent else None
-        valid = old is not None and old.spec.fingerprint == spec.fingerprint
-        shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes, carried)
-        entries[spec.name] = document.representation_entry(state, spec, shards)
-    clips = assemble.clip_parts(state, store, curators, specs, number, carried)
-    recordings = assemble.recording_parts(state, store)
-    this.stages["assemble"] = Stage(
-        name="assemble", wall_s=round(time.monotonic() - wall, 3), cpu_s=round(time.process_time() - cpu, 3)
-    )
+    parts: list[list[Object]] = []
+
+    def write() -> None:
+        assemble.outcome(state, curators, specs)
+        for spec in specs:
+            old = parent.document.representations.get(spec.name) if parent else None
+            valid = old is not None and old.spec.fingerprint == spec.fingerprint
+            shards = pack(state, store, spec, old.shards if old and valid else [], this.config.shard_bytes, carried)
+            entries[spec.name] = document.representation_entry(state, spec, shards)
+        parts.append(assemble.clip_parts(state, store, curators, specs, number, carried))
+        parts.append(assemble.recording_parts(state, store))
+
+    this.timed("assemble", write)
+    clips, recordings = parts
     return document.compose(state, this.config, curators, entries, clips, recordings, number, inputs, this.stages)
 
 

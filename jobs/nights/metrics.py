@@ -60,6 +60,9 @@ class RunMetrics:
     def notice(self, text: str) -> None: ...
 
     def begin(self, stage: str, items: int, audio_s: float, units: int) -> None:
+        if not units:
+            # the driver's own: nothing of it is counted
+            return
         self._now, self._begun, self._audio_s = stage, time.monotonic(), 0.0
         for gauge in self._stage.values():
             gauge.labels(self._dataset, stage).set(0)

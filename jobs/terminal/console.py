@@ -174,6 +174,14 @@ def working(label: str, quiet: bool = False) -> Iterator[Callable[[str], None]]:
         yield tell
 
 
+OF_THE_DRIVER = {
+    "decide": "the rules are applied to all clips",
+    "assemble": "shards and tables are written",
+    "gate": "the checks that the new version has to pass",
+}
+"""What a run does in stages of its own, which have no units."""
+
+
 class Watcher:
     """Progress of a run for a person or a log.
 
@@ -185,6 +193,7 @@ class Watcher:
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._of_the_driver = False
         self._reset("", 0, 0.0)
 
     def notice(self, text: str) -> None:
@@ -192,6 +201,7 @@ class Watcher:
 
     def begin(self, stage: str, items: int, audio_s: float, units: int) -> None:
         self._reset(stage, items, audio_s)
+        self._of_the_driver = not units
         if self._quiet:
             return
         if sys.stderr.isatty():
@@ -204,7 +214,10 @@ class Watcher:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(stage, total=items, detail="workers start, then the first units")
+            detail = "workers start, then the first units" if units else OF_THE_DRIVER.get(stage, "")
+            self._task = self._bar.add_task(stage, total=items if units else None, detail=detail)
+        elif not units:
+            err.print(f"{stage}: {OF_THE_DRIVER.get(stage, 'under way')}", markup=False)
         else:
             err.print(
                 f"{stage}: {items} to do in {counted(units, 'unit')}{self._of_audio()}; workers start", markup=False
@@ -229,7 +242,10 @@ class Watcher:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        if not self._quiet:
+        if self._of_the_driver:
+            if not self._quiet and now - self._begun > PLAIN_EVERY_S:
+                err.print(f"{stage}: done in {span(now - self._begun)}", markup=False)
+        elif not self._quiet:
             started = min(self._first, now)
             start_up = f", after {span(started - self._begun)} of starting workers" if self._units else ""
             err.print(f"{stage}: {self._detail(now)} in {span(now - started)}{start_up}", markup=False)

@@ -15,7 +15,8 @@ class Progress(Protocol):
         ...
 
     def begin(self, stage: str, items: int, audio_s: float, units: int) -> None:
-        """A stage starts with this much to do; audio_s is 0 when it is not known beforehand."""
+        """A stage starts with this much to do; audio_s is 0 when it is not known beforehand, units and items are where
+        the driver does the stage itself: nothing is told of it until it ends."""
         ...
 
     def unit(self, outcome: UnitOutcome) -> None:

@@ -57,6 +57,21 @@ def test_start_up_is_told_by_itself_and_is_in_neither_rate_nor_estimate(clock: C
     ]
 
 
+def test_what_the_driver_does_itself_is_said_when_it_begins_and_its_time_where_it_is_long(
+    clock: Clock, lines: io.StringIO
+) -> None:
+    watcher = Watcher()
+    for stage, took in (("decide", 2.0), ("gate", 31.0)):
+        watcher.begin(stage, 0, 0.0, 0)
+        clock.now += took
+        watcher.end(stage)
+    assert lines.getvalue().splitlines() == [
+        "decide: the rules are applied to all clips",
+        "gate: the checks that the new version has to pass",
+        "gate: done in 31 s",
+    ]
+
+
 def test_work_without_known_audio_is_estimated_by_items(clock: Clock, lines: io.StringIO) -> None:
     watcher = Watcher()
     watcher.begin("probe", 40, 0.0, 4)
@@ -72,6 +87,9 @@ def test_quiet_says_notices_only(clock: Clock, lines: io.StringIO) -> None:
     clock.now = 200.0
     watcher.unit(outcome(10.0, 0.0))
     watcher.end("probe")
+    watcher.begin("gate", 0, 0.0, 0)
+    clock.now = 300.0
+    watcher.end("gate")
     watcher.notice("resuming")
     assert lines.getvalue() == "resuming\n"
 
