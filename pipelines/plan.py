@@ -32,6 +32,8 @@ from .tables.retries import to_try_again
 from .tables.state import State, open_state, unfinished_runs
 from .trial.promoted import with_promoted
 
+TORN = "{}: damaged, so it does not say whether the gate refused it; the next run makes it again"
+"""Of the candidate of an unfinished run."""
 HEADERS_READ = 500
 """New files whose headers are read to estimate the hours of all of them."""
 
@@ -114,12 +116,14 @@ def plan(config: RunConfig) -> Plan:
             number = parent.document.number if parent else None
             found = _counts(state, number, tuple(runs), holder(store), tuple(notices))
             found = replace(found, unscored=untested)
-            refused = {run: words(checks) for run in runs if (checks := _refusal(store, run)) is not None}
+            torn: list[str] = []
+            refused = {run: words(checks) for run in runs if (checks := _refusal(store, run, torn)) is not None}
+            found = replace(found, notices=(*found.notices, *map(TORN.format, torn)))
             return replace(found, to_try_again=again, given_up=given_up, undecided=unsure, refused=refused)
 
 
-def _refusal(store: Store, run: str) -> list[GateCheck] | None:
-    return refusal(store, [entry.path for entry in store.list(run_path(run))])
+def _refusal(store: Store, run: str, torn: list[str]) -> list[GateCheck] | None:
+    return refusal(store, [entry.path for entry in store.list(run_path(run))], torn.append)
 
 
 def _counts(

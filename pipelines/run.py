@@ -24,7 +24,7 @@ from ..loaders.reading.version import Version, numbers, open_version
 from ..loaders.storage.layout import run_path
 from ..loaders.storage.store import Store
 from ..schemas.config import RunConfig
-from ..schemas.errors import DatasetError, GateError, IntegrityError
+from ..schemas.errors import GateError, IntegrityError
 from ..schemas.representation import RepresentationSpec
 from ..schemas.score import Curator
 from ..schemas.undecided import Undecided
@@ -216,11 +216,7 @@ def run(
 
 
 def _refused(store: Store, run: str) -> str:
-    try:
-        checks = refusal(store, [entry.path for entry in store.list(run_path(run))])
-    except DatasetError:
-        # a candidate that was damaged is made again
-        return ""
+    checks = refusal(store, [entry.path for entry in store.list(run_path(run))])
     return f", which the gate refused ({words(checks)})" if checks is not None else ""
 
 

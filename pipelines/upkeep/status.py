@@ -93,7 +93,7 @@ class DatasetStatus:
 def dataset_status(store: Store, now: datetime | None = None) -> DatasetStatus:
     """Look at a dataset. now: default the time of this machine.
 
-    Raises `IntegrityError` for a damaged document, `SchemaVersionError` for one that a newer auricle wrote.
+    Raises `IntegrityError` for a damaged document of a version, `SchemaVersionError` for one of a newer auricle.
     """
     now = now or datetime.now(UTC)
     known, held_by = readable(store), holder(store)

@@ -13,6 +13,7 @@ from auricle.loaders.storage.store import Store
 from auricle.pipelines.plan import Plan, plan
 from auricle.pipelines.publishing.lease import lease
 from auricle.pipelines.run import run
+from auricle.pipelines.upkeep.status import dataset_status
 from auricle.pipelines.work.progress import Silent
 from auricle.schemas.config import Gate
 from auricle.schemas.errors import GateError
@@ -85,6 +86,12 @@ def test_a_run_that_the_gate_refused_is_called_so_with_what_it_failed(
     assert "observed 3" in line
     for candidate in (corpus / "data" / "runs").glob("*/candidate-*.json"):
         candidate.write_text("{")
+    torn = plan(settings)
+    assert (len(torn.unfinished), torn.refused) == (1, {})
+    assert [line.partition(": ")[2] for line in torn.notices] == [
+        "damaged, so it does not say whether the gate refused it; the next run makes it again"
+    ] * 2
+    assert [left.state for left in dataset_status(Store(settings.dataset)).unfinished] == ["unfinished"]
     assert run(settings.model_copy(update={"gate": Gate()})).status == "published"
 
 
