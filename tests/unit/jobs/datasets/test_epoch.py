@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
+from command import app
 from dataset_factory import CODES, LATENTS, voices, write_version
 from typer.testing import CliRunner
 
-from auricle.jobs import commands
 from auricle.loaders.plan.settings import Settings
 from auricle.loaders.training.data import TrainingData
-
-app = typer.Typer()
-commands.register(app)
 
 
 @pytest.fixture(scope="module")

@@ -6,23 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
+from command import said
 from dataset_factory import voices, write_version
-from typer.testing import CliRunner
 
-from auricle.jobs import commands
 from auricle.jobs.terminal import console
 from auricle.schemas.errors import ConfigError
 from auricle.schemas.score import PROVENANCE
-
-app = typer.Typer()
-commands.register(app)
-
-
-def said(*arguments: str) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 @pytest.fixture

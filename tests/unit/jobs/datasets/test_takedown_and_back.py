@@ -6,23 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
+from command import app, said
 from dataset_factory import voices, write_version
 from typer.testing import CliRunner
 
-from auricle.jobs import commands
 from auricle.loaders.storage.store import Store
 from auricle.schemas.errors import NotConfirmedError
 
-app = typer.Typer()
-commands.register(app)
 GONE = voices(1)[0]
-
-
-def said(*arguments: str) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 @pytest.fixture
