@@ -137,7 +137,7 @@ def histogram(
             f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{plot.y(0)}" y2="{plot.y(0) + 4:.1f}"/>'
             f'<text x="{at:.1f}" y="{HEIGHT - 5}" text-anchor="{anchor}">{escape(number(tick))}</text>'
         )
-    scale = f"tallest {count(most)} clips" + (", root scale" if root else "")
+    scale = f"tallest {_clips(most)}" + (", root scale" if root else "")
     shapes.append(f'<text x="{WIDTH - _RIGHT}" y="10" text-anchor="end">{escape(scale)}</text>')
     return _svg(f"Distribution of {name}", describe(score), WIDTH, HEIGHT, "".join(shapes), "histogram")
 
@@ -188,11 +188,15 @@ def curves(
     return _svg(title, f"{upwards} over {across}: {said}", WIDTH, HEIGHT, "".join(shapes), "curves")
 
 
+def _clips(number_of: float) -> str:
+    return f"{count(number_of)} {'clip' if number_of == 1 else 'clips'}"
+
+
 def describe(score: Mapping[str, Any]) -> str:
     """The histogram in words."""
     unit = "" if score.get("unit") in ("", "1", None) else f" {score['unit']}"
     return "; ".join(
-        f"{status}: {count(q['count'])} clips, median {number(q['p50'])}{unit}, "
+        f"{status}: {_clips(q['count'])}, median {number(q['p50'])}{unit}, "
         f"5 to 95 percent {number(q['p05'])} to {number(q['p95'])}{unit}"
         for status in STACK
         if (q := score["quantiles"].get(status))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from ...schemas.counted import counted
 from ...schemas.keys import sha256_file
 from ...schemas.sources import file_uri, is_list, source_paths
 
@@ -31,7 +32,7 @@ def read_span(path: Path, channel: int, start: int, end: int) -> tuple[np.ndarra
     try:
         with soundfile.SoundFile(str(path)) as file:
             if channel >= file.channels or end > file.frames:
-                raise SoundError(f"{path.name} has {file.channels} channels of {file.frames} samples")
+                raise SoundError(f"{path.name} has {counted(file.channels, 'channel')} of {file.frames} samples")
             if file.format in COMPRESSED:  # a seek may land beside the sample asked for
                 block = file.read(end, dtype="float32", always_2d=True)[start:]
             else:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...dashboards.explorer.sounds import Hearing, SoundError
+from ...schemas.counted import counted
 from ...schemas.errors import AuricleError, ClipError
 
 
@@ -56,5 +57,5 @@ def read_any(path: Path, channel: int, start: int, end: int) -> tuple[np.ndarray
     except ClipError as error:
         raise SoundError(error.message) from error
     if channel >= len(waveform):
-        raise SoundError(f"{path.name} has {len(waveform)} channels")
+        raise SoundError(f"{path.name} has {counted(len(waveform), 'channel')}")
     return np.ascontiguousarray(waveform[channel]), rate

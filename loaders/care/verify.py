@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ...schemas.counted import counted
 from ...schemas.errors import DatasetError, SchemaVersionError
 from ...schemas.keys import digest, sha256_bytes
 from ...schemas.representation import RepresentationSpec
@@ -97,14 +98,15 @@ def verify(
                 progress(done, total)
             live = sum(s.live for s in entry.shards)
             if live != entry.live:
-                found.append(_wrong_count(source, f"{name}: {entry.live} live samples, its shards say {live}"))
+                listed = counted(entry.live, "live sample")
+                found.append(_wrong_count(source, f"{name}: {listed}, its shards say {live:,}"))
     return found
 
 
 def _left_behind(store: Store) -> Iterator[Finding]:
     """Files of writes that were killed, which no listing shows and which may hold samples or text of anybody."""
     for entry in store.left_behind():
-        detail = f"a write that was killed left {entry.size} bytes, which belong to no version"
+        detail = f"a write that was killed left {counted(entry.size, 'byte')}, which belong to no version"
         yield Finding(entry.path, "left behind", detail, "`auricle gc DATASET --yes` removes it.")
 
 
@@ -146,7 +148,7 @@ def _part(source: Version, part: Object, path: str, core: pa.Schema) -> Path | F
     except SchemaVersionError:
         raise
     except DatasetError:
-        detail = f"its bytes ({size}, published were {part.num_bytes}) do not hash to its name"
+        detail = f"its bytes ({size:,}, published were {part.num_bytes:,}) do not hash to its name"
         return Finding(path, "bytes", detail, RESTORE)
     schema = pq.read_schema(file)
     held = [f for f in core if f.name in schema.names or f.name not in ADDED]
@@ -166,13 +168,14 @@ def _ledger(
         table = read_columns(file, CLIP_COLUMNS)
         ledger.add_clips(table)
         if table.num_rows != part.rows:
-            yield Finding(path, "count", f"part {part.sha256} has {table.num_rows} rows, listed {part.rows}", DEFECT)
+            detail = f"part {part.sha256} has {counted(table.num_rows, 'row')}, listed {part.rows:,}"
+            yield Finding(path, "count", detail, DEFECT)
     for _, file in recordings:
         ledger.add_recordings(read_columns(file, RECORDING_COLUMNS))
-    for name, counted in ledger.fields().items():
+    for name, found in ledger.fields().items():
         said = getattr(document, name)
-        if name != "hours" and counted != said:
-            yield Finding(path, "count", f"{name}: the document says {said}, the tables {counted}", DEFECT)
+        if name != "hours" and found != said:
+            yield Finding(path, "count", f"{name}: the document says {said}, the tables {found}", DEFECT)
 
 
 def _keys(document: VersionDocument, files: Sequence[tuple[Object, Path]]) -> Iterator[Finding]:
@@ -181,7 +184,8 @@ def _keys(document: VersionDocument, files: Sequence[tuple[Object, Path]]) -> It
     column = pa.chunked_array(keys, pa.string())
     twice = len(column) - pc.count_distinct(column).as_py()
     if twice:
-        yield Finding(version_path(document.number), "count", f"{twice} clips have more than one row", DEFECT)
+        detail = f"{counted(twice, 'clip has', 'clips have')} more than one row"
+        yield Finding(version_path(document.number), "count", detail, DEFECT)
 
 
 def _pointers(files: Sequence[tuple[Object, Path]], name: str) -> dict[str, pa.Table]:
@@ -209,7 +213,8 @@ def _pointers(files: Sequence[tuple[Object, Path]], name: str) -> dict[str, pa.T
 
 def _strays(source: Version, name: str, pointers: dict[str, pa.Table], listed: set[str]) -> Iterator[Finding]:
     for shard in sorted(set(pointers) - listed):
-        detail = f"{pointers[shard].num_rows} rows point into a shard that the version does not list"
+        rows = counted(pointers[shard].num_rows, "row points", "rows point")
+        detail = f"{rows} into a shard that the version does not list"
         yield Finding(shard_path(name, shard), "pointer", detail, DEFECT)
 
 
@@ -224,14 +229,15 @@ def _shard(
     """size: what the store says of it."""
     path = shard_path(spec.name, shard.sha256)
     if size is None:
-        return [Finding(path, "missing", f"the shard of {shard.rows} samples is gone", REMAKE)]
+        return [Finding(path, "missing", f"the shard of {counted(shard.rows, 'sample')} is gone", REMAKE)]
     if size != shard.num_bytes:
-        return [Finding(path, "bytes", f"it has {size} bytes, published were {shard.num_bytes}", REMAKE)]
+        return [Finding(path, "bytes", f"it has {counted(size, 'byte')}, published were {shard.num_bytes:,}", REMAKE)]
     rows = pointers.get(shard.sha256)
     live = pc.sum(rows["kept"]).as_py() if rows is not None else 0
     found = []
     if live != shard.live:
-        found.append(_wrong_count(source, f"shard {shard.sha256} has {live} live samples, listed {shard.live}"))
+        detail = f"shard {shard.sha256} has {counted(live, 'live sample')}, listed {shard.live:,}"
+        found.append(_wrong_count(source, detail))
     if not read:
         return found
     data = source.store.get(path)
@@ -244,7 +250,7 @@ def _shard(
     if representation != spec.name:
         found.append(Finding(path, "schema", f"it says that it holds {representation!r}", DEFECT))
     if len(places) != shard.rows:
-        found.append(Finding(path, "count", f"it has {len(places)} samples, listed {shard.rows}", DEFECT))
+        found.append(Finding(path, "count", f"it has {counted(len(places), 'sample')}, listed {shard.rows:,}", DEFECT))
     wrong = [
         f"clip {row['clip']}: {why}"
         for row in (rows.to_pylist() if rows is not None else [])
@@ -261,7 +267,8 @@ def _pointer(data: bytes, place: Place | None, row: dict[str, Any], spec: Repres
     if place is None:
         return "the shard has no such sample"
     if (place.offset, place.nbytes) != (row["offset"], row["nbytes"]):
-        return f"{row['nbytes']} bytes at {row['offset']} listed, {place.nbytes} bytes at {place.offset} found"
+        listed = f"{counted(row['nbytes'], 'byte')} at {row['offset']:,} listed"
+        return f"{listed}, {counted(place.nbytes, 'byte')} at {place.offset:,} found"
     payload = memoryview(data)[place.offset : place.offset + place.nbytes]
     if zlib.crc32(payload) != row["crc32"]:
         return "the checksum differs"

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...schemas.counted import counted
 from ...schemas.errors import MissingExtraError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.score import ScoreColumn
@@ -158,7 +159,7 @@ def _card(version: Version, fields: Mapping[str, RepresentationSpec], count: int
         "---",
         f"# Version {document.number} of an auricle dataset",
         "",
-        f"{count} clips, exported from the version document with SHA-256 `{version.sha256}`.",
+        f"{counted(count, 'clip')}, exported from the version document with SHA-256 `{version.sha256}`.",
         "",
         "| column | what | shape | rate |",
         "|-|-|-|-|",

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from .buckets import into_microbatches
 from .draws import CROP, SHUFFLE, draw, sizes
@@ -109,7 +110,7 @@ def make_plan(index: Index, settings: Settings, epoch: int) -> Plan:
     draws = draw(index, eligible, settings, epoch)
     if not len(draws):
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "mixing draws none"
-        raise ConfigError(f"epoch {epoch}: none of the {len(index)} clips is left to read ({why})")
+        raise ConfigError(f"epoch {epoch}: none of the {counted(len(index), 'clip')} is left to read ({why})")
     lengths = index.pointers[0].frames[draws]
     frames = lengths if settings.crop_frames is None else np.minimum(lengths, settings.crop_frames).astype(np.int32)
     tokens = (settings.token_scale * frames + settings.token_extra).astype(np.int32)
@@ -179,7 +180,9 @@ def _longest(settings: Settings) -> int | None:
         if settings.crop_frames is None:
             limits.append(fits)
         elif settings.crop_frames > fits:
-            raise ConfigError(f"a crop of {settings.crop_frames} frames does not fit into {room} tokens")
+            raise ConfigError(
+                f"a crop of {counted(settings.crop_frames, 'frame')} does not fit into {counted(room, 'token')}"
+            )
     return min(limits) if limits else None
 
 

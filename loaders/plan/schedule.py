@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...schemas.counted import counted
 from ...schemas.curriculum import CurriculumDocument
 from ...schemas.curriculum_spec import Phase
 from ...schemas.errors import ConfigError
@@ -67,7 +68,7 @@ class Schedule:
             if quota is not None and counts[group] != quota:
                 why = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in left_out.items() if n)
                 raise ConfigError(
-                    f"the curriculum {self.name!r} demands {quota} clips of {self.label(group)}, and "
+                    f"the curriculum {self.name!r} demands {counted(quota, 'clip')} of {self.label(group)}, and "
                     f"{int(counts[group])} can be read with these settings "
                     f"({why or 'the filter leaves others out, or they lack a representation'}). Allow them, or make a "
                     "curriculum whose rules leave them out"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.compute as pc
 
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.representation import RepresentationSpec, frame_range
 from .version import Sample, Version
@@ -30,6 +31,6 @@ def cropped(sample: Sample, spec: RepresentationSpec, start: int, end: int) -> n
     """`crop` of a sample in hand; a view into its array."""
     length = sample.clip["end"] - sample.clip["start"]
     if not 0 <= start <= end <= length:
-        raise ConfigError(f"clip {sample.key} has {length} samples: [{start}, {end}) is no part of it")
+        raise ConfigError(f"clip {sample.key} has {counted(length, 'sample')}: [{start}, {end}) is no part of it")
     first, last = frame_range(spec, start, end, sample.clip["sample_rate"])
     return sample.array[:, first:last]

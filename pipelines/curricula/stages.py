@@ -9,6 +9,7 @@ import numpy as np
 
 from ...diagnostics.difficulty import quantiles, strata
 from ...loaders.plan.hashing import seed_of, splitmix64, words_of
+from ...schemas.counted import counted
 from ...schemas.curriculum_spec import CurriculumSpec, StageSpec
 from ...schemas.errors import ConfigError
 from .facts import Facts, distinct
@@ -126,11 +127,13 @@ def empty_stage(spec: CurriculumSpec, at: int, left: int, facts: Facts, standing
     there = [f"tiers {distinct(facts.column('tier'))}"] * bool(stage.tiers)
     for q in (q for q in stage.quantiles if q.score in standing):
         known = np.isfinite(standing[q.score])
-        there.append(f"{int(known.sum())} clips with a {q.score}" if known.any() else f"no clip has a {q.score}")
+        scored = counted(int(known.sum()), "clip")
+        there.append(f"{scored} with a {q.score}" if known.any() else f"no clip has a {q.score}")
     said = f" (there are {'; '.join(there)})" if there else ""
     return (
-        f"the curriculum {spec.name!r}: the stage {stage.name!r} is empty: {left} of {len(facts)} clips are in no "
-        f"stage before it, and none of them satisfies {', '.join(asked) or 'nothing further'}{said}"
+        f"the curriculum {spec.name!r}: the stage {stage.name!r} is empty: {left:,} of {counted(len(facts), 'clip')} "
+        f"{'is' if left == 1 else 'are'} in no stage before it, and none of them satisfies "
+        f"{', '.join(asked) or 'nothing further'}{said}"
     )
 
 

@@ -18,6 +18,7 @@ from ...loaders.reading.pending import require_none
 from ...loaders.reading.samples import read_arrays
 from ...loaders.reading.version import Version
 from ...loaders.storage.store import Store
+from ...schemas.counted import counted
 from ...schemas.errors import ClipError, DatasetError
 from ...schemas.keys import canonical_json, digest
 from ...schemas.representation import RepresentationSpec
@@ -195,7 +196,7 @@ def fit_version(
         except ValueError as error:
             reason = f", the first because of {min(failed.values())}" if failed else ""
             raise DatasetError(
-                f"version {version.document.number}: none of {len(table)} kept clips can be read{reason}"
+                f"version {version.document.number}: none of {counted(len(table), 'kept clip')} can be read{reason}"
             ) from error
     return fit, failed
 

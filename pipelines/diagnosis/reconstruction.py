@@ -17,6 +17,7 @@ from ...diagnostics.estimates.interval import ratio
 from ...extractors.features.mfcc import FFT, MELS, TOP_HZ, WINDOW, mel_bank
 from ...extractors.features.mfcc import SAMPLE_RATE as MEL_RATE
 from ...loaders.reading.version import Sample, Version
+from ...schemas.counted import counted
 from ...schemas.errors import AuricleError, ClipError
 from ...schemas.representation import RepresentationSpec
 from ..audio.listen import clip_audio
@@ -57,7 +58,7 @@ class Reconstruction:
         interval = ratio(np.array([values[k] for k in keys]), np.ones(len(keys)), names)
         if interval.num_groups < MIN_GROUPS:
             return Estimate.unresolved(
-                f"{interval.num_groups} clips where an interval needs {MIN_GROUPS}",
+                f"{counted(interval.num_groups, 'clip')} where an interval needs {MIN_GROUPS}",
                 f"at least {MIN_GROUPS} clips of at most {LONGEST_S:g} s",
                 unit,
                 interval.value,

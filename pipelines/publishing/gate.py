@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...loaders.reading.version import Version
 from ...schemas.config import Gate
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError, MissingExtraError
 from ...schemas.representation import RepresentationSpec
 from ...schemas.version import GateCheck, GateResult
@@ -253,7 +254,7 @@ def _observed(item: Item, facts: Mapping[str, Any], result: Mapping[str, Any]) -
     if result.get("observed_value") is not None:
         return _number(result["observed_value"])
     if result.get("unexpected_count") is not None:
-        found = f"{result['unexpected_count']} of {result.get('element_count')} rows"
+        found = f"{result['unexpected_count']} of {counted(result.get('element_count') or 0, 'row')}"
         some = [str(value)[:40] for value in (result.get("partial_unexpected_list") or [])[:3]]
         return f"{found}: {', '.join(some)}" if some else found
     return ""

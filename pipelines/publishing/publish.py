@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ...loaders.storage.layout import run_path, version_path
 from ...loaders.storage.objects import objects
 from ...loaders.storage.store import Entry, Store
+from ...schemas.counted import counted
 from ...schemas.errors import IntegrityError
 from ...schemas.keys import sha256_bytes
 from ...schemas.version import VersionDocument
@@ -24,10 +25,12 @@ def publish(store: Store, document: VersionDocument) -> bool:
     listed = list(objects(document))
     for (path, size), found in zip(listed, store.each(store.size, [path for path, _ in listed]), strict=True):
         if found != size:
-            there = "the object is missing" if found is None else f"it has {found} bytes where {size} are required"
+            there = "the object is missing"
+            if found is not None:
+                there = f"it has {counted(found, 'byte')} where {size:,} are required"
             raise IntegrityError(
-                f"{store.url}/{path}: {there}; nothing was published. `auricle verify` says what else is damaged and "
-                "what to do"
+                f"{store.url}/{path}: {there}; nothing was published. "
+                "`auricle verify` says what else is damaged and what to do"
             )
     data = document.to_json()
     if store.put_new(version_path(document.number), data):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from ...loaders.storage.layout import run_path
 from ...loaders.storage.sealed import is_whole
 from ...loaders.storage.store import Store
+from ...schemas.counted import counted
 from ...schemas.errors import WorkerError
 from ...schemas.keys import digest
 from ...schemas.pass_tables import ERROR_FIELDS
@@ -113,7 +114,7 @@ class UnitJobs:
             items = pa.Table.from_pylist(rows, ITEMS)
             units = write_plan(self._store, self.run, recipe, items.to_reader())
             for done, _ in enumerate(self._pool.run(recipe, self._store, self.run, units), start=1):
-                self._say(f"{len(jobs) - len(left) + done} of {len(jobs)} parts are there")
+                self._say(f"{len(jobs) - len(left) + done} of {counted(len(jobs), 'part is', 'parts are')} there")
             found = self._receipts(recipe)
         kind = get_type_hints(work)["return"]
         for number, key in enumerate(keys):

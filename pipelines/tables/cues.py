@@ -112,15 +112,16 @@ def _timing(state: State) -> list[str]:
     for method, channels, cues, aligned, unmatched, path, offset_s, drift in rows:
         if method == "none":
             lines.append(
-                f"texts of {channels:,} channels that nothing could lay on what is said, for want of an aligner of "
-                f"their language and of times that fit the speech: {cues:,} cues = {cues - unmatched:,} with their own "
-                f"times + {unmatched:,} without a place, which no clip has"
+                f"texts of {counted(channels, 'channel')} that nothing could lay on what is said, for want of an "
+                "aligner of their language and of times that fit the speech: "
+                f"{counted(cues, 'cue')} = {cues - unmatched:,} with their own times + {unmatched:,} without a place, "
+                "which no clip has"
             )
             continue
         by = "the aligner" if method == "aligner" else "the pattern of speech"
         far = "" if offset_s is None else f"; largest offset {offset_s:+.2f} s, drift {100 * drift:+.3f} % ({path})"
         lines.append(
-            f"texts of {channels:,} channels laid on by {by}: {cues:,} cues = {aligned:,} aligned + "
+            f"texts of {counted(channels, 'channel')} laid on by {by}: {counted(cues, 'cue')} = {aligned:,} aligned + "
             f"{cues - aligned - unmatched:,} moved + {unmatched:,} that match nothing that is said{far}"
         )
     return lines

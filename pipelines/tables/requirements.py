@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.requirement import accepts, reason_word
 from ...schemas.source_config import Source
@@ -35,8 +36,8 @@ def refuse_absent(state: State, config: RunConfig) -> None:
             ).fetchall()[0]
             if lines and not told:
                 raise ConfigError(
-                    f"source {source.name!r} requires {name!r}, and none of its {lines:,} labels has a value there: "
-                    f"all its clips would be dropped. Name the column in `carry` and `require` as "
+                    f"source {source.name!r} requires {name!r}, and none of its {counted(lines, 'label')} has a value "
+                    f"there: all its clips would be dropped. Name the column in `carry` and `require` as "
                     f"{source.transcripts or 'its labels'} does, or leave the requirement out"
                 )
         if source.require and source.transcripts is None and source.labels is None and not _labels_itself(source):

@@ -12,6 +12,7 @@ from ...loaders.reading.models import publish_models, read_models
 from ...loaders.reading.pending import require_none
 from ...loaders.storage.store import Store
 from ...schemas.config import RepresentationConfig, RunConfig, Scoring
+from ...schemas.counted import counted
 from ...schemas.errors import ConfigError
 from ...schemas.models import ModelsDocument, PromotedModel
 from .shadow import find_comparison
@@ -64,9 +65,9 @@ def promote(store: Store, model: PromotedModel, note: str = "") -> ModelsDocumen
     looked_at = compared["clips"] + compared["failed"]
     if compared["clips"] < LEAST_CLIPS and looked_at < (compared.get("available") or LEAST_CLIPS):
         raise ConfigError(
-            f"{described(model)} for {model.slot} was compared on {compared['clips']} clips, {LEAST_CLIPS} are "
-            "required, or all that the version has. Compare it on more: `auricle models compare --clips 200`, "
-            "with the same options"
+            f"{described(model)} for {model.slot} was compared on {counted(compared['clips'], 'clip')}, "
+            f"{LEAST_CLIPS} are required, or all that the version has. Compare it on more: "
+            "`auricle models compare --clips 200`, with the same options"
         )
     summary = {key: compared[key] for key in ("version", "clips", "flips") if key in compared}
 

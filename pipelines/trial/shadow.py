@@ -19,6 +19,7 @@ from ...loaders.storage.store import Store
 from ...schemas.clip import Clip
 from ...schemas.condition import Rule
 from ...schemas.config import RunConfig
+from ...schemas.counted import counted
 from ...schemas.derived import COMPARISON_SCHEMA
 from ...schemas.errors import ClipError, ConfigError
 from ...schemas.models import PromotedModel
@@ -248,7 +249,7 @@ def _batches(version: Version, rows: Sequence[Row]) -> Iterator[list[tuple[Row, 
 def _some(version: Version, rows: Sequence[Row], failed: int) -> None:
     if not rows:
         raise ConfigError(
-            f"version {version.document.number}: none of the {failed} clips of the sample can be read; "
+            f"version {version.document.number}: none of the {counted(failed, 'clip')} of the sample can be read; "
             "a comparison needs the source recordings"
         )
 

@@ -79,3 +79,6 @@ def test_every_chart_is_well_formed_and_escapes_names(name: str) -> None:
 def test_a_chart_says_in_words_what_it_shows(sample: Any) -> None:
     words = charts.describe(sample.profile["scores"]["snr_db"])
     assert re.fullmatch(r"kept: 2\d\d clips, median [\d.]+ dB, .* dB; dropped: 1\d\d clips, .* dB", words)
+    one = score([1], [0])
+    assert charts.describe(one).startswith("kept: 1 clip, ")
+    assert ">tallest 1 clip<" in charts.histogram("x", one)

@@ -113,6 +113,8 @@ def test_counts_that_do_not_add_up_are_found(dataset: str) -> None:
     assert problems == {"count"}
     replaced(dataset, type(table).from_batches([*table.to_batches(), *table.slice(0, 2).to_batches()]))
     assert any("2 clips have more than one row" in f.detail for f in verify(dataset))
+    replaced(dataset, type(table).from_batches([*table.to_batches(), *table.slice(0, 1).to_batches()]))
+    assert any("1 clip has more than one row" in f.detail for f in verify(dataset))
 
 
 def test_a_parent_document_that_changed_is_found(dataset: str) -> None:
