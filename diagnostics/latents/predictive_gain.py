@@ -256,7 +256,8 @@ class _Judge:
                 f"several times {self.dim} frames in at least {counted(MIN_GROUPS, self.group_kind)}",
                 unit,
             )
-        interval = ratio(sums[used], counts[used], [self.groups[i] for i in used.tolist()])
+        groups = [group for group, count in zip(self.groups, counts, strict=True) if count]
+        interval = ratio(sums[used], counts[used], groups)
         reasons, remedies = [], []
         if interval.num_groups < MIN_GROUPS:
             reasons.append(f"{counted(interval.num_groups, self.group_kind)} where an interval needs {MIN_GROUPS}")

@@ -32,19 +32,20 @@ class FrameModel(nn.Module):
         self.frames = nn.GRU(embedding, hidden, batch_first=True)
         self.state = nn.ModuleList(nn.Linear(hidden, embedding) for _ in range(num_codebooks))
         self.depth = nn.ModuleList(nn.Linear(embedding, embedding, bias=False) for _ in range(num_codebooks))
-        self.heads = nn.ModuleList(nn.Linear(embedding, cardinality) for _ in range(num_codebooks))
+        heads = [nn.Linear(embedding, cardinality) for _ in range(num_codebooks)]
+        self.heads = nn.ModuleList(heads)
         for each in embeddings:
             nn.init.normal_(each.weight, std=embedding**-0.5)
         if vectors is not None:
-            self._start_from(embeddings, vectors)
+            self._start_from(embeddings, heads, vectors)
 
-    def _start_from(self, embeddings: list[nn.Embedding], vectors: torch.Tensor) -> None:
+    def _start_from(self, embeddings: list[nn.Embedding], heads: list[nn.Linear], vectors: torch.Tensor) -> None:
         flat = vectors.reshape(-1, vectors.shape[2])
         scale = flat.std().clamp_min(1e-9)
         width = embeddings[0].embedding_dim
         mix = torch.randn(vectors.shape[2], width) / vectors.shape[2] ** 0.5
         with torch.no_grad():
-            for each, head, table in zip(embeddings, self.heads, vectors, strict=True):
+            for each, head, table in zip(embeddings, heads, vectors, strict=True):
                 placed = (table / scale) @ mix * width**-0.5
                 each.weight[:-1] = placed
                 head.weight.copy_(placed - placed.mean(0))
