@@ -24,7 +24,9 @@ SHOWN = ("clip", "status", "tier", "reasons", "duration_s", "speaker", "language
 IN_EVERY_TABLE = frozenset({*SHOWN} - {"tier", "reasons"})
 """Of these, what the table has in a column of its own; tier and reasons share one."""
 TEXT = 48
-"""Letters of a transcript in the table; `--json` has all."""
+"""Letters of a transcript in the table at most; `--json` has all."""
+LEAST_TEXT = 16
+"""Letters of a transcript that say something."""
 
 
 @dataclass(frozen=True)
@@ -68,35 +70,43 @@ def clips_where(version: Version, where: str | None, limit: int, columns: Sequen
 
 
 def print_clips(found: Clips, columns: Sequence[str] = ()) -> None:
-    """The clips, with the scores asked for, and how many more there are. Keys are whole however narrow the terminal."""
+    """The clips, with the scores asked for, and how many more there are: a line each, or two where the terminal is too
+    narrow for one. Keys are whole however narrow it is; transcripts are cut to fit."""
     columns = [name for name in dict.fromkeys(columns) if name not in IN_EVERY_TABLE]
-    rows = [
-        (
-            row["clip"],
-            row["status"],
-            row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ()),
-            *(row[name] for name in ("duration_s", "start_s", "speaker", "language", "path", "channel", *columns)),
-            _short(row["transcript"]),
-        )
-        for row in found.clips
-    ]
-    heads = (
-        "clip",
-        "status",
-        "tier or reasons",
-        "s",
-        "from s",
-        "speaker",
-        "lang",
-        "path",
-        "ch",
-        *columns,
-        "transcript",
-    )
-    console.table("", heads, rows, unbroken=("clip",))
+    heads = ("clip", "status", "tier or reasons", "s", "from s", "speaker", "lang", "path", "ch", *columns)
+    facts = ("duration_s", "start_s", "speaker", "language", "path", "channel", *columns)
+    rows = [(row["clip"], row["status"], _verdict(row), *(row[name] for name in facts)) for row in found.clips]
+    room = console.room_beside(heads, rows)
+    if room >= LEAST_TEXT:
+        texts = [(_short(row["transcript"], min(room, TEXT)),) for row in found.clips]
+        whole = [(*row, *text) for row, text in zip(rows, texts, strict=True)]
+        console.table("", (*heads, "transcript"), whole, unbroken=("clip",))
+    else:
+        for row in found.clips:
+            _print_clip(row, columns)
     more = f"; --limit {found.total} lists all" if found.total > len(rows) else ""
     condition = f" where {found.where}" if found.where else ""
     console.say(f"{len(rows):,} of {counted(found.total, 'clip')}{condition}{more}")
+
+
+def _print_clip(row: dict[str, Any], columns: Sequence[str]) -> None:
+    """Two lines: what became of it; where it is, what was asked for, and as much of the text as there is room for."""
+    verdict = _verdict(row)
+    console.say(f"{row['clip']}  {row['status']}{f': {verdict}' if verdict else ''}")
+    channel = f" ch {row['channel']}" if row["channel"] else ""
+    after = f" from {console.plain(row['start_s'])} s" if row["start_s"] else ""
+    said = [f"{console.plain(row['duration_s'])} s of {row['path']}{channel}{after}"]
+    said += [", ".join(str(row[name]) for name in ("speaker", "language") if row[name])]
+    said += [f"{name} {console.plain(row[name])}" for name in columns]
+    line = console.GAP + console.GAP.join(part for part in said if part)
+    room = console.out.width - len(line) - len(console.GAP)
+    text = _short(row["transcript"], room) if room >= LEAST_TEXT else None
+    console.say(f"{line}{console.GAP}{text}" if text else line)
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """The tier of a kept clip, the reasons of any other."""
+    return row["tier"] or "" if row["status"] == "kept" else ", ".join(row["reasons"] or ())
 
 
 def _named(names: Sequence[str], schema: pa.Schema) -> list[FilterColumn]:
@@ -121,5 +131,5 @@ def _values(table: pa.Table, column: FilterColumn) -> list[Any]:
     return pc.struct_field(found, column.child).to_pylist() if column.child in fields else [None] * table.num_rows
 
 
-def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= TEXT else f"{text[: TEXT - 1]}…"
+def _short(text: str | None, letters: int) -> str | None:
+    return text if text is None or len(text) <= letters else f"{text[: letters - 1]}…"

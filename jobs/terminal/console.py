@@ -58,7 +58,7 @@ def table(
 def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table of many columns; where the terminal is too narrow for its longest words, a block for each row instead,
     without the cells that are empty. The first column names the row."""
-    cells = [[str(value) if isinstance(value, str) else _cell(value) for value in row] for row in rows]
+    cells = [[plain(value) for value in row] for row in rows]
     widths = _fitting([columns, *cells], out.width - len(GAP) * (len(columns) - 1))
     if widths is not None:
         table(title, columns, rows, widths)
@@ -70,6 +70,13 @@ def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         for name, cell in zip(columns[1:], rest, strict=True):
             if cell != MISSING:
                 say(f"{GAP}{name:{longest}}{GAP}{cell}")
+
+
+def room_beside(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """Letters that a line has for one more column, where these break no cell; below zero where they do not fit."""
+    lines = [columns, *([plain(value) for value in row] for row in rows)]
+    widths = (max(map(len, column)) for column in zip(*lines, strict=True))
+    return out.width - sum(width + len(GAP) for width in widths)
 
 
 def _fitting(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
@@ -276,12 +283,17 @@ class Watcher:
         return ", ".join(parts)
 
 
-def _cell(value: object) -> str:
+def plain(value: object) -> str:
+    """A value as tables show it."""
     if value is None:
         return MISSING
     if isinstance(value, float):
         return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
+    return str(value)
+
+
+def _cell(value: object) -> str:
     # brackets in file names and labels are text, not markup
-    return str(value).replace("[", "\\[")
+    return plain(value).replace("[", "\\[")

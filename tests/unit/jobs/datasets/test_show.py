@@ -67,6 +67,33 @@ def test_keys_stay_on_one_line_in_a_narrow_terminal(dataset: str, monkeypatch: p
         assert [key for key in keys if key in out] == keys
 
 
+def test_a_clip_is_a_line_of_a_table_or_two_where_that_is_too_wide(
+    dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = json.loads(said("show", dataset, "--clips", "--json"))["clips"]
+    for width in (200, 160, 120, 80, 60, 40):
+        monkeypatch.setattr(console.out, "_width", width)
+        lines = said("show", dataset, "--clips", "--columns", "snr_db").splitlines()
+        for row in found:
+            (at,) = (i for i, line in enumerate(lines) if line.startswith(row["clip"]))
+            clip = lines[at] if width > 120 else f"{lines[at]}\n{lines[at + 1]}"
+            assert row["path"] in clip
+            assert row["speaker"] in clip
+            assert all(reason in clip for reason in row["reasons"])
+        assert len(lines) == (2 + len(found) if width > 120 else 1 + 2 * len(found)), width
+        assert max(len(line.rstrip()) for line in lines) <= max(width, 60)
+
+
+def test_brackets_of_names_are_printed_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = voices(1)
+    write_version(str(tmp_path / "data"), [one.but(path="take [1].wav", text="so [laughs] it was")])
+    for width in (200, 80):
+        monkeypatch.setattr(console.out, "_width", width)
+        out = said("show", str(tmp_path / "data"), "--clips")
+        assert "take [1].wav" in out
+        assert "so [laughs] it" in out
+
+
 @pytest.mark.parametrize("name", ["clip", "status", "speaker", "language", "path", "channel", "transcript"])
 def test_a_column_of_every_table_is_not_printed_twice(dataset: str, name: str) -> None:
     plain = said("show", dataset, "--clips")
