@@ -24,7 +24,7 @@ from ...schemas.unscored import Unscored
 from ...schemas.version import VersionDocument
 from ..drawing import charts
 from ..drawing.pages import environment, style, style_hash
-from ..drawing.rules import bounds_words, describe_reason, limits_meant, meant_in, moved_words, rules_of
+from ..drawing.rules import bounds_in, describe_reason, limits_meant, moved_words, rules_of, tier_moves, tier_rows
 from . import diagnosis
 from .curricula import differences, shown
 from .decoded import Decoded, pairs
@@ -94,9 +94,10 @@ def render(
         wall_s=sum(stage.wall_s for stage in document.stages),
         reasons=_reasons(document, profile, previous_profile),
         certainty=[(found.reason, chart) for found in undecided if (chart := _certainty(found))],
-        wrong_texts=_wrong_texts(document, rules),
+        wrong_texts=_wrong_texts(document),
         undecided=undecided,
         unscored=_unscored(document, profile, rules),
+        tiers=tier_rows(document),
         before=_before(previous_profile),
         failures=_failures(document),
         damaged=damaged,
@@ -206,14 +207,14 @@ def _certainty(found: Undecided) -> Markup | None:
     )
 
 
-def _wrong_texts(document: VersionDocument, rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Per score and source: the share of wrong texts, and what the bounds of rules on it were there. Worst first."""
+def _wrong_texts(document: VersionDocument) -> list[dict[str, Any]]:
+    """Per score and source: the share of wrong texts, and what the bounds on it were there. Worst first."""
     return [
         dict(found)
         | {
             "score": score,
             "source": source,
-            "bounds": [bounds_words(meant_in(rule, document, source)) for rule in rules if rule.score == score],
+            "bounds": bounds_in(document, score, source),
         }
         for score, sources in document.wrong_texts.items()
         for source, found in sorted(sources.items(), key=lambda item: -item[1].share)[:GROUPS_SHOWN]
@@ -256,6 +257,7 @@ def _scores(
     for name, score in (profile.get("scores") or {}).items():
         limits = [limit for rule in rules if rule.score == name for limit in limits_meant(rule, document)]
         moved = [said for rule in rules if rule.score == name and (said := moved_words(rule, document))]
+        moved += tier_moves(document, name)
         chart = charts.histogram(name, score, limits, old.get(name)) if score.get("histogram") else None
         missing = sum((score.get("nulls") or {}).values())
         main = name in ruled or name in MAIN_SCORES

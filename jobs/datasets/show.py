@@ -86,10 +86,11 @@ def print_version(version: Version) -> None:
 def _bounds(document: VersionDocument, score: str) -> str:
     """What bounds on a score meant where so many texts are wrong."""
     # the report says it in the same words
-    from ...dashboards.drawing.rules import moved_words, rules_of
+    from ...dashboards.drawing.rules import moved_words, rules_of, tier_moves
 
     moved = [(rule, moved_words(rule, document)) for rule in rules_of(document.config) if rule.score == score]
-    said = "; ".join(f"{rule.reason}: {score} {words}" for rule, words in moved if words)
+    lines = [f"{rule.reason}: {score} {words}" for rule, words in moved if words]
+    said = "; ".join([*lines, *tier_moves(document, score)])
     return f". {said} (docs/transcript_trust.md)" if said else ""
 
 

@@ -283,6 +283,26 @@ def test_the_share_of_wrong_texts_is_shown_with_the_bound_that_it_gave(sample: A
     assert "t-wrong-texts" not in render(sample.document, sample.profile, None, [])
 
 
+def test_the_bounds_of_tiers_are_listed_with_what_the_share_of_wrong_texts_made_of_them(sample: Any) -> None:
+    when = [{"score": "transcript_trust", "min": 0.9}, {"score": "snr_db", "min": 20}]
+    tiers = [{"name": "gold", "when": when}, {"name": "silver", "when": []}]
+    shares = {"library": WrongTexts(clips=50, share=0.05, low=0.01, high=0.1, used=0.05)}
+    document = sample.document.model_copy(
+        update={"config": sample.document.config | {"tiers": tiers}, "wrong_texts": {"transcript_trust": shares}}
+    )
+    page = render(document, sample.profile, None, [])
+    moved = "min 0.9 moved to 0.3214, by each source&#39;s share of wrong texts"
+    table = page[page.index('id="t-tiers"') :]
+    table = table[: table.index("</table>")]
+    assert f'<code>transcript_trust &gt;= 0.9</code> <span class="small muted">{moved}</span>' in table
+    assert "<code>snr_db &gt;= 20</code></td>" in table
+    assert f"tier gold: {moved}" in page
+    assert "gold: transcript_trust &gt;= 0.3214" in page
+    even = render(document.model_copy(update={"wrong_texts": {}}), sample.profile, None, [])
+    assert "0.3214" not in even
+    assert "<code>transcript_trust &gt;= 0.9</code>" in even
+
+
 def test_a_chart_draws_the_bound_that_the_share_of_wrong_texts_moved_and_says_so(sample: Any) -> None:
     def shown(**used: float) -> tuple[str, str]:
         shares = {name: WrongTexts(clips=50, share=u, low=0.01, high=0.9, used=u) for name, u in used.items()}
