@@ -6,13 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
 from ..schemas.errors import ClipError, ConfigError
 from ..schemas.source_config import Source
 from ..schemas.sources import is_list
+from .audio.declared import claimed_s, truncated, uncounted
 from .audio.decode import local_file, open_audio
 from .inspect_labels import FoundLabels, Unmatched, found_labels
 from .listing.archived import is_named_archive
@@ -139,10 +140,14 @@ def _open_some(table: pa.Table, found: Inspection) -> None:
     for row in chosen:
         try:
             with local_file(row["uri"]) as path, open_audio(path) as reader:
-                info, length = reader.info, _seconds(path)
+                info, length = reader.info, claimed_s(path)
                 size = path.stat().st_size
+                if lacking := truncated(path) or uncounted(path):
+                    found.problems.append(f"{row['path']}: {lacking}")
         except ClipError as error:
-            found.problems.append(f"{row['path']}: {error.reason}: {error.message}")
+            # the message begins with the name as well
+            why = error.message.removeprefix(f"{PurePosixPath(row['path']).name}: ")
+            found.problems.append(f"{row['path']}: {error.reason}: {why}")
             continue
         formats[info.format] += 1
         rates[str(info.sample_rate)] += 1
@@ -173,21 +178,3 @@ def _hours(table: pa.Table, seconds: dict[str, list[tuple[float, int]]]) -> floa
 
 def _ending(path: str) -> str:
     return os.path.splitext(path)[1].lower()
-
-
-def _seconds(path: Path) -> float | None:
-    """The length that a header claims; None where it claims none."""
-    import soundfile
-
-    try:
-        found = soundfile.info(str(path))
-        return found.frames / found.samplerate
-    except (soundfile.LibsndfileError, OSError):
-        import av
-        import av.error
-
-        try:
-            with av.open(str(path), metadata_errors="replace") as container:
-                return container.duration / 1e6 if container.duration else None
-        except (av.error.FFmpegError, OSError, ValueError):
-            return None

@@ -16,6 +16,7 @@ from ..schemas.errors import ClipError, NoDatasetError
 from ..schemas.undecided import Undecided
 from ..schemas.unscored import Unscored
 from ..schemas.version import GateCheck
+from .audio.declared import claimed_s
 from .audio.decode import local_file
 from .passes.probe import ProbeRecipe
 from .policy.decide import check_rules, decide
@@ -174,8 +175,6 @@ def _per(state: State, table: str, need: str) -> dict[str, tuple[int, float]]:
 
 def _estimate(state: State) -> float:
     """Hours of the files that would be opened."""
-    import soundfile
-
     rows = state.sql(f"SELECT uri, size FROM probe_items ORDER BY unit, place LIMIT {HEADERS_READ}").fetchall()
     read_s = read_bytes = 0.0
     for uri, size in rows:
@@ -183,9 +182,10 @@ def _estimate(state: State) -> float:
             continue
         try:
             with local_file(uri) as path:
-                info = soundfile.info(str(path))
-        except (soundfile.LibsndfileError, OSError, ClipError):
+                claimed = claimed_s(path)
+        except ClipError:
             continue
-        read_s, read_bytes = read_s + info.frames / info.samplerate, read_bytes + size
+        if claimed is not None:
+            read_s, read_bytes = read_s + claimed, read_bytes + size
     total = float(state.one("SELECT coalesce(sum(size), 0) FROM probe_items"))
     return read_s / 3600 * total / read_bytes if read_bytes else 0.0

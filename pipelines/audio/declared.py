@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from ...schemas.errors import ClipError
 from ...schemas.tables import FailureReason
 from .held import Sound
+from .quiet import mpg123_quiet
 
 HEADER_SLACK_BYTES = 64
 """Missing bytes that are forgiven: sloppy writers count the header, or the padding of an odd chunk, as data."""
@@ -69,6 +71,27 @@ def why_empty(path: Sound) -> str:
             "wrote the length. Mend the header, for example by copying the file with ffmpeg"
         )
     return "a valid header and no samples"
+
+
+def claimed_s(path: Path) -> float | None:
+    """The seconds that the header of any recording claims, or that its decoder guesses; None where there are none."""
+    import soundfile
+
+    try:
+        with mpg123_quiet():
+            found = soundfile.info(str(path))
+        return found.frames / found.samplerate
+    except (soundfile.LibsndfileError, OSError):
+        import av
+        import av.error
+        import av.logging
+
+        av.logging.set_level(av.logging.PANIC)
+        try:
+            with av.open(str(path), metadata_errors="replace") as container:
+                return container.duration / 1e6 if container.duration else None
+        except (av.error.FFmpegError, OSError, ValueError):
+            return None
 
 
 def _lengths(path: Sound) -> tuple[int, int] | None:

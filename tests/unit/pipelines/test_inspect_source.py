@@ -37,8 +37,22 @@ def test_a_folder_with_a_table_is_told_with_hours_formats_and_labels(tmp_path: P
     [labels] = found.labels
     assert (labels.transcripts, labels.format, labels.recordings, labels.with_text) == ("transcripts.tsv", "tsv", 4, 4)
     assert (labels.speakers, labels.languages, labels.unusable) == (4, ("en",), 0)
-    assert found.problems == ["broken.wav: not_audio: broken.wav: Format not recognised"]
+    assert found.problems == ["broken.wav: not_audio: Format not recognised"]
     assert "6 recordings" in lines(found)[0]
+    assert "about 5 s, estimated" in " ".join(lines(found))
+
+
+def test_headers_that_say_more_or_less_than_is_there_are_problems(tmp_path: Path) -> None:
+    for name, factor in (("long", 4), ("short", 0.5), ("right", 1)):
+        path = write_clip(tmp_path / f"{name}.wav", 1)
+        data = bytearray(path.read_bytes())
+        place = data.index(b"data") + 4
+        data[place : place + 4] = int(16000 * factor).to_bytes(4, "little")
+        path.write_bytes(data)
+    assert inspect_source(str(tmp_path)).problems == [
+        "long.wav: truncated: its header declares 64,000 bytes of audio, the file has only 16,000",
+        "short.wav: its header declares 8,000 bytes of audio, and is followed by 8,000 bytes that are not read",
+    ]
 
 
 def test_the_configuration_that_is_printed_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +136,7 @@ def test_a_file_of_another_kind_is_refused_and_a_broken_one_among_others_is_a_pr
         inspect_source(str(tmp_path / "read.py"))
     (tmp_path / "in").mkdir()
     (tmp_path / "in/broken.wav").write_bytes(b"nonsense")
-    assert inspect_source(str(tmp_path / "in")).problems == ["broken.wav: not_audio: broken.wav: Format not recognised"]
+    assert inspect_source(str(tmp_path / "in")).problems == ["broken.wav: not_audio: Format not recognised"]
     assert inspect_source(str(write_clip(tmp_path / "in" / "whole.wav", 1))).opened == 1
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from corpus import config, write_corpus
 from inprocess import without_ray
 
@@ -39,6 +41,19 @@ def test_a_plan_for_a_dataset_that_is_not_there_yet_makes_nothing(corpus: Path) 
     assert (found.version, found.new_files, found.held_by) == (None, 3, None)
     assert found.new_hours * 3600 == pytest.approx(1.5, rel=0.01)
     assert not (corpus / "data").exists()
+
+
+def test_a_plan_estimates_what_is_no_wav_and_lets_no_decoder_print(
+    corpus: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = corpus / "audio" / "torn.mp3"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    path.write_bytes(path.read_bytes()[:-1000])
+    (corpus / "audio" / "text.wav").write_text("no audio")
+    found = plan(config(corpus / "audio", corpus / "data"))
+    assert found.new_files == 5
+    assert found.new_hours * 3600 == pytest.approx(2.5, rel=0.05)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_plan_beside_a_live_run_says_that_it_is_in_progress(
