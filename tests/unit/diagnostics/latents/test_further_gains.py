@@ -12,7 +12,6 @@ from auricle.diagnostics.latents import further_gains
 from auricle.diagnostics.latents.further_gains import GainsJob, score_gains
 from auricle.diagnostics.latents.predictive_gain import measure
 from auricle.diagnostics.summary import diagnose_latents
-from auricle.pipelines.work.processes import Processes
 
 DIM, FRAMES, RATE = 8, 150, 12.5
 
@@ -23,6 +22,15 @@ class InMemory:
 
     def arrays(self, clips):
         return ((key, self.clips[key]) for key in sorted(clips))
+
+
+class Elsewhere:
+    """Jobs whose parts and results are pickled, as those of other processes are."""
+
+    workers, one_disk = 2, True
+
+    def __call__(self, work, jobs):
+        return (pickle.loads(pickle.dumps(work(pickle.loads(pickle.dumps(job))))) for job in jobs)
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +110,13 @@ def test_a_clip_that_was_held_is_scored_the_same_when_it_comes_again(clips):
             np.testing.assert_array_equal(getattr(again, name), getattr(result.clips, name)[places])
 
 
-def test_pieces_of_any_size_by_any_number_of_processes_come_to_the_same(clips, monkeypatch):
+def test_pieces_of_any_size_here_or_elsewhere_come_to_the_same(clips, monkeypatch):
     whole = diagnose(clips, 60 * FRAMES)
     monkeypatch.setattr(further_gains, "PIECE_VALUES", 7 * FRAMES * DIM)
     said = []
     small = diagnose(clips, 60 * FRAMES, say=said.append)
     assert "latents: 30 of 30 further pieces of the corpus scored" in said
-    spread = diagnose(clips, 60 * FRAMES, jobs=Processes(2))
+    spread = diagnose(clips, 60 * FRAMES, jobs=Elsewhere())
     for found in (small, spread):
         assert found.to_dict() == whole.to_dict()
         assert found.nats.tolist() == whole.nats.tolist()
